@@ -1,0 +1,79 @@
+/* engine_options.h -- what the engine may know of the configuration. Handed in, read only.
+ *
+ * All slices are owned by whoever made the struct and live until the engine has been given another
+ * one. */
+#pragma once
+
+#include "base/ip.h"
+#include "smtp/smtp_server.h"
+
+enum engine_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
+
+struct engine_listener {
+    struct slice address; /* as configured */
+    enum engine_listener_tls tls;
+    enum smtp_auth_mode auth;
+};
+
+struct engine_user {
+    struct slice name;
+    struct slice *senders; /* patterns (mail_address_match); none: anyone */
+    unsigned sender_count;
+};
+
+enum delivery_tls {
+    DELIVERY_TLS_NONE,
+    DELIVERY_TLS_OPPORTUNISTIC,
+    DELIVERY_TLS_REQUIRE, /* encrypted, whoever it is */
+    DELIVERY_TLS_VERIFY,  /* encrypted, chain and name verified */
+};
+
+struct engine_host {
+    struct slice name; /* host name or address literal without brackets */
+    uint16_t port;     /* 465: TLS from the first byte */
+};
+
+struct engine_route {
+    struct slice *recipients; /* patterns (mail_address_match); none: everybody */
+    unsigned recipient_count;
+    struct engine_host *hosts; /* none: direct MX */
+    unsigned host_count;
+    enum delivery_tls tls;
+    struct slice user, password; /* empty user: no AUTH */
+    struct slice name;           /* for people: the first host, or "mx" */
+};
+
+struct engine_options {
+    struct slice hostname;
+
+    struct engine_listener *listeners;
+    unsigned listener_count;
+    struct ip_net *trusted_networks;
+    unsigned trusted_network_count;
+    struct engine_user *users;
+    unsigned user_count;
+    uint64_t message_bytes_max;
+    unsigned recipients_max;
+    unsigned connections_max;
+    int64_t idle_ms;
+
+    uint64_t queue_bytes_max;
+    int64_t lifetime_ms;
+    int64_t warn_after_ms; /* 0: never */
+
+    int64_t retry_first_ms, retry_max_ms;
+    double retry_factor;
+
+    uint16_t port; /* of MX hosts */
+    unsigned out_connections_max, out_connections_per_destination_max;
+    enum delivery_tls delivery_tls;
+    int64_t connect_ms, greeting_ms, command_ms, data_ms, final_ms;
+    bool allow_private_mx;
+
+    struct engine_route *routes;
+    unsigned route_count;
+};
+
+/* The defaults of every key, hostname "localhost", one listener 127.0.0.1:587; for tests and for
+ * config's table to start from. */
+void engine_options_default(struct engine_options *o);

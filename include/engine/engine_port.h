@@ -1,0 +1,121 @@
+/* engine_port.h -- the seam: what the engine is told (events) and what it wants done (actions).
+ *
+ * One engine, two drivers: app carries the actions out with libuv, test/sim in a false world.
+ *
+ *     engine_handle(e, &event);
+ *     while ((a = engine_next_action(e))) carry_out(a);   // after every event, until NULL
+ *
+ * Carrying out an action must not call engine_handle; what comes of it is a later event. Bytes in
+ * an event are valid during the call; bytes in an action until the next engine_next_action().
+ * Connections: incoming ids are chosen by the driver and odd, outgoing by the engine and even;
+ * never reused. */
+#pragma once
+
+#include "base/ip.h"
+#include "dns/dns_message.h"
+#include "engine/engine_options.h"
+#include "journal/journal_codec.h"
+#include "note/note.h"
+
+enum engine_event_kind {
+    EVENT_RECORD,   /* start-up: one record of the journal, in order */
+    EVENT_STARTED,  /* start-up is over: listeners open next */
+    EVENT_ACCEPTED, /* a client: conn, listener, peer */
+    EVENT_BYTES,    /* conn, bytes */
+    EVENT_DRAINED,  /* conn: what was sent has left */
+    EVENT_CLOSED, /* conn, err, text: the last event of this connection (not after ACTION_CLOSE) */
+    EVENT_CONNECTED, /* conn: an outgoing connection is up; peer = their address, local = ours */
+    EVENT_TLS_UP,    /* conn, tls */
+    EVENT_LOGIN,     /* conn, login */
+    EVENT_APPENDED,  /* ticket, err, pos: the record is on disk (synced where asked), or not */
+    EVENT_FETCHED,   /* ticket, err, record, text */
+    EVENT_ANSWER,    /* ticket, answer */
+    EVENT_TICK,      /* the time engine_deadline_ms() asked for has come */
+    EVENT_STOP,     /* accept nothing more, finish what is in flight; engine_is_quiet() says when */
+    EVENT_OPTIONS,  /* options: the new configuration; the old one may be freed afterwards */
+    EVENT_OPERATOR, /* operator */
+};
+
+enum engine_login { LOGIN_OK, LOGIN_WRONG, LOGIN_TROUBLE };
+
+struct engine_tls {
+    struct slice version, cipher; /* static */
+    bool is_verified;
+    struct slice verdict; /* why not verified */
+};
+
+enum operator_verb {
+    OPERATOR_RETRY,  /* msg (0: the whole queue, "flush"): try now */
+    OPERATOR_DELETE, /* msg: remove without a report */
+    OPERATOR_PAUSE,  /* domain; empty: everything */
+    OPERATOR_RESUME, /* domain; empty: everything */
+};
+struct engine_operator {
+    enum operator_verb verb;
+    uint64_t msg;
+    struct slice domain;
+    struct slice who; /* for the log: "uid=0" */
+};
+
+struct engine_event {
+    enum engine_event_kind kind;
+    int64_t now_ms; /* Unix time; never goes backwards */
+    uint64_t conn, ticket;
+    unsigned listener;
+    struct ip_port peer, local;
+    bool is_unix;
+    struct slice bytes;
+    enum err err;
+    struct slice text;
+    const struct engine_tls *tls;
+    enum engine_login login;
+    struct journal_pos pos;
+    const struct journal_record *record;
+    const struct dns_answer *answer;
+    const struct engine_options *options;
+    const struct engine_operator *op;
+};
+
+enum engine_action_kind {
+    ACTION_SEND,       /* conn, bytes; wants_drained: a DRAINED event follows when all has left */
+    ACTION_READ,       /* conn, is_on: backpressure */
+    ACTION_TLS_SERVER, /* conn: handshake after what was sent has left */
+    ACTION_TLS_CLIENT, /* conn, text = server name (empty: none), needs_verify (else any certificate
+                          will do) */
+    ACTION_CLOSE,      /* conn, at_once; no event of this connection follows */
+    ACTION_CONNECT,    /* conn, address -> CONNECTED or CLOSED */
+    ACTION_LOGIN,      /* conn, user, password -> LOGIN, exactly one */
+    ACTION_APPEND, /* ticket, type, id, part[], needs_sync, is_admission -> APPENDED, exactly one */
+    ACTION_FETCH,  /* ticket, id, pos -> FETCHED, exactly one */
+    ACTION_RELEASE, /* segment: nothing in it is alive */
+    ACTION_LOOKUP,  /* ticket, text = name, type -> ANSWER, exactly one */
+    ACTION_NOTE,    /* note */
+};
+
+enum { ACTION_PARTS_MAX = 3 };
+
+struct engine_action {
+    enum engine_action_kind kind;
+    uint64_t conn, ticket, id, segment;
+    struct slice bytes, text, user, password;
+    struct slice part[ACTION_PARTS_MAX];
+    int part_count;
+    uint8_t type;
+    enum dns_type dns_type;
+    struct journal_pos pos;
+    struct ip_port address;
+    bool is_on, at_once, needs_sync, is_admission, needs_verify, wants_drained;
+    const struct note *note;
+};
+
+struct engine;
+
+MUST_USE struct engine *engine_new(const struct engine_options *options, uint64_t seed);
+void engine_free(struct engine *e);
+
+void engine_handle(struct engine *e, const struct engine_event *event);
+const struct engine_action *engine_next_action(struct engine *e);
+
+int64_t engine_deadline_ms(const struct engine *e); /* when a TICK is wanted; INT64_MAX: never */
+bool engine_is_quiet(const struct engine *e); /* after STOP: no session in a message, no attempt in
+                                                 flight, nothing unrecorded */

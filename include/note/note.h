@@ -1,0 +1,98 @@
+/* note.h -- the table of happenings: one row each gives the log line's word, its level and its
+ * counter.
+ *
+ * The engine states what happened; the app prints and counts it, the simulator traces it. A note is
+ * a value: its slices live until the action that carries it has been taken. */
+#pragma once
+
+#include "base/slice.h"
+
+enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
+
+/* name, level, word in the log, counter (Prometheus name without outpost_), help text of the
+ * counter */
+#define NOTE_TABLE(X)                                                                              \
+    X(STARTED, INFO, "started", "starts_total", "Starts of the relay.")                            \
+    X(STOPPED, INFO, "stopped", "stops_total", "Orderly stops of the relay.")                      \
+    X(RELOADED, INFO, "reloaded", "reloads_total", "Configuration reloads.")                       \
+    X(RELOAD_FAILED, ERROR, "reload-failed", "reload_failures_total",                              \
+      "Reloads refused because of mistakes in the configuration.")                                 \
+    X(CONNECTED, DEBUG, "connected", "sessions_total", "Submission sessions opened.")              \
+    X(DISCONNECTED, DEBUG, "disconnected", "sessions_closed_total", "Submission sessions closed.") \
+    X(SESSION_REFUSED, WARN, "session-refused", "sessions_refused_total",                          \
+      "Sessions refused with 421 (limits, shutting down).")                                        \
+    X(TLS_FAILED, INFO, "tls-failed", "tls_failures_total", "Failed TLS handshakes of clients.")   \
+    X(LOGIN, DEBUG, "login", "logins_total", "Successful logins.")                                 \
+    X(LOGIN_FAILED, WARN, "login-failed", "login_failures_total", "Failed logins.")                \
+    X(ACCEPTED, INFO, "accepted", "accepted_total", "Messages accepted (answered 250).")           \
+    X(REJECTED, INFO, "rejected", "rejected_total",                                                \
+      "Messages, senders or recipients refused at submission.")                                    \
+    X(STORE_FAILED, ERROR, "store-failed", "store_failures_total",                                 \
+      "Messages answered 452 because the journal could not be written.")                           \
+    X(REPORTED, INFO, "reported", "reports_total", "Delivery reports (DSN) put in the queue.")     \
+    X(REPORT_DROPPED, WARN, "report-dropped", "reports_dropped_total",                             \
+      "Reports not made because the message was a report itself.")                                 \
+    X(DELIVERED, INFO, "delivered", "delivered_total", "Recipients delivered.")                    \
+    X(DEFERRED, INFO, "deferred", "deferred_total", "Attempts put off to a later time.")           \
+    X(BOUNCED, INFO, "bounced", "bounced_total", "Recipients refused for good.")                   \
+    X(EXPIRED, INFO, "expired", "expired_total", "Recipients given up after queue.lifetime.")      \
+    X(REMOVED, INFO, "removed", "removed_total", "Recipients removed by the operator.")            \
+    X(UNSURE, WARN, "unsure", "unsure_total",                                                      \
+      "Attempts whose final reply was lost: a duplicate is possible.")                             \
+    X(COMPLETED, DEBUG, "completed", "completed_total", "Messages whose last recipient is done.")  \
+    X(CONNECT_FAILED, INFO, "connect-failed", "connect_failures_total",                            \
+      "Outgoing connections that could not be made or died before a message.")                     \
+    X(OUTGOING, DEBUG, "outgoing", "connections_total", "Outgoing connections made.")              \
+    X(RESOLVE_FAILED, INFO, "resolve-failed", "resolve_failures_total",                            \
+      "Destinations whose hosts could not be found.")                                              \
+    X(PAUSED, WARN, "paused", "pauses_total", "Destinations paused by the operator.")              \
+    X(RESUMED, INFO, "resumed", "resumes_total", "Destinations resumed by the operator.")          \
+    X(OPERATOR, INFO, "operator", "operator_actions_total", "Changing actions of the operator.")   \
+    X(JOURNAL, WARN, "journal", "journal_reports_total",                                           \
+      "What recovery or the disk had to report of the journal.")                                   \
+    X(RECOVERED, INFO, "recovered", "recoveries_total", "Queue recovered at start.")               \
+    X(WARNING, WARN, "warning", "warnings_total", "Other things an operator should know of.")
+
+enum note_kind {
+#define X(name, level, word, counter, help) NOTE_##name,
+    NOTE_TABLE(X)
+#undef X
+        NOTE_COUNT
+};
+
+struct note_row {
+    const char *name; /* "ACCEPTED" */
+    enum note_level level;
+    const char *word;    /* "accepted" */
+    const char *counter; /* "accepted_total" */
+    const char *help;
+};
+extern const struct note_row note_row[NOTE_COUNT];
+
+enum { NOTE_FIELDS_MAX = 16 };
+
+struct note_field {
+    const char *key;   /* static */
+    struct slice text; /* when !is_number; any bytes: the printer escapes */
+    int64_t number;
+    bool is_number;
+};
+struct note {
+    enum note_kind kind;
+    uint64_t msg; /* message id, 0 when none */
+    int count;
+    struct note_field field[NOTE_FIELDS_MAX];
+};
+
+void note_init(struct note *n, enum note_kind kind, uint64_t msg);
+/* Fields beyond NOTE_FIELDS_MAX are a CHECK: callers are ours. Empty texts are kept (from=<>
+ * matters). */
+void note_text(struct note *n, const char *key, struct slice text);
+void note_number(struct note *n, const char *key, int64_t number);
+
+struct buf;
+/* 2026-11-22T00:47:42.123Z info accepted msg=... key=value key="quoted when needed"   (no line end)
+ */
+void note_build_text(const struct note *n, int64_t now_ms, struct buf *out);
+/* {"time":"...","level":"info","event":"accepted","msg":"...","key":...} */
+void note_build_json(const struct note *n, int64_t now_ms, struct buf *out);

@@ -1,0 +1,106 @@
+/* queue_record.h -- what stands in a journal record's payload (layouts: doc/journal.md).
+ *
+ * Pure codecs, no allocation when parsing: slices point into the payload. Unknown versions, flags
+ * and lengths over the limits below are PARSE_BAD, so that an older relay never misreads a newer
+ * queue, and what parses is built again byte for byte the same. */
+#pragma once
+
+#include "base/buf.h"
+#include "journal/journal_codec.h"
+
+enum queue_record_type {
+    QUEUE_RECORD_CHUNK = 1,   /* a piece of a large body, as on the wire */
+    QUEUE_RECORD_ACCEPT = 2,  /* envelope, state, and the body or where its chunks are */
+    QUEUE_RECORD_OUTCOME = 3, /* what became of some recipients */
+    QUEUE_RECORD_PAUSES = 4,  /* the whole set of paused destinations */
+};
+
+enum {
+    QUEUE_RECIPIENTS_MAX =
+        2000, /* of one message: an accept record must fit JOURNAL_RECORD_BYTES_MAX */
+    QUEUE_CHUNK_BYTES = 64 * 1024,
+    QUEUE_EXTENTS_MAX = 16 * 1024, /* 1 GiB in chunks */
+    QUEUE_REASON_BYTES_MAX = 200,  /* of a remote's reply, as remembered */
+    QUEUE_TEXT_BYTES_MAX = 1024,   /* sender, user, client, Message-ID */
+    QUEUE_PAUSES_MAX = 1000,
+};
+
+enum queue_fate {
+    QUEUE_WAITING,
+    QUEUE_DELIVERED,
+    QUEUE_BOUNCED,
+    QUEUE_EXPIRED,
+    QUEUE_REMOVED,
+    QUEUE_FATE_COUNT
+};
+const char *queue_fate_name(enum queue_fate f);
+
+/* One recipient's state, in accept and outcome records alike. */
+struct queue_state {
+    enum queue_fate fate;
+    bool is_warned; /* a delay report was made */
+    uint32_t attempts;
+    int64_t next_ms;
+    struct slice reason; /* last reply or our own words; may be empty */
+};
+
+struct queue_envelope {
+    int64_t accepted_ms;
+    uint64_t wire_bytes; /* prefix + chunks + tail */
+    bool is_8bit;
+    bool is_report;      /* a DSN of ours */
+    struct slice sender; /* "" = null */
+    struct slice user, client, message_id;
+    uint32_t recipient_count;
+    uint32_t extent_count;
+    uint32_t prefix_bytes;
+};
+
+/* Accept payload in two steps: the head (everything before the prefix) is built into `out`; prefix
+ * and tail follow as parts of their own. recipient() and state() give the i-th; state may be NULL:
+ * waiting, untried. */
+struct queue_accept_source {
+    const struct queue_envelope *envelope;
+    void *ctx;
+    struct slice (*recipient)(void *ctx, uint32_t i);
+    void (*state)(void *ctx, uint32_t i, struct queue_state *out);
+    const struct journal_pos *extent;
+};
+/* False: out is full, or an address is longer than QUEUE_TEXT_BYTES_MAX (user, client and
+ * Message-ID are cut there). */
+bool queue_accept_build(struct buf *out, const struct queue_accept_source *from);
+
+struct queue_accept {
+    struct queue_envelope envelope;
+    struct slice recipients; /* walk with queue_accept_next */
+    struct slice extents;    /* queue_accept_extent(i) */
+    struct slice prefix, tail;
+};
+MUST_USE enum parse queue_accept_parse(struct slice payload, struct queue_accept *out);
+/* Only what stands before the prefix: prefix and tail are left empty. */
+MUST_USE enum parse queue_accept_parse_head(struct slice payload, struct queue_accept *out);
+/* Next recipient; `rest` starts as accept.recipients. queue_accept_parse has checked them all. */
+bool queue_accept_next(struct slice *rest, struct slice *address, struct queue_state *state);
+struct journal_pos queue_accept_extent(const struct queue_accept *a, uint32_t i);
+
+/* Outcome payload: time, then states by recipient index. */
+bool queue_outcome_begin(struct buf *out, int64_t time_ms, uint32_t count);
+bool queue_outcome_add(struct buf *out, uint32_t index, const struct queue_state *state);
+struct queue_outcome {
+    int64_t time_ms;
+    uint32_t count;
+    struct slice states;
+};
+MUST_USE enum parse queue_outcome_parse(struct slice payload, struct queue_outcome *out);
+bool queue_outcome_next(struct slice *rest, uint32_t *index, struct queue_state *state);
+
+/* Pauses payload. */
+bool queue_pauses_begin(struct buf *out, bool is_all, uint32_t count);
+bool queue_pauses_add(struct buf *out, struct slice domain);
+struct queue_pauses {
+    bool is_all;
+    uint32_t count;
+    struct slice names;
+};
+MUST_USE enum parse queue_pauses_parse(struct slice payload, struct queue_pauses *out);
+bool queue_pauses_next(struct slice *rest, struct slice *domain);

@@ -1,0 +1,148 @@
+/* smtp_server.h -- the receiving side of one SMTP conversation (RFC 5321, 6409), as a pure machine.
+ *
+ * Fed with bytes, it answers into its own output buffer and stops at each point where somebody
+ * else has to decide or act (an event). The caller acts, calls the matching smtp_server_on_*()
+ * and feeds the rest of the input. It arms no timer: the caller asks which time-out applies.
+ *
+ *   GREET -> READY -> MAIL -> RCPT -> DATA -> (verdict) -> READY ...
+ *   STARTTLS and AUTH leave READY and come back; QUIT, 421 or too many errors: CLOSING
+ *
+ * Strict line ends (no smuggling): only CRLF ends a line, only CRLF "." CRLF a message. A bare CR,
+ * a bare LF or a NUL is answered and the connection closed: 500 5.5.2 in a command, 550 5.6.11
+ * (NUL: 550 5.6.0) in a body. The body is handed on in wire form: as received, dot-stuffed, without
+ * the final "." CRLF.
+ *
+ * Offered: PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES, STARTTLS (RFC 3207), AUTH PLAIN and
+ * LOGIN (RFC 4954). Not offered: SMTPUTF8, CHUNKING, DSN.
+ *
+ * The caller's loop: feed until NEEDS_INPUT or CLOSE comes (with the unused rest, with nothing when
+ * nothing is left), also after each on_*(); then send the output. An answer of 421 to any question
+ * ends the session: CLOSE follows. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/ip.h"
+#include "mail/address.h"
+#include "smtp/smtp_reply.h"
+
+enum {
+    SMTP_LINE_BYTES_MAX =
+        2048, /* a command line with CRLF; RFC 5321 4.5.3.1.4 wants 512, ESMTP more */
+    SMTP_AUTH_LINE_BYTES_MAX = 12288, /* RFC 4954 section 4 */
+    SMTP_BODY_LINE_BYTES_MAX = 65536, /* with CRLF; RFC 5321 says 1000, senders exceed it and
+                                         receivers cope */
+    SMTP_PATH_BYTES_MAX = 256,
+};
+
+enum smtp_auth_mode { SMTP_AUTH_REQUIRED, SMTP_AUTH_OPTIONAL, SMTP_AUTH_OFF };
+
+/* Handed in at init and borrowed for the session's life; the same struct serves many sessions. */
+struct smtp_server_options {
+    struct slice hostname;
+    uint64_t message_bytes_max; /* SIZE: of the body in wire form, without the final dot */
+    unsigned recipients_max;
+    unsigned errors_max;   /* 5xx to bad commands and logins before 421 4.7.0 */
+    unsigned commands_max; /* commands other than RCPT since the last accepted message, before 421
+                              4.7.0: NOOP, RSET, EHLO, MAIL in vain ... */
+    bool offers_tls;       /* STARTTLS in EHLO, until TLS is on */
+    enum smtp_auth_mode auth;
+};
+
+/* What the server machine knows of the client; filled by the machine, read by the caller. */
+struct smtp_server_event {
+    enum smtp_server_event_kind {
+        SMTP_SERVER_NEEDS_INPUT = 0, /* nothing to tell. Send the output; when *used < in.n (so much
+                                      * output gathered that no more is read) feed the rest after
+                                      * the output has gone, else feed what comes */
+        SMTP_SERVER_STARTTLS, /* 220 is in the output: flush it, then handshake, then on_tls().
+                               * Bytes behind the STARTTLS line, in this input or fed before
+                               * on_tls(), are dropped and the event is CLOSE instead (injection).
+                               * Never inside a transaction */
+        SMTP_SERVER_LOGIN,    /* user, password: verify, then on_login(). Never without TLS, unless
+                               * the peer is trusted and has no IP address (a local socket). user
+                               * is 1..255 bytes, no NUL in either */
+        SMTP_SERVER_MAIL,     /* sender, size: accept with on_mail() */
+        SMTP_SERVER_RCPT,     /* recipient: accept with on_recipient() */
+        SMTP_SERVER_DATA, /* DATA with at least one recipient: on_data() answers 354 or refuses */
+        SMTP_SERVER_BODY, /* body: the next piece of the message, wire form; just keep it and feed
+                             on */
+        SMTP_SERVER_BODY_END,   /* the final dot came: store it, then on_message() */
+        SMTP_SERVER_BODY_ABORT, /* the message under way is void (too big, bare LF, limits); drop
+                                 * what was kept, sender and recipients too. The machine answers by
+                                 * itself, after reading the rest or with CLOSE to follow */
+        SMTP_SERVER_RESET,      /* the transaction is void (RSET, EHLO, HELO): forget sender and
+                                   recipients */
+        SMTP_SERVER_CLOSE,      /* flush the output, then close; whatever was under way is void */
+    } kind;
+    struct slice user, password; /* LOGIN: valid until the answer, then wiped */
+    struct slice path_text; /* MAIL, RCPT: the address, canonical, without <>; "" = null sender;
+                               "<Postmaster>" has got our hostname. Valid until the answer */
+    struct mail_address address; /* parsed, pointing into path_text */
+    uint64_t declared_bytes;     /* MAIL: SIZE=, 0 when none */
+    bool is_8bit;                /* MAIL: BODY=8BITMIME */
+    struct slice body;           /* BODY: points into the input or to static bytes */
+};
+
+/* An answer the caller gives to a question: 0 = accept with the machine's own words, else a reply.
+ */
+struct smtp_answer {
+    int code;                  /* 0: accept */
+    struct smtp_status status; /* enhanced code of the reply */
+    const char *text; /* living until the call returns; what is not printable ASCII becomes '?'; may
+                         be NULL */
+};
+
+struct smtp_server;
+
+/* Memory: one heap block a session, small while idle (input line buffer grows on demand and is
+ * released between commands). */
+MUST_USE struct smtp_server *smtp_server_new(const struct smtp_server_options *options);
+void smtp_server_free(struct smtp_server *s);
+
+/* The caller's knowledge of the peer, any time before it matters. */
+void smtp_server_set_peer(struct smtp_server *s, const struct ip *peer, bool is_trusted);
+void smtp_server_greet(struct smtp_server *s); /* 220 into the output */
+/* Refuse the whole session instead of greeting: 421 (too many connections, shutting down) or 554.
+ */
+void smtp_server_refuse(struct smtp_server *s, int code, const char *text);
+
+/* Feeds input; stops at the first event. *used says how much was taken: feed the rest after acting.
+ * While an answer is outstanding (LOGIN, MAIL, RCPT, DATA, BODY_END) feeding is a CHECK failure;
+ * the caller holds input back. */
+struct smtp_server_event smtp_server_feed(struct smtp_server *s, struct slice in, size_t *used);
+
+/* Handshake done: back to before EHLO, login forgotten (RFC 3207 4.2). Before greet(): TLS was
+ * there from the first byte. */
+void smtp_server_on_tls(struct smtp_server *s);
+void smtp_server_on_login(struct smtp_server *s,
+                          struct smtp_answer a); /* code 0: 235; 535 wrong; 454 trouble */
+void smtp_server_on_mail(struct smtp_server *s, struct smtp_answer a);
+void smtp_server_on_recipient(struct smtp_server *s, struct smtp_answer a);
+void smtp_server_on_data(struct smtp_server *s, struct smtp_answer a);
+/* The message's fate: code 0 says "250 2.0.0 queued as ID" with the id text; else 4xx/5xx. */
+void smtp_server_on_message(struct smtp_server *s, struct smtp_answer a, const char *id_text);
+/* End the session from our side: 421 with this text, then CLOSE on the next feed of nothing. While
+ * an answer is outstanding that answer is said first. */
+void smtp_server_shutdown(struct smtp_server *s, const char *text);
+/* Nothing came for too long: 421 4.4.2, then CLOSE on the next feed. Never while an answer is
+ * outstanding: then we are the slow ones. */
+void smtp_server_on_timeout(struct smtp_server *s);
+
+/* Output: hand smtp_server_output() to the peer, then smtp_server_sent(n). Replies gather while
+ * input lasts, so that a pipelined group goes out in one write (RFC 2920 3.2). Bounded: the machine
+ * itself never holds more than the replies to one input chunk. */
+struct slice smtp_server_output(const struct smtp_server *s);
+void smtp_server_sent(struct smtp_server *s, size_t n);
+
+/* Facts for policy, log and Received. */
+struct slice smtp_server_helo(
+    const struct smtp_server *s); /* "" before; printable, no blanks, none of ( ) < > ; , " \ */
+struct slice smtp_server_user(const struct smtp_server *s); /* "" when not logged in */
+bool smtp_server_is_esmtp(const struct smtp_server *s);
+bool smtp_server_has_tls(const struct smtp_server *s);
+bool smtp_server_is_idle(
+    const struct smtp_server *s); /* between messages: a shutdown may close it now */
+bool smtp_server_awaits_answer(const struct smtp_server *s);
+bool smtp_server_in_body(const struct smtp_server *s);
+unsigned
+smtp_server_recipient_count(const struct smtp_server *s); /* accepted in this transaction */

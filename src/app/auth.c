@@ -1,0 +1,313 @@
+/* auth.c -- see auth.h. */
+#include "auth.h"
+
+#include <crypt.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+
+enum { KEY_BYTES = 32 };
+
+struct auth_job {
+    uv_work_t work;
+    struct list link; /* in waiting, while it waits */
+    struct auth *owner;
+    uint64_t conn;
+    unsigned generation; /* of the users when it was asked */
+    char *hash;          /* owned */
+    char *password;      /* owned, zeroed before it is freed */
+    size_t password_bytes;
+    bool is_user_known;
+    bool is_right; /* the worker's answer */
+    unsigned char key[KEY_BYTES];
+};
+
+struct verified {
+    struct list link; /* oldest first */
+    int64_t until_ms;
+    unsigned char key[KEY_BYTES];
+};
+
+struct auth {
+    uv_loop_t *loop;
+    auth_answered *answered;
+    void *ctx;
+    struct config_user *users; /* owned, as are their texts */
+    unsigned user_count, generation;
+    struct list waiting;
+    unsigned waiting_count, running_count;
+    struct map cache; /* key -> struct verified */
+    struct list by_age;
+    unsigned char secret[crypto_generichash_KEYBYTES];
+    bool is_closing;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+/* What an unknown user's password is held against when there is no user at all: it takes the time
+ * that `outpost passwd` hashes take. */
+static const char stand_in[] = "$argon2id$v=19$m=65536,t=2,p=1$b3V0cG9zdG91dHBvc3Rvdw$"
+                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+static bool verify_argon2(const char *hash, struct slice password)
+{
+    char text[crypto_pwhash_STRBYTES] = {0};
+    size_t n = strlen(hash);
+    if (n >= sizeof text)
+        return false;
+    memcpy(text, hash, n);
+    return crypto_pwhash_str_verify(text, password.p ? password.p : "", password.n) == 0;
+}
+
+static bool verify_crypt(const char *hash, struct slice password)
+{
+    if (memchr(password.p ? password.p : "", 0, password.n))
+        return false; /* crypt would look at the part before the NUL only */
+    struct crypt_data *data = mem_new(sizeof *data);
+    char *text = mem_dup(password.p, password.n);
+    const char *made = crypt_r(text, hash, data);
+    size_t n = strlen(hash);
+    bool is_right =
+        made && n > 0 && made[0] != '*' && strlen(made) == n && sodium_memcmp(made, hash, n) == 0;
+    sodium_memzero(text, password.n);
+    sodium_memzero(data, sizeof *data);
+    mem_free(text);
+    mem_free(data);
+    return is_right;
+}
+
+bool auth_verify(const char *hash, struct slice password)
+{
+    if (strncmp(hash, "$argon2", 7) == 0)
+        return verify_argon2(hash, password);
+    return verify_crypt(hash, password);
+}
+
+static void make_key(const struct auth *a, struct slice user, struct slice password,
+                     struct slice hash, unsigned char key[KEY_BYTES])
+{
+    crypto_generichash_state st;
+    const unsigned char nul = 0;
+    crypto_generichash_init(&st, a->secret, sizeof a->secret, KEY_BYTES);
+    crypto_generichash_update(&st, (const unsigned char *)user.p, user.n);
+    crypto_generichash_update(&st, &nul, 1);
+    crypto_generichash_update(&st, (const unsigned char *)password.p, password.n);
+    crypto_generichash_update(&st, &nul, 1);
+    crypto_generichash_update(&st, (const unsigned char *)hash.p, hash.n);
+    crypto_generichash_final(&st, key, KEY_BYTES);
+    sodium_memzero(&st, sizeof st);
+}
+
+static int64_t now_ms(void)
+{
+    return (int64_t)(uv_hrtime() / 1000000);
+}
+
+static void forget(struct auth *a, struct verified *v)
+{
+    map_take(&a->cache, slice_of(v->key, KEY_BYTES));
+    list_remove(&v->link);
+    mem_free(v);
+}
+
+static void forget_all(struct auth *a)
+{
+    while (!list_is_empty(&a->by_age))
+        forget(a, CONTAINER_OF(a->by_age.next, struct verified, link));
+}
+
+static bool is_remembered(struct auth *a, const unsigned char key[KEY_BYTES])
+{
+    while (!list_is_empty(&a->by_age)) {
+        struct verified *oldest = CONTAINER_OF(a->by_age.next, struct verified, link);
+        if (oldest->until_ms > now_ms())
+            break;
+        forget(a, oldest);
+    }
+    return map_get(&a->cache, slice_of(key, KEY_BYTES)) != NULL;
+}
+
+static void remember(struct auth *a, const unsigned char key[KEY_BYTES])
+{
+    if (is_remembered(a, key))
+        return;
+    if (a->cache.count >= AUTH_CACHE_MAX)
+        forget(a, CONTAINER_OF(a->by_age.next, struct verified, link));
+    struct verified *v = mem_new(sizeof *v);
+    memcpy(v->key, key, KEY_BYTES);
+    v->until_ms = now_ms() + AUTH_CACHE_MS;
+    list_add_last(&a->by_age, &v->link);
+    map_put(&a->cache, slice_of(v->key, KEY_BYTES), v);
+}
+
+static void free_job(struct auth_job *j)
+{
+    sodium_memzero(j->password, j->password_bytes);
+    mem_free(j->password);
+    mem_free(j->hash);
+    sodium_memzero(j->key, sizeof j->key);
+    mem_free(j);
+}
+
+static void free_users(struct auth *a)
+{
+    for (unsigned i = 0; i < a->user_count; i++) {
+        mem_free((char *)a->users[i].name.p);
+        mem_free((char *)a->users[i].password.p);
+    }
+    mem_free(a->users);
+    a->users = NULL;
+    a->user_count = 0;
+}
+
+static void finish_close(struct auth *a)
+{
+    void (*closed)(void *) = a->closed;
+    void *ctx = a->closed_ctx;
+    free_users(a);
+    forget_all(a);
+    map_close(&a->cache);
+    sodium_memzero(a, sizeof *a);
+    mem_free(a);
+    if (closed)
+        closed(ctx);
+}
+
+static void on_worker(uv_work_t *w)
+{
+    struct auth_job *j = w->data;
+    j->is_right = auth_verify(j->hash, slice_of(j->password, j->password_bytes));
+}
+
+static void start_next(struct auth *a);
+
+static void on_worked(uv_work_t *w, int status)
+{
+    struct auth_job *j = w->data;
+    struct auth *a = j->owner;
+    enum engine_login login = status                            ? LOGIN_TROUBLE
+                              : j->is_right && j->is_user_known ? LOGIN_OK
+                                                                : LOGIN_WRONG;
+    a->running_count--;
+    if (login == LOGIN_OK && j->generation == a->generation)
+        remember(a, j->key);
+    uint64_t conn = j->conn;
+    free_job(j);
+    if (a->is_closing) {
+        if (a->running_count == 0)
+            finish_close(a);
+        return;
+    }
+    start_next(a);
+    a->answered(a->ctx, conn, login);
+}
+
+static void start_next(struct auth *a)
+{
+    while (a->running_count < AUTH_RUNNING_MAX && !list_is_empty(&a->waiting)) {
+        struct auth_job *j = CONTAINER_OF(list_take_first(&a->waiting), struct auth_job, link);
+        a->waiting_count--;
+        a->running_count++;
+        CHECK(uv_queue_work(a->loop, &j->work, on_worker, on_worked) == 0);
+    }
+}
+
+struct auth *auth_new(uv_loop_t *loop, auth_answered *answered, void *ctx)
+{
+    struct auth *a = mem_new(sizeof *a);
+    a->loop = loop;
+    a->answered = answered;
+    a->ctx = ctx;
+    list_init(&a->waiting);
+    list_init(&a->by_age);
+    uint64_t seed;
+    randombytes_buf(&seed, sizeof seed);
+    map_init(&a->cache, seed);
+    crypto_generichash_keygen(a->secret);
+    return a;
+}
+
+void auth_configure(struct auth *a, const struct config_user *users, unsigned count)
+{
+    forget_all(a);
+    free_users(a);
+    a->generation++;
+    a->users = mem_new(count * sizeof *a->users);
+    a->user_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        a->users[i].name = slice_of(mem_dup(users[i].name.p, users[i].name.n), users[i].name.n);
+        a->users[i].password =
+            slice_of(mem_dup(users[i].password.p, users[i].password.n), users[i].password.n);
+    }
+}
+
+bool auth_ask(struct auth *a, uint64_t conn, struct slice user, struct slice password,
+              enum engine_login *login)
+{
+    struct slice hash = a->user_count ? a->users[0].password : slice_cstr(stand_in);
+    bool is_user_known = false;
+    for (unsigned i = 0; i < a->user_count; i++) {
+        if (slice_eq(a->users[i].name, user)) {
+            is_user_known = true;
+            hash = a->users[i].password;
+        }
+    }
+    unsigned char key[KEY_BYTES];
+    make_key(a, user, password, hash, key);
+    if (is_user_known && is_remembered(a, key)) {
+        *login = LOGIN_OK;
+        return true;
+    }
+    if (a->is_closing || a->waiting_count >= AUTH_WAITING_MAX) {
+        *login = LOGIN_TROUBLE;
+        return true;
+    }
+    struct auth_job *j = mem_new(sizeof *j);
+    j->work.data = j;
+    j->owner = a;
+    j->conn = conn;
+    j->generation = a->generation;
+    j->hash = mem_dup(hash.p, hash.n);
+    j->password = mem_dup(password.p, password.n);
+    j->password_bytes = password.n;
+    j->is_user_known = is_user_known;
+    memcpy(j->key, key, KEY_BYTES);
+    list_add_last(&a->waiting, &j->link);
+    a->waiting_count++;
+    start_next(a);
+    return false;
+}
+
+void auth_forget(struct auth *a, uint64_t conn)
+{
+    for (struct list *at = a->waiting.next; at != &a->waiting;) {
+        struct auth_job *j = CONTAINER_OF(at, struct auth_job, link);
+        at = at->next;
+        if (j->conn != conn)
+            continue;
+        list_remove(&j->link);
+        a->waiting_count--;
+        free_job(j);
+    }
+}
+
+unsigned auth_waiting(const struct auth *a)
+{
+    return a->waiting_count + a->running_count;
+}
+
+void auth_close(struct auth *a, void (*closed)(void *ctx), void *ctx)
+{
+    a->is_closing = true;
+    a->closed = closed;
+    a->closed_ctx = ctx;
+    while (!list_is_empty(&a->waiting)) {
+        free_job(CONTAINER_OF(list_take_first(&a->waiting), struct auth_job, link));
+        a->waiting_count--;
+    }
+    if (a->running_count == 0)
+        finish_close(a);
+}

@@ -1,0 +1,27 @@
+/* control_route.h -- what the control socket answers: one table of paths, and the answers. */
+#pragma once
+
+#include "control.h"
+#include "http.h"
+#include "view.h"
+
+struct exchange {
+    const struct control_options *o;
+    struct view view;
+    const struct http_request *request;
+    bool is_tcp;      /* the metrics listener */
+    bool wants_text;  /* lines for people instead of JSON */
+    uint32_t uid;     /* of the peer, on the Unix socket */
+    struct slice id;  /* "ID" of the path */
+    uint64_t msg;     /* the same, parsed */
+    struct buf *body; /* the answer */
+    int status;
+    const char *type;
+    char next[16]; /* where a list continues; "" at the end */
+};
+
+/* Fills status, type, body and next. request is a parsed one; a bare word is answered like the
+ * request it stands for. */
+void control_route(struct exchange *x);
+/* An error as the answer. */
+void control_refuse(struct exchange *x, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);

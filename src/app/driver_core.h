@@ -1,0 +1,103 @@
+/* driver_core.h -- the inside of the driver: one struct, three files.
+ *
+ *   driver.c          its life, the turn of the loop, the timer
+ *   driver_event.c    what the shell reports -> engine_handle
+ *   driver_action.c   what the engine wants -> the shell
+ *
+ * One rule holds them together: the engine is never told anything while an action of its is being
+ * carried out. What an action brings about at once waits in `late` until the engine has no action
+ * left. */
+#pragma once
+
+#include "auth.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "driver.h"
+#include "handshakes.h"
+#include "identity.h"
+#include "listeners.h"
+#include "net/resolver.h"
+#include "store/store.h"
+
+enum {
+    DRIVER_OUTPUT_BYTES_MAX = 8 * 1024 * 1024, /* unsent, of one connection */
+    DRIVER_HELD_BYTES_MAX = 64 * 1024 * 1024,  /* appends that wait for the journal's next batch */
+    LOG_AGAIN_MS = 10,
+    DRIVER_FILES_RESERVED = 128, /* journal, DNS, control socket, log */
+    DRIVER_REFUSALS_MAX = 64,    /* connections beyond the limit, let in to be told 421 */
+};
+
+/* An event that an action caused at once. */
+struct late_event {
+    enum engine_event_kind kind;
+    uint64_t conn, ticket;
+    enum err err;
+    enum engine_login login;
+    const char *text; /* static */
+};
+
+/* An append that found the journal's batch full. */
+struct held_append {
+    struct list link;
+    uint64_t ticket, id;
+    uint8_t type;
+    bool needs_sync, is_admission;
+    size_t n;
+    char bytes[];
+};
+
+/* A TLS client that waits until we know whom to believe. */
+struct trust_waiter {
+    struct list link;
+    uint64_t conn;
+    char *server_name;
+    bool needs_verify;
+};
+
+struct driver {
+    struct driver_options o;
+    const struct config *config;
+    struct engine *engine;
+    struct store *store;
+    struct net *net;
+    struct resolver *resolver;
+    struct auth *auth;
+    struct listeners listeners;
+    struct handshakes handshakes;
+    struct tls_server_config *identity; /* NULL: no listener uses TLS */
+    struct tls_trust *trust;
+    bool is_trust_loading, is_trust_stale;
+    struct list trust_waiters;
+    struct map wants_drained; /* connections the engine waits for; values only say "yes" */
+    struct late_event *late;  /* a queue: late_from .. late_count */
+    size_t late_from, late_count, late_cap;
+    bool has_appended; /* this turn: the journal is to be kicked */
+    struct list held;
+    size_t held_bytes;
+    uv_prepare_t prepare;
+    uv_timer_t timer, log_timer;
+    int64_t armed_ms; /* what the timer is set to; INT64_MAX: nothing */
+    uint64_t turn_ns, idle_ns;
+    bool is_telling; /* inside engine_handle or carrying out */
+    bool is_stopping, was_quiet, is_closed;
+    unsigned parts_open;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+/* driver_event.c: tells the engine and carries out all it wants. now_ms is filled in. */
+void driver_tell(struct driver *d, struct engine_event *event);
+void driver_on_trust(void *ctx, struct tls_trust *trust, unsigned count, const struct fault *why);
+void driver_on_replayed(void *ctx, const struct journal_record *r);
+void driver_on_replay_note(void *ctx, const char *text);
+void driver_on_answer(void *ctx, uint64_t ticket, const struct dns_answer *answer);
+void driver_on_login(void *ctx, uint64_t conn, enum engine_login login);
+struct net_callbacks driver_net_callbacks(struct driver *d);
+struct store_callbacks driver_store_callbacks(struct driver *d);
+
+/* driver_action.c */
+void driver_carry_out(struct driver *d, const struct engine_action *a);
+void driver_later(struct driver *d, const struct late_event *late);
+void driver_append_held(struct driver *d); /* once a turn */
+void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name,
+                       bool needs_verify);

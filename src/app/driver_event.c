@@ -1,0 +1,226 @@
+/* driver_event.c -- what the shell reports, as events. */
+#include "driver_core.h"
+
+static void tell_one(struct driver *d, struct engine_event *event)
+{
+    const struct engine_action *a;
+    event->now_ms = driver_now_ms(d);
+    engine_handle(d->engine, event);
+    while ((a = engine_next_action(d->engine)))
+        driver_carry_out(d, a);
+}
+
+static void tell_late(struct driver *d)
+{
+    while (d->late_from < d->late_count) {
+        struct late_event late = d->late[d->late_from++];
+        struct engine_event event = {
+            .kind = late.kind,
+            .conn = late.conn,
+            .ticket = late.ticket,
+            .err = late.err,
+            .login = late.login,
+            .text = slice_cstr(late.text),
+        };
+        tell_one(d, &event);
+    }
+    d->late_from = d->late_count = 0;
+}
+
+void driver_tell(struct driver *d, struct engine_event *event)
+{
+    if (d->is_closed)
+        return;
+    CHECK(!d->is_telling);
+    d->is_telling = true;
+    if (event)
+        tell_one(d, event);
+    tell_late(d);
+    d->is_telling = false;
+}
+
+/* --- net --- */
+
+static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
+                          const struct net_peer *peer)
+{
+    struct engine_event event = {
+        .kind = EVENT_ACCEPTED,
+        .conn = conn,
+        .listener = index,
+        .peer = peer->address,
+        .local = peer->local,
+        .is_unix = peer->is_unix,
+    };
+    driver_tell(d, &event);
+}
+
+static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struct net_peer *peer)
+{
+    struct driver *d = ctx;
+    unsigned index;
+    if (!listeners_find(&d->listeners, listener, &index)) {
+        net_close(d->net, conn, true);
+        return;
+    }
+    if (d->config->engine.listeners[index].tls != LISTENER_TLS_IMPLICIT) {
+        tell_accepted(d, conn, index, peer);
+        return;
+    }
+    if (!d->identity) {
+        net_close(d->net, conn, true);
+        return;
+    }
+    handshakes_add(&d->handshakes, conn, listener, peer, driver_now_ms(d));
+    net_tls_server(d->net, conn, d->identity);
+}
+
+static void on_connected(void *ctx, uint64_t conn, const struct net_peer *peer)
+{
+    struct engine_event event = {
+        .kind = EVENT_CONNECTED,
+        .conn = conn,
+        .peer = peer->address,
+        .local = peer->local,
+        .is_unix = peer->is_unix,
+    };
+    driver_tell(ctx, &event);
+}
+
+static void on_bytes(void *ctx, uint64_t conn, struct slice in)
+{
+    struct engine_event event = {.kind = EVENT_BYTES, .conn = conn, .bytes = in};
+    driver_tell(ctx, &event);
+}
+
+static void on_drained(void *ctx, uint64_t conn)
+{
+    struct driver *d = ctx;
+    struct engine_event event = {.kind = EVENT_DRAINED, .conn = conn};
+    if (map_take_id(&d->wants_drained, conn))
+        driver_tell(d, &event);
+}
+
+static void on_tls_up(void *ctx, uint64_t conn, const struct tls_facts *facts)
+{
+    struct driver *d = ctx;
+    struct handshake h;
+    unsigned index;
+    if (handshakes_take(&d->handshakes, conn, &h)) {
+        if (!listeners_find(&d->listeners, h.listener, &index)) {
+            net_close(d->net, conn, true);
+            return;
+        }
+        tell_accepted(d, conn, index, &h.peer);
+    }
+    const struct engine_tls tls = {
+        .version = slice_cstr(facts->version),
+        .cipher = slice_cstr(facts->cipher),
+        .is_verified = facts->is_verified,
+        .verdict = slice_cstr(facts->verdict),
+    };
+    struct engine_event event = {.kind = EVENT_TLS_UP, .conn = conn, .tls = &tls};
+    driver_tell(d, &event);
+}
+
+static void note_failed_handshake(struct driver *d, const struct handshake *h, const char *reason)
+{
+    struct ip_text ip = ip_build(&h->peer.address.ip);
+    struct note n;
+    note_init(&n, NOTE_TLS_FAILED, 0);
+    note_text(&n, "ip", h->peer.is_unix ? SLICE("unix") : slice_cstr(ip.s));
+    note_text(&n, "reason", slice_cstr(reason));
+    driver_note(d, &n);
+}
+
+static void on_closed(void *ctx, uint64_t conn, enum err err, const char *reason)
+{
+    struct driver *d = ctx;
+    struct handshake h;
+    map_take_id(&d->wants_drained, conn);
+    auth_forget(d->auth, conn);
+    if (handshakes_take(&d->handshakes, conn, &h)) {
+        note_failed_handshake(d, &h, reason);
+        return;
+    }
+    struct engine_event event = {
+        .kind = EVENT_CLOSED, .conn = conn, .err = err, .text = slice_cstr(reason)};
+    driver_tell(d, &event);
+}
+
+struct net_callbacks driver_net_callbacks(struct driver *d)
+{
+    return (struct net_callbacks){
+        .ctx = d,
+        .accepted = on_accepted,
+        .connected = on_connected,
+        .bytes = on_bytes,
+        .drained = on_drained,
+        .tls_up = on_tls_up,
+        .closed = on_closed,
+    };
+}
+
+/* --- store --- */
+
+static void on_appended(void *ctx, const struct journal_completion *done)
+{
+    struct engine_event event = {
+        .kind = EVENT_APPENDED, .ticket = done->ticket, .err = done->err, .pos = done->pos};
+    driver_tell(ctx, &event);
+}
+
+static void on_fetched(void *ctx, uint64_t ticket, enum err err,
+                       const struct journal_record *record, const struct fault *why)
+{
+    struct engine_event event = {.kind = EVENT_FETCHED,
+                                 .ticket = ticket,
+                                 .err = err,
+                                 .record = record,
+                                 .text = slice_cstr(err && why ? why->text : "")};
+    driver_tell(ctx, &event);
+}
+
+static void note_journal(struct driver *d, const char *text)
+{
+    struct note n;
+    note_init(&n, NOTE_JOURNAL, 0);
+    note_text(&n, "text", slice_cstr(text));
+    driver_note(d, &n);
+}
+
+static void on_trouble(void *ctx, const struct fault *why)
+{
+    note_journal(ctx, why->text);
+}
+
+struct store_callbacks driver_store_callbacks(struct driver *d)
+{
+    return (struct store_callbacks){
+        .ctx = d, .appended = on_appended, .fetched = on_fetched, .trouble = on_trouble};
+}
+
+void driver_on_replayed(void *ctx, const struct journal_record *r)
+{
+    struct engine_event event = {.kind = EVENT_RECORD, .record = r};
+    driver_tell(ctx, &event);
+}
+
+void driver_on_replay_note(void *ctx, const char *text)
+{
+    note_journal(ctx, text);
+}
+
+/* --- the others --- */
+
+void driver_on_answer(void *ctx, uint64_t ticket, const struct dns_answer *answer)
+{
+    struct engine_event event = {.kind = EVENT_ANSWER, .ticket = ticket, .answer = answer};
+    driver_tell(ctx, &event);
+}
+
+void driver_on_login(void *ctx, uint64_t conn, enum engine_login login)
+{
+    struct engine_event event = {.kind = EVENT_LOGIN, .conn = conn, .login = login};
+    driver_tell(ctx, &event);
+}

@@ -1,0 +1,138 @@
+/* metrics.c -- counters, a minute of history for rates, and the Prometheus text format 0.0.4. */
+#include "metrics.h"
+
+#include <string.h>
+
+enum { TURN_WINDOW_MS = 60000 };
+
+void metrics_init(struct metrics *m, int64_t now_ms)
+{
+    *m = (struct metrics){.window_ms = now_ms};
+    m->sample[0].at_ms = now_ms;
+    m->sample_count = m->next = 1;
+}
+
+void metrics_note(struct metrics *m, enum note_kind kind)
+{
+    m->count[kind]++;
+}
+
+void metrics_turn(struct metrics *m, uint64_t turn_us)
+{
+    if (turn_us > m->turn_us_max)
+        m->turn_us_max = turn_us;
+}
+
+static const struct metrics_sample *oldest_sample(const struct metrics *m)
+{
+    return &m->sample[m->sample_count < METRICS_SAMPLES ? 0 : m->next];
+}
+
+void metrics_tick(struct metrics *m, int64_t now_ms)
+{
+    if (now_ms - m->window_ms >= TURN_WINDOW_MS) {
+        m->turn_us_max_before = m->turn_us_max;
+        m->turn_us_max = 0;
+        m->window_ms = now_ms;
+    }
+    unsigned latest = (m->next + METRICS_SAMPLES - 1) % METRICS_SAMPLES;
+    if (now_ms - m->sample[latest].at_ms < METRICS_SAMPLE_MS)
+        return;
+    m->sample[m->next].at_ms = now_ms;
+    memcpy(m->sample[m->next].count, m->count, sizeof m->count);
+    m->next = (m->next + 1) % METRICS_SAMPLES;
+    if (m->sample_count < METRICS_SAMPLES)
+        m->sample_count++;
+}
+
+uint64_t metrics_last_minute(const struct metrics *m, enum note_kind kind)
+{
+    return m->count[kind] - oldest_sample(m)->count[kind];
+}
+
+uint64_t metrics_turn_us(const struct metrics *m)
+{
+    return m->turn_us_max > m->turn_us_max_before ? m->turn_us_max : m->turn_us_max_before;
+}
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_addf(out, "# HELP outpost_%s %s\n# TYPE outpost_%s %s\n", name, help, name, type);
+}
+
+static void counter(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+    head(out, name, "counter", help);
+    buf_addf(out, "outpost_%s %llu\n", name, (unsigned long long)v);
+}
+
+static void gauge(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+    head(out, name, "gauge", help);
+    buf_addf(out, "outpost_%s %llu\n", name, (unsigned long long)v);
+}
+
+static void gauge_us(struct buf *out, const char *name, const char *help, uint64_t us)
+{
+    head(out, name, "gauge", help);
+    buf_addf(out, "outpost_%s %llu.%06llu\n", name, (unsigned long long)(us / 1000000),
+             (unsigned long long)(us % 1000000));
+}
+
+static void build_queue(const struct engine_stats *e, struct buf *out)
+{
+    gauge(out, "queue_messages", "Messages in the queue.", e->messages);
+    gauge(out, "queue_recipients", "Recipients still to be served.", e->recipients);
+    gauge(out, "queue_bytes", "Bytes of the messages in the queue.", e->bytes);
+    gauge(out, "queue_ready", "Deliveries that may start now.", e->ready);
+    gauge(out, "queue_deferred", "Deliveries waiting for their next try.", e->deferred);
+    gauge(out, "queue_in_flight", "Deliveries under way.", e->in_flight);
+    gauge(out, "sessions", "Submission sessions open.", e->sessions);
+    gauge(out, "connections_out", "Outgoing connections open.", e->out_connections);
+    gauge(out, "connections_out_idle", "Outgoing connections kept for the next message.",
+          e->out_idle);
+    gauge(out, "destinations", "Destinations known.", e->destinations);
+    gauge(out, "destinations_in_trouble", "Destinations that cannot be reached.",
+          e->destinations_in_trouble);
+    gauge(out, "destinations_paused", "Destinations paused by the operator.",
+          e->destinations_paused);
+    gauge(out, "paused", "1 while all deliveries are paused.", e->is_all_paused);
+    gauge(out, "hot_cache_bytes", "Bytes of message bodies kept in memory.", e->hot_bytes);
+    gauge(out, "dns_cache_entries", "Answers in the DNS cache.", e->dns_cache_entries);
+}
+
+static void build_journal(const struct metrics_view *v, struct buf *out)
+{
+    const struct journal_usage *j = &v->journal;
+    gauge(out, "journal_bytes", "Bytes of the journal's files.", j->bytes);
+    gauge(out, "journal_max_bytes", "Ceiling of the journal (queue.max_size).",
+          v->journal_bytes_max);
+    gauge(out, "journal_segments", "Segments of the journal in use.", j->segments);
+    gauge(out, "journal_spare_segments", "Segments made ahead of need.", j->spare_segments);
+    counter(out, "journal_syncs_total", "Syncs of the journal.", j->syncs);
+    counter(out, "journal_batches_total", "Batches written to the journal.", j->batches);
+    counter(out, "journal_failed_batches_total", "Batches that could not be written.",
+            j->failed_batches);
+    counter(out, "journal_records_total", "Records written to the journal.", j->records);
+    counter(out, "journal_written_bytes_total", "Bytes written to the journal.", j->written_bytes);
+    gauge_us(out, "journal_last_sync_seconds", "Duration of the latest write and sync.",
+             (uint64_t)v->last_sync_us);
+    gauge(out, "store_failing", "1 while the journal cannot be written.",
+          v->engine.is_store_failing);
+}
+
+void metrics_build(const struct metrics *m, const struct metrics_view *v, struct buf *out)
+{
+    head(out, "build_info", "gauge", "The version that runs, as a label.");
+    buf_add_cstr(out, "outpost_build_info{version=\"" OUTPOST_VERSION "\"} 1\n");
+    gauge_us(out, "uptime_seconds", "Time since the start.", (uint64_t)v->uptime_ms * 1000);
+    for (int i = 0; i < NOTE_COUNT; i++)
+        counter(out, note_row[i].counter, note_row[i].help, m->count[i]);
+    build_queue(&v->engine, out);
+    build_journal(v, out);
+    gauge(out, "logins_waiting", "Logins waiting for their password to be verified.",
+          v->login_waiting);
+    gauge_us(out, "loop_lag_seconds", "Longest turn of the event loop in the last minute or two.",
+             metrics_turn_us(m));
+    counter(out, "log_lost_total", "Log lines dropped because nobody read them.", v->log_lost);
+}

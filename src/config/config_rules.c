@@ -1,0 +1,263 @@
+/* config_rules.c -- what one row cannot know: defaults from the world, and rules between keys. */
+#include "config_rules.h"
+
+#include "config_value.h"
+
+static const struct toml_spot nowhere = {0, 0};
+
+struct rules {
+    struct config_draft *draft;
+    struct config *c; /* the draft's */
+    const struct toml_node *tree;
+    const struct config_world *world;
+    struct config_mistakes *m;
+};
+
+static const struct toml_node *entry(const struct toml_node *table, const char *key)
+{
+    return table && table->kind == TOML_TABLE ? toml_get(table, slice_cstr(key)) : NULL;
+}
+
+/* The key's value in the file, NULL when it was not given. */
+static const struct toml_node *given(const struct rules *r, const char *section, const char *key)
+{
+    return entry(*section ? entry(r->tree, section) : r->tree, key);
+}
+
+/* The node of the n-th [[section]]. */
+static const struct toml_node *nth(const struct rules *r, const char *section, unsigned n)
+{
+    const struct toml_node *node = entry(r->tree, section);
+    if (!node || node->kind != TOML_ARRAY)
+        return node;
+    for (node = toml_first(node); node && n > 0; n--)
+        node = node->next;
+    return node;
+}
+
+static struct toml_spot spot(const struct toml_node *node)
+{
+    return node ? node->at : nowhere;
+}
+
+/* ---- defaults from the world ---- */
+
+/* A default goes through its row like anything else. */
+static void set_default(struct rules *r, const char *section, const char *key, struct slice text,
+                        const char *from, struct slice *out)
+{
+    const struct config_option *o = config_option_find(section, slice_cstr(key));
+    CHECK(o);
+    struct slice said = config_value_set(o, text, &r->c->arena, out);
+    if (said.n)
+        config_mistakes_add(r->m, nowhere, section, slice_cstr(key), "%s: %.*s; give it here", from,
+                            SLICE_FMT(said));
+}
+
+static void default_hostname(struct rules *r)
+{
+    if (given(r, "", "hostname"))
+        return;
+    struct slice name = slice_cstr(r->world->host_name);
+    set_default(r, "", "hostname", name.n ? name : SLICE("localhost"), "the system's host name",
+                &r->c->engine.hostname);
+}
+
+static void default_state_dir(struct rules *r)
+{
+    if (given(r, "", "state_dir"))
+        return;
+    struct slice home = slice_cstr(r->world->home_dir);
+    if (!r->world->is_root && !home.n) {
+        config_mistakes_add(r->m, nowhere, "", SLICE("state_dir"),
+                            "there is no home directory to make it in; set it");
+        return;
+    }
+    struct slice dir = r->world->is_root ? SLICE("/var/lib/outpost")
+                                         : arena_printf(&r->c->arena, "%.*s/.local/state/outpost",
+                                                        SLICE_FMT(home));
+    set_default(r, "", "state_dir", dir, "under the home directory", &r->c->state_dir);
+}
+
+static void default_control_socket(struct rules *r)
+{
+    if (given(r, "control", "socket"))
+        return;
+    struct slice runtime = slice_cstr(r->world->runtime_dir);
+    struct slice path = SLICE("/run/outpost/control.sock");
+    const char *from = "in its usual place";
+    if (!r->world->is_root && runtime.n) {
+        path = arena_printf(&r->c->arena, "%.*s/outpost/control.sock", SLICE_FMT(runtime));
+        from = "under $XDG_RUNTIME_DIR";
+    } else if (!r->world->is_root) {
+        if (!r->c->state_dir.n)
+            return; /* told already */
+        path = arena_printf(&r->c->arena, "%.*s/control.sock", SLICE_FMT(r->c->state_dir));
+        from = "under state_dir";
+    }
+    set_default(r, "control", "socket", path, from, &r->c->control_socket);
+}
+
+static void default_listeners(struct rules *r)
+{
+    static const char *const address[] = {"127.0.0.1:587", "[::1]:587"};
+    struct engine_options *e = &r->c->engine;
+    if (given(r, "", "listen"))
+        return;
+    e->listeners = arena_new(&r->c->arena, COUNT_OF(address) * sizeof *e->listeners);
+    e->listener_count = COUNT_OF(address);
+    for (size_t i = 0; i < COUNT_OF(address); i++)
+        e->listeners[i] = (struct engine_listener){slice_cstr(address[i]), LISTENER_TLS_STARTTLS,
+                                                   SMTP_AUTH_REQUIRED};
+    r->c->has_default_listeners = true;
+}
+
+/* ---- rules between keys ---- */
+
+static void check_tls(struct rules *r)
+{
+    const struct toml_node *certificate = given(r, "tls", "certificate");
+    const struct toml_node *key = given(r, "tls", "key");
+    if (!certificate == !key)
+        return;
+    config_mistakes_add(r->m, spot(certificate ? certificate : key), "tls",
+                        certificate ? SLICE("certificate") : SLICE("key"),
+                        "%s is missing: certificate and key come together",
+                        certificate ? "key" : "certificate");
+}
+
+static void check_listeners(struct rules *r)
+{
+    const struct engine_options *e = &r->c->engine;
+    struct ip_port at[CONFIG_LISTENERS_MAX] = {0};
+    for (unsigned i = 0; i < e->listener_count; i++) {
+        if (!ip_port_parse(e->listeners[i].address, 0, &at[i]))
+            continue;
+        for (unsigned k = 0; k < i; k++) {
+            if (at[i].port == 0 || at[k].port != at[i].port || !ip_eq(&at[k].ip, &at[i].ip))
+                continue;
+            config_mistakes_add(r->m, spot(entry(nth(r, "listen", i), "address")), "listen",
+                                SLICE("address"), "the listener on line %d has it already",
+                                spot(nth(r, "listen", k)).line);
+            break;
+        }
+    }
+}
+
+static void check_users(struct rules *r)
+{
+    const struct config_user_item *u = r->draft->users;
+    for (unsigned i = 0; i < r->draft->user_count; i++) {
+        for (unsigned k = 0; u[i].engine.name.n && k < i; k++) {
+            if (!slice_eq(u[i].engine.name, u[k].engine.name))
+                continue;
+            config_mistakes_add(r->m, spot(entry(nth(r, "user", i), "name")), "user", SLICE("name"),
+                                "the user on line %d is named so already",
+                                spot(nth(r, "user", k)).line);
+            break;
+        }
+    }
+}
+
+static void check_queue(struct rules *r)
+{
+    struct engine_options *e = &r->c->engine;
+    const struct toml_node *warn_after = given(r, "queue", "warn_after");
+    if (e->warn_after_ms < e->lifetime_ms)
+        return;
+    if (warn_after)
+        config_mistakes_add(r->m, spot(warn_after), "queue", SLICE("warn_after"),
+                            "must be less than lifetime; \"0s\" means never");
+    e->warn_after_ms = 0;
+}
+
+static void check_retry(struct rules *r)
+{
+    struct engine_options *e = &r->c->engine;
+    const struct toml_node *first = given(r, "retry", "first");
+    const struct toml_node *max = given(r, "retry", "max");
+    if (e->retry_first_ms <= e->retry_max_ms)
+        return;
+    if (first && max)
+        config_mistakes_add(r->m, spot(first), "retry", SLICE("first"),
+                            "must not be longer than max");
+    else if (first)
+        e->retry_max_ms = e->retry_first_ms;
+    else
+        e->retry_first_ms = e->retry_max_ms;
+}
+
+/* ---- routes ---- */
+
+static bool are_loopback(const struct engine_route *route)
+{
+    for (unsigned i = 0; i < route->host_count; i++) {
+        struct ip ip;
+        if (!ip_parse(route->hosts[i].name, &ip) || !ip_is_loopback(&ip))
+            return false;
+    }
+    return true;
+}
+
+static void check_route_auth(struct rules *r, const struct engine_route *route,
+                             const struct toml_node *node)
+{
+    const struct toml_node *auth = entry(node, "auth");
+    if (!auth)
+        return;
+    if (!entry(node, "hosts"))
+        config_mistakes_add(r->m, auth->key_at, "route", SLICE("auth"),
+                            "needs hosts: we log in at a smarthost only");
+    if (route->tls == DELIVERY_TLS_NONE && entry(node, "tls") && !are_loopback(route))
+        config_mistakes_add(r->m, spot(entry(node, "tls")), "route", SLICE("tls"),
+                            "with auth, a password would leave unencrypted: write \"verify\" or, "
+                            "for a certificate that cannot be verified, \"require\"");
+}
+
+static bool takes_all(const struct engine_route *route, const struct toml_node *node)
+{
+    if (!entry(node, "recipients"))
+        return true;
+    for (unsigned i = 0; i < route->recipient_count; i++) {
+        if (slice_eq(route->recipients[i], SLICE("*")) ||
+            slice_eq(route->recipients[i], SLICE("*@*")))
+            return true;
+    }
+    return false;
+}
+
+static void check_routes(struct rules *r)
+{
+    struct engine_options *e = &r->c->engine;
+    const struct toml_node *catch_all = NULL;
+    for (unsigned i = 0; i < e->route_count; i++) {
+        struct engine_route *route = &e->routes[i];
+        const struct toml_node *node = nth(r, "route", i);
+        if (!entry(node, "tls"))
+            route->tls = entry(node, "auth") ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_OPPORTUNISTIC;
+        route->name = route->host_count ? route->hosts[0].name : SLICE("mx");
+        check_route_auth(r, route, node);
+        if (catch_all)
+            config_mistakes_add(r->m, spot(node), "route", SLICE_NONE,
+                                "can never be used: the route on line %d takes every recipient",
+                                spot(catch_all).line);
+        else if (takes_all(route, node))
+            catch_all = node;
+    }
+}
+
+void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
+                        const struct config_world *world, struct config_mistakes *m)
+{
+    struct rules r = {.draft = d, .c = &d->config, .tree = tree, .world = world, .m = m};
+    default_hostname(&r);
+    default_state_dir(&r);
+    default_control_socket(&r);
+    default_listeners(&r);
+    check_tls(&r);
+    check_listeners(&r);
+    check_users(&r);
+    check_queue(&r);
+    check_retry(&r);
+    check_routes(&r);
+}

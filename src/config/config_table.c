@@ -1,0 +1,332 @@
+/* config_table.c -- the option table itself, and finding rows in it. */
+#include "config_table.h"
+
+#define TOP(member) offsetof(struct config_draft, config.member)
+#define ENGINE(member) offsetof(struct config_draft, config.engine.member)
+#define LISTENER(member) offsetof(struct engine_listener, member)
+#define USER(member) offsetof(struct config_user_item, member)
+#define ROUTE(member) offsetof(struct engine_route, member)
+/* The last argument is the meaning, and what few rows have besides. */
+#define ROW(path_, type_, at_, normal_, least_, most_, ...)                                        \
+    {                                                                                              \
+        .path = path_, .type = CONFIG_##type_, .at = at_, .normal = normal_, .least = least_,      \
+        .most = most_, .meaning = __VA_ARGS__                                                      \
+    }
+#define LIST(count, least, most)                                                                   \
+    .is_list = true, .count_at = (count), .items_least = (least), .items_most = (most)
+
+const struct config_type_facts config_type_facts[CONFIG_TYPE_COUNT] = {
+    [CONFIG_NAME] = {"a string", sizeof(struct slice), true, false},
+    [CONFIG_HOSTNAME] = {"a domain name", sizeof(struct slice), true, false},
+    [CONFIG_PATH] = {"an absolute path", sizeof(struct slice), true, false},
+    [CONFIG_HASH] = {"a password hash", sizeof(struct slice), true, true},
+    [CONFIG_SECRET] = {"a string", sizeof(struct slice), true, true},
+    [CONFIG_LISTEN] = {"an address and port", sizeof(struct slice), true, false},
+    [CONFIG_PATTERN] = {"an address pattern", sizeof(struct slice), true, false},
+    [CONFIG_BOOL] = {"true or false", sizeof(bool), false, false},
+    [CONFIG_COUNT] = {"a whole number", sizeof(unsigned), false, false},
+    [CONFIG_PORT] = {"a port number", sizeof(uint16_t), false, false},
+    [CONFIG_SIZE] = {"a size", sizeof(uint64_t), true, false},
+    [CONFIG_DURATION] = {"a duration", sizeof(int64_t), true, false},
+    [CONFIG_FACTOR] = {"a number", sizeof(double), false, false},
+    [CONFIG_CHOICE] = {"a word", sizeof(unsigned), true, false},
+    [CONFIG_NETWORK] = {"a network", sizeof(struct ip_net), true, false},
+    [CONFIG_RESOLVER] = {"an address", sizeof(struct ip_port), true, false},
+    [CONFIG_HOST] = {"a host and port", sizeof(struct engine_host), true, false},
+};
+
+static const struct config_choice log_levels[] = {
+    {"debug", LOG_DEBUG, NULL},
+    {"info", LOG_INFO, NULL},
+    {"warn", LOG_WARN, NULL},
+    {"error", LOG_ERROR, NULL},
+    {0},
+};
+
+static const struct config_choice log_formats[] = {
+    {"text", LOG_TEXT, NULL},
+    {"json", LOG_JSON, NULL},
+    {0},
+};
+
+static const struct config_choice listener_tls[] = {
+    {"starttls", LISTENER_TLS_STARTTLS, NULL},
+    {"implicit", LISTENER_TLS_IMPLICIT, NULL},
+    {"none", LISTENER_TLS_NONE, NULL},
+    {0},
+};
+
+static const struct config_choice listener_auth[] = {
+    {"required", SMTP_AUTH_REQUIRED, NULL},
+    {"optional", SMTP_AUTH_OPTIONAL, NULL},
+    {"off", SMTP_AUTH_OFF, NULL},
+    {0},
+};
+
+static const struct config_choice outgoing_tls[] = {
+    {"none", DELIVERY_TLS_NONE, NULL},        {"opportunistic", DELIVERY_TLS_OPPORTUNISTIC, NULL},
+    {"require", DELIVERY_TLS_REQUIRE, NULL},  {"verify", DELIVERY_TLS_VERIFY, NULL},
+    {"dane", 0, "DANE is not available yet"}, {0},
+};
+
+/* In the order of the example. */
+const struct config_section config_sections[] = {
+    {.path = "", .shape = CONFIG_ONE, .meaning = "Keys above the first table."},
+    {.path = "log", .shape = CONFIG_ONE, .meaning = "The log goes to standard error."},
+    {.path = "tls",
+     .shape = CONFIG_ONE,
+     .meaning = "The certificate that listeners show, and whom we believe when we verify others."},
+    {.path = "listen",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct engine_listener),
+     .at = ENGINE(listeners),
+     .count_at = ENGINE(listener_count),
+     .items_least = 1,
+     .items_most = CONFIG_LISTENERS_MAX,
+     .meaning = "Where submissions are taken; one table for each listener. Without any, there are "
+                "two: 127.0.0.1:587 and [::1]:587."},
+    {.path = "submission", .shape = CONFIG_ONE, .meaning = "What clients may do."},
+    {.path = "user",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct config_user_item),
+     .at = offsetof(struct config_draft, users),
+     .count_at = offsetof(struct config_draft, user_count),
+     .items_most = CONFIG_USERS_MAX,
+     .meaning = "Who may log in; one table for each user."},
+    {.path = "queue", .shape = CONFIG_ONE, .meaning = "Messages that wait."},
+    {.path = "retry",
+     .shape = CONFIG_ONE,
+     .meaning = "When a deferred recipient is tried again: first, then factor times as long each "
+                "time, up to max."},
+    {.path = "delivery", .shape = CONFIG_ONE, .meaning = "Connections to other mail servers."},
+    {.path = "dns", .shape = CONFIG_ONE, .meaning = "Whom we ask for MX and address records."},
+    {.path = "route",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct engine_route),
+     .at = ENGINE(routes),
+     .count_at = ENGINE(route_count),
+     .items_most = CONFIG_ROUTES_MAX,
+     .meaning = "Mail that goes to a smarthost; the first route that matches the recipient wins. "
+                "Recipients without a route go to the MX hosts of their domain."},
+    {.path = "route.auth",
+     .shape = CONFIG_INNER,
+     .meaning = "How we log in at this route's hosts. A password never leaves over an unencrypted "
+                "connection, except to a loopback address.",
+     .sample = "{ user = \"relay\", password_file = \"/run/secrets/smtp\" }"},
+    {.path = "control",
+     .shape = CONFIG_ONE,
+     .meaning = "The socket for `outpost status`, `outpost queue` and the rest."},
+    {.path = "metrics", .shape = CONFIG_ONE, .meaning = "Prometheus metrics over HTTP."},
+};
+const size_t config_section_count = COUNT_OF(config_sections);
+
+/* path, type, lands in, normal, least, most, meaning */
+const struct config_option config_options[] = {
+    ROW("hostname", HOSTNAME, ENGINE(hostname), NULL, NULL, NULL,
+        "The name we greet with and put into Received. It should resolve to this host's address, "
+        "and "
+        "the address back to it.",
+        .sample = "relay.example.com", .normal_said = "the system's host name"),
+    ROW("state_dir", PATH, TOP(state_dir), NULL, NULL, "1024",
+        "Directory of the queue and of everything else that must outlive a restart.",
+        .sample = "/var/lib/outpost",
+        .normal_said = "/var/lib/outpost for root, else ~/.local/state/outpost"),
+    ROW("shutdown_grace", DURATION, TOP(shutdown_grace_ms), "30s", "0s", "1h",
+        "How long a stop waits for sessions and deliveries under way; what is not finished then is "
+        "tried again after the start."),
+
+    ROW("log.level", CHOICE, TOP(log_level), "info", NULL, NULL, "The least that is logged.",
+        .choices = log_levels),
+    ROW("log.format", CHOICE, TOP(log_format), "text", NULL, NULL,
+        "One event a line: words with key=value pairs, or a JSON object.", .choices = log_formats),
+
+    ROW("tls.certificate", PATH, TOP(tls_certificate), NULL, NULL, "4095",
+        "Certificate chain (PEM), our own first. Comes together with key.",
+        .sample = "/etc/outpost/fullchain.pem",
+        .normal_said = "a self-signed certificate is made under state_dir"),
+    ROW("tls.key", PATH, TOP(tls_key), NULL, NULL, "4095", "Its private key (PEM; EC or RSA).",
+        .sample = "/etc/outpost/key.pem", .normal_said = "made with the certificate"),
+    ROW("tls.ca_file", PATH, TOP(tls_ca_file), "/etc/ssl/certs/ca-certificates.crt", NULL, "4095",
+        "The certificate authorities (PEM) we believe when tls = \"verify\"."),
+
+    ROW("listen.address", LISTEN, LISTENER(address), NULL, NULL, NULL,
+        "\"address:port\" or \"[v6]:port\", numeric. 0.0.0.0 and [::] are all addresses; port 0 "
+        "lets "
+        "the system choose.",
+        .is_required = true, .sample = "0.0.0.0:587"),
+    ROW("listen.tls", CHOICE, LISTENER(tls), "starttls", NULL, NULL,
+        "starttls: offered, and needed for AUTH. implicit: TLS from the first byte, as on port "
+        "465. "
+        "none: no TLS and so no AUTH.",
+        .choices = listener_tls),
+    ROW("listen.auth", CHOICE, LISTENER(auth), "required", NULL, NULL,
+        "required: clients log in or come from a trusted network. optional: anyone may talk, but "
+        "only "
+        "those two may relay. off: AUTH is not offered.",
+        .choices = listener_auth),
+
+    ROW("submission.trusted_networks", NETWORK, ENGINE(trusted_networks), "127.0.0.0/8 ::1/128",
+        NULL, NULL,
+        "Clients from here may relay without logging in. At the widest /8 (IPv4) or /16 (IPv6).",
+        LIST(ENGINE(trusted_network_count), 0, CONFIG_NETWORKS_MAX)),
+    ROW("submission.max_message_size", SIZE, ENGINE(message_bytes_max), "50MiB", "1B", "16GiB",
+        "Larger messages are refused."),
+    ROW("submission.max_recipients", COUNT, ENGINE(recipients_max), "1000", "1", "100000",
+        "Of one message."),
+    ROW("submission.max_connections", COUNT, ENGINE(connections_max), "10000", "1", "1000000",
+        "Clients at once; further ones wait."),
+    ROW("submission.idle_timeout", DURATION, ENGINE(idle_ms), "5m", "10ms", "1d",
+        "A client that says nothing for so long is sent away."),
+
+    ROW("user.name", NAME, USER(engine.name), NULL, NULL, "255", "What the client logs in as.",
+        .is_required = true, .sample = "app"),
+    ROW("user.password", HASH, USER(password), NULL, NULL, NULL,
+        "The hash of the password, as `outpost passwd` or crypt(3) make it; or password_file = "
+        "\"/path\" to keep the hash elsewhere.",
+        .is_required = true, .sample = "$argon2id$..."),
+    ROW("user.senders", PATTERN, USER(engine.senders), NULL, NULL, NULL, "Whom it may send as.",
+        LIST(USER(engine.sender_count), 1, CONFIG_PATTERNS_MAX), .sample = "*@example.com",
+        .normal_said = "anyone"),
+
+    ROW("queue.max_size", SIZE, ENGINE(queue_bytes_max), "10GiB", "64KiB", "1000TiB",
+        "Disk space for messages. When it is used up, clients are asked to come back later."),
+    ROW("queue.lifetime", DURATION, ENGINE(lifetime_ms), "5d", "10ms", "365d",
+        "A message that could not be delivered for so long goes back to its sender."),
+    ROW("queue.warn_after", DURATION, ENGINE(warn_after_ms), "4h", "0s", "365d",
+        "The sender is told once when a message waits for so long. \"0s\": never. With a lifetime "
+        "that is no longer than this default: never."),
+
+    ROW("retry.first", DURATION, ENGINE(retry_first_ms), "1m", "10ms", "30d",
+        "The first wait. When it alone is given and exceeds max, max follows it."),
+    ROW("retry.factor", FACTOR, ENGINE(retry_factor), "2.0", "1.0", "100.0",
+        "Each wait is so many times the one before."),
+    ROW("retry.max", DURATION, ENGINE(retry_max_ms), "1h", "10ms", "30d",
+        "The longest wait. When it alone is given and is less than first, first follows it."),
+
+    ROW("delivery.port", PORT, ENGINE(port), "25", "1", "65535", "The port of MX hosts."),
+    ROW("delivery.max_connections", COUNT, ENGINE(out_connections_max), "1000", "1", "100000",
+        "At once, all destinations together."),
+    ROW("delivery.max_connections_per_destination", COUNT,
+        ENGINE(out_connections_per_destination_max), "20", "1", "100000",
+        "At once to one smarthost or set of MX hosts; fewer while it is slow or refuses."),
+    ROW("delivery.tls", CHOICE, ENGINE(delivery_tls), "opportunistic", NULL, NULL,
+        "To MX hosts. opportunistic: when they offer it. require: encrypted or not at all, whoever "
+        "it "
+        "is. verify: encrypted, with a certificate that is valid for the host's name.",
+        .choices = outgoing_tls),
+    ROW("delivery.connect_timeout", DURATION, ENGINE(connect_ms), "30s", "10ms", "1d",
+        "For one address to answer."),
+    ROW("delivery.greeting_timeout", DURATION, ENGINE(greeting_ms), "5m", "10ms", "1d",
+        "For its greeting (RFC 5321, 4.5.3.2, as for the next three)."),
+    ROW("delivery.command_timeout", DURATION, ENGINE(command_ms), "5m", "10ms", "1d",
+        "For the reply to a command."),
+    ROW("delivery.data_timeout", DURATION, ENGINE(data_ms), "3m", "10ms", "1d",
+        "For each block of a message to be taken."),
+    ROW("delivery.final_timeout", DURATION, ENGINE(final_ms), "10m", "10ms", "1d",
+        "For the reply to a whole message."),
+    ROW("delivery.allow_private_mx", BOOL, ENGINE(allow_private_mx), "false", NULL, NULL,
+        "Also deliver to MX hosts with loopback or private addresses."),
+
+    ROW("dns.servers", RESOLVER, TOP(dns_servers), NULL, NULL, NULL,
+        "\"address:port\", numeric; without a port: 53.",
+        LIST(TOP(dns_server_count), 0, CONFIG_DNS_SERVERS_MAX), .sample = "127.0.0.1:53",
+        .normal_said = "the system's (/etc/resolv.conf)"),
+    ROW("dns.timeout", DURATION, TOP(dns_timeout_ms), "10s", "10ms", "5m",
+        "For an answer, all tries together."),
+
+    ROW("route.recipients", PATTERN, ROUTE(recipients), NULL, NULL, NULL,
+        "Whose mail goes this way: \"*\", \"*@example.com\", \"*.example.com\" or an address.",
+        LIST(ROUTE(recipient_count), 1, CONFIG_PATTERNS_MAX), .sample = "*",
+        .normal_said = "everybody"),
+    ROW("route.hosts", HOST, ROUTE(hosts), NULL, NULL, NULL,
+        "\"host:port\", tried in this order; without a port: 587. Port 465 means TLS from the "
+        "first "
+        "byte.",
+        LIST(ROUTE(host_count), 1, CONFIG_HOSTS_MAX), .sample = "smtp.example.net:587",
+        .normal_said = "the MX hosts of the recipient's domain"),
+    ROW("route.tls", CHOICE, ROUTE(tls), NULL, NULL, NULL, "As delivery.tls, to these hosts.",
+        .choices = outgoing_tls, .sample = "verify",
+        .normal_said = "verify when auth is given, else opportunistic"),
+    ROW("route.auth.user", NAME, ROUTE(user), NULL, NULL, "255", "What we log in as.",
+        .is_required = true, .sample = "relay"),
+    ROW("route.auth.password", SECRET, ROUTE(password), NULL, NULL, NULL,
+        "In clear; or password_file = \"/path\".", .is_required = true, .sample = "secret"),
+
+    ROW("control.socket", PATH, TOP(control_socket), NULL, NULL, "107", "Path of the Unix socket.",
+        .sample = "/run/outpost/control.sock",
+        .normal_said = "/run/outpost/control.sock for root, else outpost/control.sock under "
+                       "$XDG_RUNTIME_DIR, else control.sock under state_dir"),
+    ROW("metrics.listen", LISTEN, TOP(metrics_listen), NULL, NULL, NULL,
+        "\"address:port\", numeric. Whoever can reach it can read it.", .sample = "127.0.0.1:9587",
+        .normal_said = "none; the control socket has the metrics too"),
+};
+const size_t config_option_count = COUNT_OF(config_options);
+
+const struct config_later config_laters[] = {
+    {"dkim", "signing with DKIM is not available yet; let the sender or the smarthost sign"},
+    {"queue.history", "keeping a history of finished messages is not available yet"},
+    {"route.auth.oauth2", "logging in with OAuth2 is not available yet; use a password"},
+};
+const size_t config_later_count = COUNT_OF(config_laters);
+
+/* How many bytes of a path are its section. */
+static size_t section_bytes(struct slice path)
+{
+    size_t dot = slice_find_last(path, '.');
+    return dot == path.n ? 0 : dot;
+}
+
+static bool is_in(const char *path, const char *section)
+{
+    struct slice s = slice_cstr(path);
+    return s.n > 0 && slice_eq(slice_head(s, section_bytes(s)), slice_cstr(section));
+}
+
+static bool is_named(const char *path, const char *section, struct slice key)
+{
+    return is_in(path, section) && slice_eq(slice_cstr(config_last_part(path)), key);
+}
+
+const struct config_option *config_option_find(const char *section, struct slice key)
+{
+    for (size_t i = 0; i < config_option_count; i++) {
+        if (is_named(config_options[i].path, section, key))
+            return &config_options[i];
+    }
+    return NULL;
+}
+
+const struct config_section *config_section_find(const char *section, struct slice key)
+{
+    for (size_t i = 0; i < config_section_count; i++) {
+        if (is_named(config_sections[i].path, section, key))
+            return &config_sections[i];
+    }
+    return NULL;
+}
+
+const struct config_later *config_later_find(const char *section, struct slice key)
+{
+    for (size_t i = 0; i < config_later_count; i++) {
+        if (is_named(config_laters[i].path, section, key))
+            return &config_laters[i];
+    }
+    return NULL;
+}
+
+bool config_option_is_in(const struct config_option *o, const char *section)
+{
+    return is_in(o->path, section);
+}
+
+bool config_section_is_in(const struct config_section *s, const char *section)
+{
+    return is_in(s->path, section);
+}
+
+const char *config_last_part(const char *path)
+{
+    struct slice s = slice_cstr(path);
+    size_t dot = slice_find_last(s, '.');
+    return dot == s.n ? path : path + dot + 1;
+}

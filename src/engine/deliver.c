@@ -1,0 +1,792 @@
+/* deliver.c -- station 5: outgoing connections (lines) and the jobs they carry.
+ *
+ *   CONNECTING -> TALKING (greeting, EHLO, TLS, AUTH) -> READY <-> BUSY (a job's transaction)
+ *   READY without a job: IDLE for a moment -> QUITTING -> gone
+ *   no connection, or the session of no use: next target with the same job; no target left: outcome
+ *
+ * The SMTP talk is smtp_client's. A line belongs to a destination, knows where in the list of
+ * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
+#include "engine_core.h"
+#include "policy/policy_outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    IDLE_MS = 5000, /* an open connection waits this long for the next message */
+    QUIT_MS = 10000,
+    LINE_MESSAGES_MAX = 1000, /* then a new connection */
+    REPLY_BYTES_MAX = 500,
+    IMPLICIT_TLS_PORT = 465,
+};
+
+enum line_state { LINE_CONNECTING, LINE_TALKING, LINE_BUSY, LINE_IDLE, LINE_QUITTING };
+
+struct line {
+    uint64_t conn;
+    enum line_state state;
+    struct destination *destination;
+    struct list in_destination, in_idle;
+    struct target_list *targets;
+    uint32_t target;
+    bool has_no_tls; /* the handshake failed once: opportunistic means plain now */
+    struct smtp_client *smtp;
+    struct smtp_client_options options;
+    struct timer timer;
+    uint32_t watched_wait; /* what the timer runs for */
+    enum line_state watched_state;
+    struct slice tls_version; /* static */
+    bool is_verified;
+    unsigned messages; /* transactions done on this connection */
+    bool was_ready;    /* some target talked to us to the end of its greetings */
+    struct ip_port local;
+    char trouble[256]; /* why the last target was of no use */
+
+    struct job *job;
+    int64_t started_ms;
+    bool waits_body;
+    struct body *body;
+    uint32_t piece; /* next extent to fetch; UINT32_MAX: nothing more to feed */
+    bool is_fetching;
+    struct smtp_client_recipient *recipient;
+    uint32_t *index; /* of recipient[], in the message */
+    uint32_t recipient_count;
+    struct smtp_client_message message;
+    struct attempt_result *result;
+    uint32_t result_count;
+};
+
+static void pump(struct engine *e, struct line *l);
+static void line_connect(struct engine *e, struct line *l);
+
+static const struct target *target_of(const struct line *l)
+{
+    return &l->targets->target[l->target];
+}
+
+/* Slots */
+
+bool deliver_has_slot(const struct engine *e)
+{
+    return e->lines.count < e->opt->out_connections_max;
+}
+
+uint64_t deliver_idle_count(const struct engine *e)
+{
+    uint64_t n = 0;
+    for (const struct list *l = e->idle_lines.next; l != &e->idle_lines; l = l->next)
+        n++;
+    return n;
+}
+
+/* Lines */
+
+static void drop_transaction(struct line *l)
+{
+    mem_free(l->recipient);
+    mem_free(l->index);
+    l->recipient = NULL;
+    l->index = NULL;
+    l->recipient_count = 0;
+    body_unref(l->body);
+    l->body = NULL;
+    l->waits_body = false;
+}
+
+static void drop_results(struct line *l)
+{
+    for (uint32_t i = 0; i < l->result_count; i++)
+        mem_free((char *)(uintptr_t)l->result[i].reply.p);
+    mem_free(l->result);
+    l->result = NULL;
+    l->result_count = 0;
+}
+
+static void leave_idle(struct line *l)
+{
+    if (!list_has(&l->in_idle))
+        return;
+    list_remove(&l->in_idle);
+    l->destination->idle_count--;
+}
+
+/* The connection, not the line: a line may go on with its next target. */
+static void hang_up(struct engine *e, struct line *l, bool is_open)
+{
+    if (l->conn) {
+        map_take_id(&e->lines, l->conn);
+        if (is_open)
+            engine_close_conn(e, l->conn, true);
+    }
+    l->conn = 0;
+    smtp_client_free(l->smtp);
+    l->smtp = NULL;
+    l->messages = 0;
+    l->tls_version = SLICE_NONE;
+    l->is_verified = false;
+    timer_stop(e, &l->timer);
+}
+
+static void line_free(struct engine *e, struct line *l)
+{
+    struct destination *d = l->destination;
+    CHECK(!l->job);
+    leave_idle(l);
+    list_remove(&l->in_destination);
+    d->line_count--;
+    timer_stop(e, &l->timer);
+    drop_transaction(l);
+    drop_results(l);
+    target_list_unref(l->targets);
+    mem_free(l);
+    schedule_on_line_gone(e, d);
+}
+
+static void note_line(struct engine *e, struct line *l, enum note_kind kind, const char *reason)
+{
+    const struct target *t = target_of(l);
+    struct note *n = engine_note(e, kind, l->job ? l->job->message->id : 0);
+    engine_tell(e, n, "destination", slice_cstr(l->destination->name));
+    engine_tell(e, n, "host", slice_cstr(t->host));
+    struct ip_text ip = ip_port_build(&t->address);
+    engine_tell(e, n, "ip", slice_cstr(ip.s));
+    if (l->tls_version.n)
+        engine_tell(e, n, "tls", l->tls_version);
+    if (reason)
+        engine_tell(e, n, "reason", slice_cstr(reason));
+}
+
+static void flush(struct engine *e, struct line *l, bool wants_drained)
+{
+    struct slice out = smtp_client_output(l->smtp);
+    if (!out.n)
+        return;
+    engine_send(e, l->conn, out, wants_drained);
+    smtp_client_sent(l->smtp, out.n);
+}
+
+/* A wait's time-out runs from its beginning: bytes that complete no reply buy a slow server no
+ * time. */
+static void watch(struct engine *e, struct line *l)
+{
+    uint32_t wait = smtp_client_wait(l->smtp);
+    if (l->watched_state == l->state && l->watched_wait == wait && l->timer.due_ms != INT64_MAX)
+        return;
+    l->watched_state = l->state;
+    l->watched_wait = wait;
+    int64_t ms = smtp_client_timeout_ms(l->smtp);
+    if (l->state == LINE_IDLE)
+        ms = IDLE_MS;
+    else if (l->state == LINE_QUITTING)
+        ms = QUIT_MS;
+    timer_set(e, &l->timer, ms ? e->now_ms + ms : INT64_MAX);
+}
+
+/* Outcomes */
+
+static bool is_decided(const struct line *l, uint32_t recipient)
+{
+    for (uint32_t i = 0; i < l->result_count; i++)
+        if (l->result[i].recipient == recipient)
+            return true;
+    return false;
+}
+
+static void add_result(struct line *l, uint32_t recipient, enum attempt_verdict verdict,
+                       struct smtp_status status, const struct smtp_reply *reply,
+                       const char *reason)
+{
+    if (!(l->result_count & (l->result_count - 1)))
+        l->result =
+            mem_resize(l->result, (l->result_count ? l->result_count * 2 : 1) * sizeof *l->result);
+    struct buf text;
+    buf_init(&text, REPLY_BYTES_MAX + 1);
+    if (reply)
+        smtp_reply_text(reply, &text, REPLY_BYTES_MAX);
+    l->result[l->result_count++] =
+        (struct attempt_result){.recipient = recipient,
+                                .verdict = verdict,
+                                .status = status,
+                                .reply = slice_of(mem_dup(text.p, text.n), text.n),
+                                .reason = slice_cstr(reason)};
+    buf_close(&text);
+}
+
+static bool has_undecided(const struct line *l)
+{
+    const struct queue_message *m = l->job->message;
+    for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
+         i = m->recipient[i].next_in_job)
+        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
+            !is_decided(l, i))
+            return true;
+    return false;
+}
+
+/* The attempt is over for all of the job's recipients that are still waiting and undecided. */
+static void decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_status status,
+                        const char *reason)
+{
+    const struct queue_message *m = l->job->message;
+    for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
+         i = m->recipient[i].next_in_job)
+        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
+            !is_decided(l, i))
+            add_result(l, i, verdict, status, NULL, reason);
+}
+
+static void end_attempt(struct engine *e, struct line *l)
+{
+    const struct target *t = target_of(l);
+    struct ip_text ip = ip_build(&t->address.ip);
+    struct attempt a = {.job = l->job,
+                        .host = slice_cstr(t->host),
+                        .ip = slice_cstr(ip.s),
+                        .tls = l->tls_version,
+                        .result = l->result,
+                        .result_count = l->result_count,
+                        .started_ms = l->started_ms};
+    drop_transaction(l);
+    l->job = NULL;
+    outcome_attempt(e, &a);
+    drop_results(l);
+}
+
+static bool has_working_line(const struct destination *d)
+{
+    for (const struct list *i = d->lines.next; i != &d->lines; i = i->next)
+        if (CONTAINER_OF(i, struct line, in_destination)->was_ready)
+            return true;
+    return false;
+}
+
+/* The present target is of no use: the next one with the same job, or the end of the attempt. */
+static void next_target(struct engine *e, struct line *l, const char *why)
+{
+    const struct target *t = target_of(l);
+    struct ip_text ip = ip_port_build(&t->address);
+    note_line(e, l, NOTE_CONNECT_FAILED, why);
+    snprintf(l->trouble, sizeof l->trouble, "%s[%s]: %s", t->host, ip.s, why);
+    hang_up(e, l, true);
+    drop_transaction(l);
+    l->has_no_tls = false;
+    if (has_undecided(l) && l->target + 1 < l->targets->count && !e->is_stopping) {
+        l->target++;
+        line_connect(e, l);
+        return;
+    }
+    struct destination *d = l->destination;
+    if (!l->was_ready && !l->result_count && has_working_line(d)) {
+        struct job *j = l->job;
+        l->job = NULL;
+        schedule_crowded(e, d);
+        schedule_return(e, j);
+        line_free(e, l);
+        return;
+    }
+    if (!l->was_ready)
+        schedule_trouble(e, d, slice_cstr(l->trouble));
+    decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 4, 1}, l->trouble);
+    end_attempt(e, l);
+    line_free(e, l);
+}
+
+/* Connecting */
+
+static void line_connect(struct engine *e, struct line *l)
+{
+    l->conn = e->last_conn += 2;
+    l->state = l->watched_state = LINE_CONNECTING;
+    map_put_id(&e->lines, l->conn, l);
+    struct engine_action *a = engine_do(e, ACTION_CONNECT);
+    a->conn = l->conn;
+    a->address = target_of(l)->address;
+    timer_set(e, &l->timer, e->now_ms + e->opt->connect_ms);
+}
+
+void deliver_start(struct engine *e, struct destination *d, struct job *j)
+{
+    struct line *l = mem_new(sizeof *l);
+    l->destination = d;
+    l->targets = d->targets;
+    l->targets->refs++;
+    l->job = j;
+    j->line = l;
+    l->started_ms = e->now_ms;
+    timer_init(&l->timer, TIMER_LINE);
+    list_add_last(&d->lines, &l->in_destination);
+    d->line_count++;
+    line_connect(e, l);
+}
+
+static enum smtp_client_tls tls_mode(const struct line *l)
+{
+    if (target_of(l)->address.port == IMPLICIT_TLS_PORT && l->destination->host_count)
+        return SMTP_CLIENT_TLS_IMPLICIT;
+    switch (l->destination->tls) {
+    case DELIVERY_TLS_NONE:
+        return SMTP_CLIENT_TLS_NONE;
+    case DELIVERY_TLS_OPPORTUNISTIC:
+        return l->has_no_tls ? SMTP_CLIENT_TLS_NONE : SMTP_CLIENT_TLS_OPPORTUNISTIC;
+    case DELIVERY_TLS_REQUIRE:
+    case DELIVERY_TLS_VERIFY:
+        return SMTP_CLIENT_TLS_REQUIRED;
+    }
+    return SMTP_CLIENT_TLS_REQUIRED;
+}
+
+static void start_tls(struct engine *e, struct line *l)
+{
+    struct slice host = slice_cstr(target_of(l)->host);
+    struct ip ip;
+    bool is_address = ip_parse(host, &ip) || ip_literal_parse(host, &ip);
+    struct slice kept = engine_keep(e, is_address ? SLICE_NONE : host);
+    struct engine_action *a = engine_do(e, ACTION_TLS_CLIENT);
+    a->conn = l->conn;
+    a->text = kept;
+    a->needs_verify = l->destination->tls == DELIVERY_TLS_VERIFY;
+}
+
+void deliver_on_connected(struct engine *e, struct line *l, const struct engine_event *ev)
+{
+    const struct destination *d = l->destination;
+    l->local = ev->local;
+    l->state = LINE_TALKING;
+    l->options = (struct smtp_client_options){
+        .helo = slice_cstr(d->helo),
+        .tls = tls_mode(l),
+        .user = slice_cstr(d->user),
+        .password = slice_cstr(d->password),
+        .allows_plain_auth = d->tls == DELIVERY_TLS_NONE,
+        .greeting_ms = e->opt->greeting_ms,
+        .command_ms = e->opt->command_ms,
+        .data_ms = e->opt->data_ms,
+        .final_ms = e->opt->final_ms,
+    };
+    l->smtp = smtp_client_new(&l->options);
+    if (l->options.tls == SMTP_CLIENT_TLS_IMPLICIT) {
+        start_tls(e, l);
+        timer_set(e, &l->timer, e->now_ms + e->opt->command_ms);
+        return;
+    }
+    smtp_client_on_connected(l->smtp);
+    pump(e, l);
+}
+
+void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *tls)
+{
+    l->tls_version = tls->version;
+    l->is_verified = tls->is_verified;
+    if (l->options.tls == SMTP_CLIENT_TLS_IMPLICIT)
+        smtp_client_on_connected(l->smtp);
+    else
+        smtp_client_on_tls(l->smtp);
+    pump(e, l);
+}
+
+/* Transactions */
+
+static void begin(struct engine *e, struct line *l)
+{
+    struct job *j = l->job;
+    struct queue_message *m = j->message;
+    uint32_t count = 0;
+    l->recipient = mem_new(m->recipient_count * sizeof *l->recipient);
+    l->index = mem_new(m->recipient_count * sizeof *l->index);
+    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
+         i = m->recipient[i].next_in_job) {
+        const struct queue_recipient *r = &m->recipient[i];
+        if (r->fate != QUEUE_WAITING || r->is_reporting || is_decided(l, i))
+            continue;
+        l->index[count] = i;
+        l->recipient[count++].address = queue_address(m, i);
+    }
+    CHECK(count > 0); /* a job without waiting recipients is ended, never carried */
+    l->recipient_count = count;
+    l->message = (struct smtp_client_message){.sender = queue_sender(m),
+                                              .recipient = l->recipient,
+                                              .recipient_count = count,
+                                              .wire_bytes = m->wire_bytes,
+                                              .is_8bit = m->is_8bit};
+    l->state = LINE_BUSY;
+    smtp_client_begin(l->smtp, &l->message);
+}
+
+static void fetch_body(struct engine *e, struct queue_message *m)
+{
+    if (m->is_fetching)
+        return;
+    m->is_fetching = true;
+    m->pending++;
+    uint64_t ticket = ticket_new(e, TICKET_BODY, NULL, 0, m->id);
+    struct engine_action *a = engine_do(e, ACTION_FETCH);
+    a->ticket = ticket;
+    a->id = m->id;
+    a->pos = m->accept;
+}
+
+/* The line has a job and the session is ready: the body first, then MAIL. */
+static void carry(struct engine *e, struct line *l)
+{
+    struct queue_message *m = l->job->message;
+    l->state = LINE_BUSY;
+    if (!m->body) {
+        l->waits_body = true;
+        fetch_body(e, m);
+        return;
+    }
+    l->body = m->body;
+    body_ref(l->body);
+    begin(e, l);
+}
+
+static void go_idle(struct engine *e, struct line *l)
+{
+    l->state = LINE_IDLE;
+    list_add_last(&e->idle_lines, &l->in_idle);
+    l->destination->idle_count++;
+}
+
+static void quit(struct engine *e, struct line *l)
+{
+    leave_idle(l);
+    l->state = LINE_QUITTING;
+    smtp_client_quit(l->smtp);
+    pump(e, l);
+}
+
+static void on_ready(struct engine *e, struct line *l)
+{
+    struct destination *d = l->destination;
+    if (!l->was_ready) {
+        l->was_ready = true;
+        schedule_well(e, d);
+    }
+    if (!l->messages && l->job)
+        note_line(e, l, NOTE_OUTGOING, NULL);
+    if (!l->job && l->messages < LINE_MESSAGES_MAX) {
+        struct job *j = schedule_take(e, d);
+        if (j) {
+            l->job = j;
+            j->line = l;
+            l->started_ms = e->now_ms;
+        }
+    }
+    if (l->job)
+        carry(e, l);
+    else if (e->is_stopping || l->messages >= LINE_MESSAGES_MAX)
+        l->state = LINE_QUITTING, smtp_client_quit(l->smtp);
+    else
+        go_idle(e, l);
+}
+
+void deliver_on_body(struct engine *e, struct queue_message *m, enum err err, struct slice why)
+{
+    m->is_fetching = false;
+    struct job *next;
+    for (struct job *j = m->jobs; j; j = next) {
+        next = j->next_of_message;
+        struct line *l = j->line;
+        if (!l || !l->waits_body)
+            continue;
+        l->waits_body = false;
+        if (!err) {
+            carry(e, l);
+        } else {
+            char reason[300];
+            snprintf(reason, sizeof reason, "the message cannot be read from the queue: %.*s",
+                     SLICE_FMT(slice_head(why, 200)));
+            decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 3, 0}, reason);
+            end_attempt(e, l);
+            on_ready(e, l);
+        }
+        pump(e, l);
+    }
+}
+
+bool deliver_on_idle(struct engine *e, struct destination *d)
+{
+    if (!d->idle_count)
+        return false;
+    for (struct list *i = d->lines.next; i != &d->lines; i = i->next) {
+        struct line *l = CONTAINER_OF(i, struct line, in_destination);
+        if (l->state != LINE_IDLE)
+            continue;
+        struct job *j = schedule_take(e, d);
+        if (!j)
+            return false;
+        leave_idle(l);
+        l->job = j;
+        j->line = l;
+        l->started_ms = e->now_ms;
+        carry(e, l);
+        pump(e, l);
+        return true;
+    }
+    return false;
+}
+
+bool deliver_make_slot(struct engine *e)
+{
+    if (list_is_empty(&e->idle_lines))
+        return false;
+    struct line *l = CONTAINER_OF(e->idle_lines.next, struct line, in_idle);
+    quit(e, l); /* the slot is free when the line has gone */
+    return deliver_has_slot(e);
+}
+
+/* The body, piece by piece; large ones from disk, one chunk ahead of the network at most. */
+static void fetch_piece(struct engine *e, struct line *l)
+{
+    l->is_fetching = true;
+    struct journal_pos pos = l->body->extent[l->piece++];
+    uint64_t ticket = ticket_new(e, TICKET_PIECE, NULL, l->conn, l->job->message->id);
+    struct engine_action *a = engine_do(e, ACTION_FETCH);
+    a->ticket = ticket;
+    a->id = l->job->message->id;
+    a->pos = pos;
+}
+
+static void end_body(struct engine *e, struct line *l)
+{
+    l->piece = UINT32_MAX;
+    for (struct slice rest = l->body->tail; rest.n;) { /* a report may be larger than a chunk */
+        struct slice piece = slice_head(rest, SMTP_CLIENT_PIECE_BYTES_MAX);
+        smtp_client_body(l->smtp, piece);
+        flush(e, l, false);
+        rest = slice_from(rest, piece.n);
+    }
+    smtp_client_body_end(l->smtp);
+    flush(e, l, false);
+}
+
+static void start_body(struct engine *e, struct line *l)
+{
+    l->piece = 0;
+    smtp_client_body(l->smtp, l->body->prefix);
+    if (l->body->extent_count) {
+        flush(e, l, false);
+        fetch_piece(e, l);
+    } else {
+        end_body(e, l);
+    }
+}
+
+void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struct journal_record *r,
+                      struct slice why)
+{
+    struct line *l = map_get_id(&e->lines, conn);
+    if (!l || !l->is_fetching)
+        return;
+    l->is_fetching = false;
+    if (!l->body || l->state != LINE_BUSY)
+        return;
+    if (err) {
+        /* Never half a message: cut the line, whatever the remote makes of it. */
+        char reason[300];
+        snprintf(reason, sizeof reason, "the message cannot be read from the queue: %.*s",
+                 SLICE_FMT(slice_head(why, 200)));
+        decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 3, 0}, reason);
+        hang_up(e, l, true);
+        end_attempt(e, l);
+        line_free(e, l);
+        return;
+    }
+    smtp_client_body(l->smtp, r->payload);
+    flush(e, l, true);
+    watch(e, l);
+}
+
+void deliver_on_drained(struct engine *e, struct line *l)
+{
+    if (l->state != LINE_BUSY || !l->body || l->piece == UINT32_MAX || l->is_fetching)
+        return;
+    if (l->piece < l->body->extent_count)
+        fetch_piece(e, l);
+    else
+        end_body(e, l);
+    pump(e, l);
+}
+
+static void on_recipient(struct line *l, const struct smtp_client_event *ev)
+{
+    uint32_t recipient = l->index[ev->index];
+    if (ev->is_delivered) {
+        add_result(l, recipient, ATTEMPT_DELIVERED, (struct smtp_status){2, 0, 0}, ev->reply, NULL);
+        return;
+    }
+    enum policy_verdict v = policy_outcome(ev->scope, ev->reply ? ev->reply->code : 0);
+    bool is_bounce = v == POLICY_BOUNCE;
+    if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
+        return; /* accepted so far, or the session's trouble: FAILED says what becomes of it */
+    add_result(l, recipient, is_bounce ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
+               policy_status(ev->reply, is_bounce), ev->reply, ev->reason);
+}
+
+/* The session is over before its time. True: the line is gone or goes on elsewhere. */
+static void on_failed(struct engine *e, struct line *l, const struct smtp_client_event *ev)
+{
+    char why[400];
+    struct buf text;
+    buf_init(&text, REPLY_BYTES_MAX + 1);
+    if (ev->reply)
+        smtp_reply_text(ev->reply, &text, REPLY_BYTES_MAX);
+    snprintf(why, sizeof why, "%s%s%.300s", ev->reason ? ev->reason : "",
+             ev->reason && text.n ? ": " : "", buf_cstr(&text));
+    buf_close(&text);
+    if (!l->job) { /* idle or quitting: nobody is touched */
+        hang_up(e, l, true);
+        line_free(e, l);
+        return;
+    }
+    if (ev->is_unsure) {
+        decide_rest(l, ATTEMPT_UNSURE, (struct smtp_status){4, 4, 2}, why);
+        hang_up(e, l, true);
+        end_attempt(e, l);
+        line_free(e, l);
+        return;
+    }
+    if (l->messages > 0 && !l->result_count) {
+        /* The remote ended a connection we kept open: no fault of the message, try it on a fresh
+         * one. */
+        struct job *j = l->job;
+        l->job = NULL;
+        hang_up(e, l, true);
+        drop_transaction(l);
+        schedule_return(e, j);
+        line_free(e, l);
+        return;
+    }
+    next_target(e, l, why);
+}
+
+static void on_close(struct engine *e, struct line *l)
+{
+    if (l->conn) { /* else the remote was faster */
+        flush(e, l, false);
+        engine_close_conn(e, l->conn, false);
+    }
+    hang_up(e, l, false);
+    line_free(e, l);
+}
+
+/* Pulls what the machine has to say. The line may be gone afterwards. */
+static void pump(struct engine *e, struct line *l)
+{
+    for (;;) {
+        if (l->state == LINE_IDLE && !smtp_client_is_ready(l->smtp))
+            leave_idle(l);
+        struct smtp_client_event ev = smtp_client_next(l->smtp);
+        switch (ev.kind) {
+        case SMTP_CLIENT_NEEDS_INPUT:
+            flush(e, l, false);
+            watch(e, l);
+            return;
+        case SMTP_CLIENT_START_TLS:
+            flush(e, l, false);
+            start_tls(e, l);
+            break;
+        case SMTP_CLIENT_READY:
+            on_ready(e, l);
+            break;
+        case SMTP_CLIENT_RECIPIENT:
+            on_recipient(l, &ev);
+            break;
+        case SMTP_CLIENT_BODY:
+            start_body(e, l);
+            break;
+        case SMTP_CLIENT_DONE:
+            l->messages++;
+            schedule_success(e, l->destination);
+            l->state = LINE_TALKING;
+            end_attempt(e, l);
+            break;
+        case SMTP_CLIENT_FAILED:
+            on_failed(e, l, &ev);
+            return;
+        case SMTP_CLIENT_CLOSE:
+            on_close(e, l);
+            return;
+        }
+    }
+}
+
+void deliver_on_bytes(struct engine *e, struct line *l, struct slice in)
+{
+    if (!l->smtp)
+        return;
+    smtp_client_on_bytes(l->smtp, in);
+    pump(e, l);
+}
+
+void deliver_on_closed(struct engine *e, struct line *l, enum err err, struct slice text)
+{
+    char why[200];
+    snprintf(why, sizeof why, "%.*s", SLICE_FMT(slice_head(text, sizeof why - 1)));
+    map_take_id(&e->lines, l->conn);
+    l->conn = 0;
+    if (!l->smtp) {
+        next_target(e, l, why);
+        return;
+    }
+    bool may_go_plain = l->destination->tls == DELIVERY_TLS_OPPORTUNISTIC && !l->has_no_tls &&
+                        l->options.tls == SMTP_CLIENT_TLS_OPPORTUNISTIC;
+    if (err == ERR_TLS && may_go_plain && l->job && l->state == LINE_TALKING) {
+        note_line(e, l, NOTE_CONNECT_FAILED, why);
+        hang_up(e, l, false);
+        l->has_no_tls = true; /* the same target once more, in plain: better than not at all */
+        line_connect(e, l);
+        return;
+    }
+    smtp_client_on_closed(l->smtp, why);
+    pump(e, l);
+}
+
+void deliver_on_timer(struct engine *e, struct timer *t)
+{
+    struct line *l = CONTAINER_OF(t, struct line, timer);
+    if (!l->smtp) {
+        next_target(e, l, "time-out while connecting");
+        return;
+    }
+    switch (l->state) {
+    case LINE_IDLE:
+        quit(e, l);
+        return;
+    case LINE_QUITTING:
+        on_close(e, l);
+        return;
+    case LINE_CONNECTING:
+    case LINE_TALKING:
+    case LINE_BUSY:
+        break;
+    }
+    smtp_client_on_timeout(l->smtp);
+    pump(e, l);
+}
+
+void deliver_on_stop(struct engine *e)
+{
+    while (!list_is_empty(&e->idle_lines))
+        quit(e, CONTAINER_OF(e->idle_lines.next, struct line, in_idle));
+}
+
+void deliver_close(struct engine *e)
+{
+    size_t at = 0;
+    for (struct map_entry *m; (m = map_next(&e->lines, &at)); at = 0) {
+        struct line *l = m->value;
+        map_take_id(&e->lines, l->conn);
+        smtp_client_free(l->smtp);
+        leave_idle(l);
+        list_remove(&l->in_destination);
+        l->destination->line_count--;
+        if (l->job)
+            l->job->line = NULL;
+        timer_stop(e, &l->timer);
+        drop_transaction(l);
+        drop_results(l);
+        target_list_unref(l->targets);
+        mem_free(l);
+    }
+}

@@ -1,0 +1,349 @@
+/* engine_core.h -- what the six stations share. Nobody outside the engine includes it.
+ *
+ * Mail goes one way: submit -> spool -> schedule -> resolve -> deliver -> outcome, and a station
+ * calls only the next one. Two doors lead back, both from outcome: deferred jobs to schedule, a
+ * report to spool. What comes from outside enters through engine.c, by the kind of event. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "engine/engine_port.h"
+#include "queue/queue.h"
+#include "smtp/smtp_client.h"
+
+enum {
+    HOT_BYTES_MAX = 32 * 1024 * 1024, /* bodies kept in memory for an immediate delivery */
+    TIMERS_A_TICK = 256,              /* fired per event; the rest at the next, at once */
+    JOBS_A_STEP = 64,                 /* jobs ended in one go when a destination fails for good */
+    ACTIONS_ENOUGH = 8192,            /* bulk work pauses here and goes on at the next tick */
+    ACTIONS_MAX = 65536,              /* of one event; more is our mistake */
+};
+
+/* Timers: one heap, keys may be early (a deadline moved away is noticed when it fires). */
+enum timer_kind {
+    TIMER_SESSION,
+    TIMER_JOB,
+    TIMER_DESTINATION,
+    TIMER_LINE,
+    TIMER_REPORT,
+    TIMER_UNRECORDED,
+    TIMER_PUMP,
+};
+struct timer {
+    struct heap_node node;
+    int64_t due_ms;
+    enum timer_kind kind;
+};
+
+/* A message's bytes, shared by whoever needs them: prefix (what we added), chunks on disk, tail. */
+struct body {
+    int refs;
+    size_t bytes;                /* of memory, for the hot cache */
+    struct list in_hot;          /* linked while the message itself holds a reference */
+    struct queue_message *owner; /* in the hot cache: whose; else NULL */
+    char *memory;                /* owns prefix and tail */
+    struct slice prefix, tail;
+    uint32_t extent_count;
+    struct journal_pos *extent; /* owned */
+};
+
+/* Who waits for an append, a fetch or a look-up. */
+enum ticket_kind {
+    TICKET_CHUNK,   /* intake */
+    TICKET_MESSAGE, /* intake */
+    TICKET_REPORT,  /* report */
+    TICKET_OUTCOME, /* message */
+    TICKET_PAUSES,
+    TICKET_BODY,  /* message: its accept record, for lines and reports waiting on it */
+    TICKET_PIECE, /* line (by conn): a chunk */
+    TICKET_LOOKUP,
+    TICKET_HEADER, /* report: the chunk with the original's header */
+};
+struct ticket {
+    enum ticket_kind kind;
+    void *owner;
+    uint64_t conn;
+    uint64_t message;
+};
+
+struct destination;
+struct line;
+
+/* The recipients of one message that go to one destination: tried together. */
+struct job {
+    struct queue_message *message;
+    struct destination *destination;
+    struct job *next_of_message;
+    struct list in_ready; /* the destination's: waiting for a line */
+    struct timer timer;   /* next try, delay warning or expiry, whichever comes first */
+    uint32_t first_recipient;
+    uint32_t attempts;
+    int64_t next_ms;   /* deferred until */
+    struct line *line; /* has it in flight; NULL: none */
+};
+
+/* One address to try, in order. */
+struct target {
+    struct ip_port address;
+    char *host; /* name for TLS, log and report; owned */
+};
+struct target_list {
+    int refs;
+    uint32_t count;
+    struct target target[];
+};
+
+enum destination_state { DESTINATION_IDLE, DESTINATION_RESOLVING, DESTINATION_READY };
+
+struct destination {
+    char *name; /* domain, or the route's first host; key of engine.destinations with kind */
+    struct slice key;
+    int route; /* index into options.routes, -1: MX */
+    enum destination_state state;
+    struct target_list *targets;
+    int64_t targets_until_ms;
+    struct list ready; /* jobs */
+    uint64_t ready_count, job_count;
+    struct list lines;
+    uint32_t line_count, idle_count;
+    uint32_t lines_most; /* learned: connections it stands at once; 0: nothing learned */
+    uint32_t successes;  /* since lines_most last moved */
+    unsigned failures;   /* in a row: nobody could be reached */
+    int64_t backoff_until_ms;
+    char *trouble;           /* last failure for people; owned */
+    struct timer timer;      /* back-off over */
+    struct list in_wanting;  /* waits for a free connection */
+    struct resolve *resolve; /* under way */
+    /* copied from the options, so that a reload pulls nothing away */
+    enum delivery_tls tls;
+    char *user, *password, *helo;
+    struct route_host {
+        char *name;
+        uint16_t port;
+    } * host;
+    unsigned host_count;
+};
+
+struct engine {
+    const struct engine_options *opt;
+    struct rng rng;
+    int64_t now_ms;
+    uint64_t last_msgid, last_ticket, last_conn;
+    bool is_started, is_stopping, is_store_failing;
+
+    /* actions of the present event */
+    struct engine_action *action;
+    size_t action_at, action_count, action_cap;
+    struct arena arena; /* their bytes; dies when all have been taken */
+    struct body **held; /* bodies that actions point into */
+    size_t held_count, held_cap;
+
+    struct heap timers;
+    struct map tickets;
+
+    struct map sessions;             /* by conn */
+    struct submit_profile **profile; /* one a listener */
+    unsigned profile_count;
+    unsigned intake_count; /* messages being received or stored */
+
+    struct queue queue;
+    struct list hot; /* bodies, oldest first */
+    size_t hot_bytes;
+    uint64_t unsettled_bytes; /* of messages being stored: counted against queue.max_size */
+    struct map unrecorded;    /* messages whose outcome could not be written */
+    struct timer unrecorded_timer;
+    bool is_pauses_dirty;
+
+    struct map destinations; /* by key */
+    struct list wanting;     /* destinations to pump: for want of a connection, or in bulk */
+    struct timer pump_timer;
+    bool is_bulk; /* whole-queue work: pumps wait for their turn */
+    uint64_t job_count, ready_count, in_flight_count;
+    uint64_t trouble_count; /* destinations backing off */
+
+    struct map lines;       /* by conn */
+    struct list idle_lines; /* longest idle first */
+
+    struct map dns_cache; /* by "type name" */
+    struct list dns_age;  /* oldest first */
+    struct list reports;
+    uint64_t report_count;
+    uint64_t generation; /* of the options: jobs of two configurations share no destination */
+};
+
+/* engine.c: actions, timers, tickets */
+struct engine_action *engine_do(struct engine *e, enum engine_action_kind kind);
+struct slice engine_keep(struct engine *e,
+                         struct slice s);           /* a copy that lives as long as the actions */
+void engine_hold(struct engine *e, struct body *b); /* a reference until the actions are taken */
+struct note *engine_note(struct engine *e, enum note_kind kind, uint64_t msg);
+/* note_text with a copy. */
+void engine_tell(struct engine *e, struct note *n, const char *key, struct slice text);
+/* "delay" in seconds, with milliseconds. */
+void engine_tell_delay(struct engine *e, struct note *n, int64_t since_ms);
+void engine_send(struct engine *e, uint64_t conn, struct slice bytes, bool wants_drained);
+void engine_close_conn(struct engine *e, uint64_t conn, bool at_once);
+
+void timer_init(struct timer *t, enum timer_kind kind);
+void timer_set(struct engine *e, struct timer *t, int64_t due_ms); /* INT64_MAX: stop */
+void timer_stop(struct engine *e, struct timer *t);
+
+uint64_t ticket_new(struct engine *e, enum ticket_kind kind, void *owner, uint64_t conn,
+                    uint64_t message);
+bool ticket_take(struct engine *e, uint64_t ticket, struct ticket *out);
+
+/* submit.c: sessions of clients, up to the final dot */
+struct session;
+struct intake;
+void submit_init(struct engine *e);
+void submit_close(struct engine *e);
+void submit_on_accepted(struct engine *e, const struct engine_event *ev);
+void submit_on_bytes(struct engine *e, struct session *s, struct slice in);
+void submit_on_drained(struct engine *e, struct session *s);
+void submit_on_closed(struct engine *e, struct session *s, const struct engine_event *ev);
+void submit_on_tls(struct engine *e, struct session *s, const struct engine_tls *tls);
+void submit_on_login(struct engine *e, struct session *s, enum engine_login login);
+void submit_on_timer(struct engine *e, struct timer *t);
+void submit_on_stop(struct engine *e);
+void submit_on_options(struct engine *e);
+void submit_on_stored(struct engine *e, struct intake *in, enum err err, struct journal_pos pos);
+void submit_on_chunk(struct engine *e, struct intake *in, enum err err, struct journal_pos pos);
+uint64_t submit_count(const struct engine *e);
+
+/* spool.c: into the journal and out of it */
+struct spool_message {
+    uint64_t id;
+    struct queue_envelope envelope;
+    const struct slice *recipient; /* envelope.recipient_count of them */
+    struct body *body;
+};
+/* A reference is taken until the append is over. False: the record does not fit. */
+bool spool_message(struct engine *e, const struct spool_message *m, uint64_t ticket,
+                   bool is_admission);
+bool spool_has_room(const struct engine *e, uint64_t bytes);
+void spool_chunk(struct engine *e, uint64_t ticket, uint64_t id, struct slice bytes);
+/* It is on disk: in the queue, scheduled. Takes over the caller's reference of the body. */
+struct queue_message *spool_stored(struct engine *e, const struct spool_message *m,
+                                   struct journal_pos pos);
+/* Records the present state of these recipients (NULL: all); when none waits any more the message
+ * ends with the record. */
+void spool_outcome(struct engine *e, struct queue_message *m, const uint32_t *index,
+                   uint32_t count);
+void spool_pauses(struct engine *e);
+void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
+                       struct journal_pos pos);
+void spool_on_unrecorded(struct engine *e);
+void spool_on_record(struct engine *e, const struct journal_record *r);
+void spool_on_started(struct engine *e);
+void spool_release_dead(struct engine *e);
+struct body *body_new(char *memory, size_t bytes, struct slice prefix, struct slice tail);
+struct body *body_parse(struct slice payload); /* NULL: not an accept record */
+void body_ref(struct body *b);
+void body_unref(struct body *b);
+void spool_cool(struct engine *e, struct queue_message *m); /* the message lets go of its body */
+void spool_heat(struct engine *e, struct queue_message *m, struct body *b);
+/* Nothing names it any more and all its recipients are done: forget it if the record is written. */
+void spool_settle(struct engine *e, struct queue_message *m);
+
+/* schedule.c: jobs, destinations, when and how many */
+void schedule_init(struct engine *e);
+void schedule_close(struct engine *e);
+void schedule_message(struct engine *e, struct queue_message *m);
+void schedule_all(struct engine *e); /* every message: at start, after new options */
+void schedule_pump(struct engine *e, struct destination *d);
+void schedule_pump_wanting(struct engine *e);
+void schedule_on_timer(struct engine *e, struct timer *t);
+void schedule_on_targets(struct engine *e, struct destination *d, struct target_list *targets,
+                         int64_t until_ms);
+struct job *
+schedule_take(struct engine *e,
+              struct destination *d); /* the next job for a line; NULL: none or paused */
+void schedule_return(struct engine *e, struct job *j); /* untouched: back to the front */
+void schedule_defer(struct engine *e, struct job *j);  /* its recipients' next_ms say until when */
+void schedule_end(struct engine *e, struct job *j);    /* no recipient of it waits any more */
+/* Nobody of this destination could be reached: leave it in peace for a while. */
+void schedule_trouble(struct engine *e, struct destination *d, struct slice why);
+void schedule_well(struct engine *e, struct destination *d);
+/* It refused one more connection while others of ours work: no trouble, just enough of them. */
+void schedule_crowded(struct engine *e, struct destination *d);
+void schedule_success(struct engine *e, struct destination *d); /* a transaction was done */
+void schedule_on_line_gone(struct engine *e, struct destination *d);
+void schedule_on_options(struct engine *e);
+void schedule_drop_if_unused(struct engine *e, struct destination *d);
+void schedule_retry(struct engine *e, struct queue_message *m); /* NULL: everything */
+void schedule_delete(struct engine *e, struct queue_message *m);
+void schedule_pause(struct engine *e, struct slice name, bool is_paused);
+bool schedule_is_paused(const struct engine *e, const struct destination *d);
+void schedule_arm(struct engine *e, struct job *j);
+
+/* resolve.c: names to addresses */
+void resolve_init(struct engine *e);
+void resolve_close(struct engine *e);
+void resolve_destination(
+    struct engine *e,
+    struct destination *d); /* ends in schedule_on_targets or outcome_unresolved */
+void resolve_cancel(struct engine *e, struct destination *d);
+void resolve_on_answer(struct engine *e, void *entry, const struct dns_answer *a);
+void target_list_unref(struct target_list *t);
+uint64_t resolve_cache_count(const struct engine *e);
+
+/* deliver.c: outgoing connections */
+bool deliver_has_slot(const struct engine *e);
+bool deliver_make_slot(struct engine *e); /* closes the longest idle connection */
+void deliver_start(struct engine *e, struct destination *d,
+                   struct job *j); /* a new line for this job */
+bool deliver_on_idle(struct engine *e,
+                     struct destination *d); /* gives a ready job to an idle line */
+void deliver_on_connected(struct engine *e, struct line *l, const struct engine_event *ev);
+void deliver_on_bytes(struct engine *e, struct line *l, struct slice in);
+void deliver_on_drained(struct engine *e, struct line *l);
+void deliver_on_closed(struct engine *e, struct line *l, enum err err, struct slice text);
+void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *tls);
+void deliver_on_timer(struct engine *e, struct timer *t);
+void deliver_on_body(struct engine *e, struct queue_message *m, enum err err, struct slice why);
+void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struct journal_record *r,
+                      struct slice why);
+void deliver_on_stop(struct engine *e);
+void deliver_close(struct engine *e);
+uint64_t deliver_idle_count(const struct engine *e);
+
+/* outcome.c: what became of it */
+struct attempt_result {
+    uint32_t recipient;
+    enum attempt_verdict {
+        ATTEMPT_DELIVERED,
+        ATTEMPT_LATER,
+        ATTEMPT_BOUNCE,
+        ATTEMPT_UNSURE,
+    } verdict;
+    struct smtp_status status;
+    struct slice reply; /* the remote's words, one line; empty: reason is ours */
+    struct slice reason;
+};
+struct attempt {
+    struct job *job;
+    struct slice host, ip, tls; /* who answered; empty: nobody was reached */
+    struct attempt_result *result;
+    uint32_t result_count;
+    int64_t started_ms;
+};
+void outcome_attempt(struct engine *e, const struct attempt *a);
+/* The same for all waiting recipients of the job. */
+void outcome_whole_job(struct engine *e, struct job *j, enum attempt_verdict verdict,
+                       struct smtp_status status, struct slice reason);
+/* The destination's hosts cannot be found: temporary, or for good. */
+void outcome_unresolved(struct engine *e, struct destination *d, bool is_permanent,
+                        struct smtp_status status, struct slice reason);
+void outcome_expire(struct engine *e, struct job *j);
+void outcome_warn(struct engine *e, struct job *j);
+void outcome_removed(struct engine *e, struct job *j);
+struct report;
+void outcome_on_report(struct engine *e, struct report *r, enum err err, struct journal_pos pos);
+void outcome_on_report_body(struct engine *e, struct queue_message *m);
+void outcome_on_header(struct engine *e, struct report *r, enum err err,
+                       const struct journal_record *record);
+void outcome_on_timer(struct engine *e, struct timer *t);
+void outcome_close(struct engine *e);

@@ -1,0 +1,50 @@
+/* engine_options.c -- the defaults of every key that the engine knows. config's table says the
+ * same; a test of config's holds the two together. */
+#include "engine/engine_options.h"
+
+enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS, HOUR_MS = 60 * MINUTE_MS };
+
+void engine_options_default(struct engine_options *o)
+{
+    /* Shared and never written: the struct's pointers are read only to everybody. */
+    static struct engine_listener listener = {
+        .address = {"127.0.0.1:587", sizeof "127.0.0.1:587" - 1},
+        .tls = LISTENER_TLS_STARTTLS,
+        .auth = SMTP_AUTH_REQUIRED,
+    };
+    static struct ip_net loopback[] = {
+        {.ip = {IP_V4, {127}}, .bits = 8},
+        {.ip = {IP_V6, {[15] = 1}}, .bits = 128},
+    };
+    *o = (struct engine_options){
+        .hostname = SLICE("localhost"),
+
+        .listeners = &listener,
+        .listener_count = 1,
+        .trusted_networks = loopback,
+        .trusted_network_count = COUNT_OF(loopback),
+        .message_bytes_max = 50ull << 20,
+        .recipients_max = 1000,
+        .connections_max = 10000,
+        .idle_ms = 5 * MINUTE_MS,
+
+        .queue_bytes_max = 10ull << 30,
+        .lifetime_ms = 5 * 24 * (int64_t)HOUR_MS,
+        .warn_after_ms = 4 * HOUR_MS,
+
+        .retry_first_ms = 1 * MINUTE_MS,
+        .retry_factor = 2.0,
+        .retry_max_ms = 1 * HOUR_MS,
+
+        .port = 25,
+        .out_connections_max = 1000,
+        .out_connections_per_destination_max = 20,
+        .delivery_tls = DELIVERY_TLS_OPPORTUNISTIC,
+        .connect_ms = 30 * SECOND_MS,
+        .greeting_ms = 5 * MINUTE_MS,
+        .command_ms = 5 * MINUTE_MS,
+        .data_ms = 3 * MINUTE_MS,
+        .final_ms = 10 * MINUTE_MS,
+        .allow_private_mx = false,
+    };
+}

@@ -1,0 +1,375 @@
+/* engine_view.c -- the engine as seen from the control socket. Reads only. */
+#include "engine/engine_view.h"
+#include "base/json.h"
+#include "base/msgid.h"
+#include "engine_core.h"
+#include "mail/address.h"
+#include "mail/date.h"
+
+#include <stdio.h>
+
+enum {
+    LIST_RECIPIENTS_MAX = 5, /* shown in a list; `show` has them all */
+    LIST_LIMIT_MAX = 1000,
+    LIST_SCAN_MAX = 20000, /* messages looked at for one page; `last` says where to go on */
+};
+
+void engine_stats(const struct engine *e, struct engine_stats *out)
+{
+    struct queue_message *first = queue_first(&e->queue);
+    *out = (struct engine_stats){
+        .messages = e->queue.by_id.count,
+        .recipients = e->queue.recipients,
+        .bytes = e->queue.bytes,
+        .ready = e->ready_count,
+        .in_flight = e->in_flight_count,
+        .deferred = e->job_count - e->ready_count - e->in_flight_count,
+        .destinations = e->destinations.count,
+        .destinations_in_trouble = e->trouble_count,
+        .destinations_paused = e->queue.pauses.count,
+        .is_all_paused = e->queue.is_all_paused,
+        .sessions = e->sessions.count,
+        .out_connections = e->lines.count,
+        .out_idle = deliver_idle_count(e),
+        .hot_bytes = e->hot_bytes,
+        .dns_cache_entries = resolve_cache_count(e),
+        .oldest_ms = first ? first->accepted_ms : 0,
+        .is_stopping = e->is_stopping,
+        .is_store_failing = e->is_store_failing,
+    };
+}
+
+bool engine_has_message(const struct engine *e, uint64_t id)
+{
+    return queue_find(&e->queue, id) != NULL;
+}
+
+/* What one recipient is waiting for. */
+struct waiting {
+    const char *state; /* "ready", "in flight", "deferred", "paused", "backing off", "reporting", or
+                          its fate */
+    int64_t next_ms;   /* 0: now */
+    struct slice reason;
+    const struct job *job;
+};
+
+static const struct job *job_with(const struct queue_message *m, uint32_t recipient)
+{
+    for (const struct job *j = m->jobs; j; j = j->next_of_message)
+        for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
+             i = m->recipient[i].next_in_job)
+            if (i == recipient)
+                return j;
+    return NULL;
+}
+
+static struct waiting look(const struct engine *e, const struct queue_message *m, uint32_t i,
+                           int64_t now_ms)
+{
+    const struct queue_recipient *r = &m->recipient[i];
+    struct waiting w = {.state = queue_fate_name((enum queue_fate)r->fate),
+                        .reason = slice_cstr(r->reason)};
+    if (r->fate != QUEUE_WAITING)
+        return w;
+    if (r->is_reporting) {
+        w.state = "reporting";
+        return w;
+    }
+    const struct job *j = w.job = job_with(m, i);
+    if (!j)
+        return w;
+    const struct destination *d = j->destination;
+    if (!w.reason.n)
+        w.reason = slice_cstr(d->trouble);
+    if (j->line) {
+        w.state = "in flight";
+    } else if (schedule_is_paused(e, d)) {
+        w.state = "paused";
+    } else if (!list_has(&j->in_ready)) {
+        w.state = "deferred";
+        w.next_ms = j->next_ms;
+    } else if (d->backoff_until_ms > now_ms) {
+        w.state = "backing off";
+        w.next_ms = d->backoff_until_ms;
+    } else {
+        w.state = d->state == DESTINATION_RESOLVING ? "resolving" : "ready";
+    }
+    return w;
+}
+
+static bool matches(const struct queue_message *m, const struct engine_filter *f)
+{
+    if (f->from.n && !mail_address_match(f->from, queue_sender(m)))
+        return false;
+    if (!f->to.n && !f->domain.n)
+        return true;
+    for (uint32_t i = 0; i < m->recipient_count; i++) {
+        struct slice a = queue_address(m, i);
+        if ((!f->to.n || mail_address_match(f->to, a)) &&
+            (!f->domain.n || slice_eq_nocase(f->domain, mail_address_domain_of(a))))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t first_waiting(const struct queue_message *m)
+{
+    for (uint32_t i = 0; i < m->recipient_count; i++)
+        if (m->recipient[i].fate == QUEUE_WAITING)
+            return i;
+    return 0;
+}
+
+typedef void show(const struct engine *e, const struct queue_message *m, int64_t now_ms, void *ctx);
+
+static void each(const struct engine *e, const struct engine_filter *f, int64_t now_ms, show *fn,
+                 void *ctx, uint64_t *last)
+{
+    unsigned limit = f->limit && f->limit < LIST_LIMIT_MAX ? f->limit : LIST_LIMIT_MAX;
+    const struct queue_message *m = f->after ? queue_find(&e->queue, f->after) : NULL;
+    m = m ? queue_after(&e->queue, m) : queue_first(&e->queue);
+    while (m && m->id <= f->after)
+        m = queue_after(&e->queue, m);
+    unsigned shown = 0;
+    *last = 0;
+    for (unsigned seen = 0; m; m = queue_after(&e->queue, m), seen++) {
+        if (shown == limit || seen == LIST_SCAN_MAX) {
+            const struct list *before = m->in_queue.prev;
+            *last = before == &e->queue.messages
+                        ? 0
+                        : CONTAINER_OF(before, const struct queue_message, in_queue)->id;
+            return;
+        }
+        if (!matches(m, f))
+            continue;
+        fn(e, m, now_ms, ctx);
+        shown++;
+    }
+}
+
+static int64_t in_seconds(int64_t ms)
+{
+    return ms > 0 ? (ms + 999) / 1000 : 0;
+}
+
+/* JSON */
+
+static void json_waiting(struct json *j, const struct waiting *w, int64_t now_ms)
+{
+    json_string(j, "state", slice_cstr(w->state));
+    if (w->next_ms)
+        json_int(j, "next_s", in_seconds(w->next_ms - now_ms));
+    if (w->reason.n)
+        json_string(j, "reason", w->reason);
+}
+
+static void json_message_head(struct json *j, const struct queue_message *m, int64_t now_ms)
+{
+    struct msgid_text id = msgid_build(m->id);
+    char date[MAIL_DATE_BYTES];
+    json_string(j, "id", slice_cstr(id.s));
+    json_string(j, "from", queue_sender(m));
+    json_string(j, "accepted", slice_cstr(mail_date_iso(m->accepted_ms, date)));
+    json_int(j, "age_s", in_seconds(now_ms - m->accepted_ms));
+    json_int(j, "bytes", (int64_t)m->wire_bytes);
+    json_int(j, "recipients", m->recipient_count);
+    json_int(j, "waiting", m->waiting_count);
+    json_bool(j, "is_report", m->is_report);
+}
+
+static void json_row(const struct engine *e, const struct queue_message *m, int64_t now_ms,
+                     void *ctx)
+{
+    struct json *j = ctx;
+    json_object(j, NULL);
+    json_message_head(j, m, now_ms);
+    json_array(j, "to");
+    for (uint32_t i = 0; i < m->recipient_count && i < LIST_RECIPIENTS_MAX; i++)
+        json_string(j, NULL, queue_address(m, i));
+    json_end(j, ']');
+    struct waiting w = look(e, m, first_waiting(m), now_ms);
+    json_waiting(j, &w, now_ms);
+    json_end(j, '}');
+}
+
+void engine_queue_json(const struct engine *e, const struct engine_filter *f, int64_t now_ms,
+                       struct buf *out, uint64_t *last)
+{
+    struct json j;
+    json_init(&j, out);
+    json_array(&j, NULL);
+    each(e, f, now_ms, json_row, &j, last);
+    json_end(&j, ']');
+}
+
+bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, struct buf *out)
+{
+    const struct queue_message *m = queue_find(&e->queue, id);
+    if (!m)
+        return false;
+    struct json j;
+    json_init(&j, out);
+    json_object(&j, NULL);
+    json_message_head(&j, m, now_ms);
+    json_string(&j, "client", queue_client(m));
+    json_string(&j, "user", queue_user(m));
+    json_int(&j, "expires_s", in_seconds(m->accepted_ms + e->opt->lifetime_ms - now_ms));
+    json_array(&j, "to");
+    for (uint32_t i = 0; i < m->recipient_count; i++) {
+        struct waiting w = look(e, m, i, now_ms);
+        json_object(&j, NULL);
+        json_string(&j, "address", queue_address(m, i));
+        json_int(&j, "attempts", m->recipient[i].attempts);
+        json_waiting(&j, &w, now_ms);
+        if (w.job)
+            json_string(&j, "destination", slice_cstr(w.job->destination->name));
+        json_end(&j, '}');
+    }
+    json_end(&j, ']');
+    json_end(&j, '}');
+    return true;
+}
+
+static bool is_troubled(const struct engine *e, const struct destination *d)
+{
+    return d->failures || schedule_is_paused(e, d);
+}
+
+void engine_destinations_json(const struct engine *e, unsigned limit, int64_t now_ms,
+                              struct buf *out)
+{
+    struct json j;
+    json_init(&j, out);
+    json_array(&j, NULL);
+    size_t at = 0;
+    for (struct map_entry *m; limit && (m = map_next(&e->destinations, &at));) {
+        const struct destination *d = m->value;
+        if (!is_troubled(e, d))
+            continue;
+        limit--;
+        json_object(&j, NULL);
+        json_string(&j, "name", slice_cstr(d->name));
+        json_int(&j, "jobs", (int64_t)d->job_count);
+        json_bool(&j, "is_paused", schedule_is_paused(e, d));
+        json_int(&j, "failures", d->failures);
+        json_int(&j, "next_s", in_seconds(d->backoff_until_ms - now_ms));
+        json_string(&j, "reason", slice_cstr(d->trouble));
+        json_end(&j, '}');
+    }
+    json_end(&j, ']');
+}
+
+/* Text */
+
+struct age {
+    char s[24];
+};
+
+static struct age age_of(int64_t ms)
+{
+    static const struct {
+        int64_t below_s, unit_s;
+        char letter;
+    } scale[] = {{120, 1, 's'}, {7200, 60, 'm'}, {172800, 3600, 'h'}, {INT64_MAX, 86400, 'd'}};
+    struct age a;
+    int64_t s = in_seconds(ms);
+    int i = 0;
+    while (s >= scale[i].below_s)
+        i++;
+    snprintf(a.s, sizeof a.s, "%lld%c", (long long)(s / scale[i].unit_s), scale[i].letter);
+    return a;
+}
+
+static void text_waiting(struct buf *out, const struct waiting *w, int64_t now_ms)
+{
+    buf_add_cstr(out, w->state);
+    if (w->next_ms > now_ms)
+        buf_addf(out, ", next try in %s", age_of(w->next_ms - now_ms).s);
+    if (w->reason.n)
+        buf_addf(out, ": %.*s", SLICE_FMT(w->reason));
+}
+
+static void text_row(const struct engine *e, const struct queue_message *m, int64_t now_ms,
+                     void *ctx)
+{
+    struct buf *out = ctx;
+    struct msgid_text id = msgid_build(m->id);
+    struct waiting w = look(e, m, first_waiting(m), now_ms);
+    buf_addf(out, "%s %6s %9llu  <%.*s> -> ", id.s, age_of(now_ms - m->accepted_ms).s,
+             (unsigned long long)m->wire_bytes, SLICE_FMT(queue_sender(m)));
+    buf_addf(out, "<%.*s>", SLICE_FMT(queue_address(m, first_waiting(m))));
+    if (m->recipient_count > 1)
+        buf_addf(out, " and %u more", m->recipient_count - 1);
+    buf_add_cstr(out, "\n              ");
+    text_waiting(out, &w, now_ms);
+    buf_add_char(out, '\n');
+}
+
+void engine_queue_text(const struct engine *e, const struct engine_filter *f, int64_t now_ms,
+                       struct buf *out, uint64_t *last)
+{
+    buf_addf(out, "%-13s %6s %9s  %s\n", "ID", "AGE", "BYTES", "FROM -> TO, STATE");
+    each(e, f, now_ms, text_row, out, last);
+    if (*last)
+        buf_addf(out, "... more follow after %s\n", msgid_build(*last).s);
+}
+
+bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, struct buf *out)
+{
+    const struct queue_message *m = queue_find(&e->queue, id);
+    if (!m)
+        return false;
+    char date[MAIL_DATE_BYTES];
+    buf_addf(out, "message   %s%s\n", msgid_build(m->id).s,
+             m->is_report ? " (a report of ours)" : "");
+    buf_addf(out, "from      <%.*s>\n", SLICE_FMT(queue_sender(m)));
+    buf_addf(out, "client    %.*s", SLICE_FMT(queue_client(m)));
+    if (m->user_bytes)
+        buf_addf(out, ", logged in as %.*s", SLICE_FMT(queue_user(m)));
+    buf_addf(out, "\naccepted  %s, %s ago\n", mail_date_iso(m->accepted_ms, date),
+             age_of(now_ms - m->accepted_ms).s);
+    buf_addf(out, "size      %llu bytes\n", (unsigned long long)m->wire_bytes);
+    buf_addf(out, "expires   in %s\n", age_of(m->accepted_ms + e->opt->lifetime_ms - now_ms).s);
+    for (uint32_t i = 0; i < m->recipient_count; i++) {
+        struct waiting w = look(e, m, i, now_ms);
+        buf_addf(out, "to        <%.*s>\n          ", SLICE_FMT(queue_address(m, i)));
+        text_waiting(out, &w, now_ms);
+        buf_addf(out, "\n          %u attempt%s", m->recipient[i].attempts,
+                 m->recipient[i].attempts == 1 ? "" : "s");
+        if (w.job)
+            buf_addf(out, ", destination %s", w.job->destination->name);
+        buf_add_char(out, '\n');
+    }
+    return true;
+}
+
+void engine_destinations_text(const struct engine *e, unsigned limit, int64_t now_ms,
+                              struct buf *out)
+{
+    size_t at = 0;
+    for (struct map_entry *m; limit && (m = map_next(&e->destinations, &at));) {
+        const struct destination *d = m->value;
+        if (!is_troubled(e, d))
+            continue;
+        limit--;
+        buf_addf(out, "%s: %llu waiting", d->name, (unsigned long long)d->job_count);
+        if (schedule_is_paused(e, d))
+            buf_add_cstr(out, ", paused");
+        if (d->failures)
+            buf_addf(out, ", failed %u times, next try in %s: %s", d->failures,
+                     age_of(d->backoff_until_ms - now_ms).s, d->trouble ? d->trouble : "");
+        buf_add_char(out, '\n');
+    }
+}
+
+void engine_paused_text(const struct engine *e, struct buf *out)
+{
+    if (e->queue.is_all_paused)
+        buf_add_cstr(out, "*");
+    size_t at = 0;
+    for (struct map_entry *m; (m = map_next(&e->queue.pauses, &at));) {
+        if (out->n)
+            buf_add_char(out, ' ');
+        buf_add(out, m->key);
+    }
+}

@@ -1,0 +1,536 @@
+/* schedule.c -- station 3: which job goes when, and over how many connections.
+ *
+ * A message's recipients are grouped into jobs, one a destination. A job is ready (in its
+ * destination's line), in flight (a connection has it), or deferred (its timer runs). Its timer
+ * also brings the delay warning and the expiry, whatever else the job is doing.
+ *
+ * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
+ * one connection; its other jobs wait without cost. */
+#include "engine_core.h"
+#include "policy/policy_accept.h"
+#include "policy/policy_retry.h"
+
+#include "mail/address.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SUCCESSES_PER_LINE = 50 }; /* before one more connection is tried where one was refused */
+
+/* Destinations */
+
+static char *dup_slice(struct slice s)
+{
+    return mem_dup(s.p, s.n);
+}
+
+static void destination_free(struct engine *e, struct destination *d)
+{
+    map_take(&e->destinations, d->key);
+    if (d->failures)
+        e->trouble_count--;
+    resolve_cancel(e, d);
+    timer_stop(e, &d->timer);
+    list_remove(&d->in_wanting);
+    target_list_unref(d->targets);
+    for (unsigned i = 0; i < d->host_count; i++)
+        mem_free(d->host[i].name);
+    mem_free(d->host);
+    mem_free(d->name);
+    mem_free(d->trouble);
+    mem_free(d->user);
+    mem_free(d->password);
+    mem_free(d->helo);
+    mem_free((char *)(uintptr_t)d->key.p);
+    mem_free(d);
+}
+
+static void copy_route(struct destination *d, const struct engine_route *r)
+{
+    d->tls = r->tls;
+    d->user = dup_slice(r->user);
+    d->password = dup_slice(r->password);
+    d->host = mem_new(r->host_count * sizeof *d->host);
+    d->host_count = r->host_count;
+    for (unsigned i = 0; i < r->host_count; i++)
+        d->host[i] = (struct route_host){dup_slice(r->hosts[i].name), r->hosts[i].port};
+}
+
+static struct destination *destination_get(struct engine *e, int route, struct slice domain)
+{
+    const struct engine_route *r = route >= 0 ? &e->opt->routes[route] : NULL;
+    bool is_mx = !r || !r->host_count;
+    char head[64];
+    int n = snprintf(head, sizeof head, "%llu %d ", (unsigned long long)e->generation, route);
+    struct buf key;
+    buf_init(&key, 1024);
+    buf_add(&key, slice_of(head, (size_t)n));
+    if (is_mx)
+        buf_add(&key, domain);
+    struct destination *d = map_get(&e->destinations, buf_slice(&key));
+    if (d) {
+        buf_close(&key);
+        return d;
+    }
+    d = mem_new(sizeof *d);
+    d->key = slice_of(mem_dup(key.p, key.n), key.n);
+    buf_close(&key);
+    d->route = route;
+    d->name = dup_slice(is_mx ? domain : r->name);
+    d->helo = dup_slice(e->opt->hostname);
+    d->tls = e->opt->delivery_tls;
+    if (r)
+        copy_route(d, r);
+    list_init(&d->ready);
+    list_init(&d->lines);
+    timer_init(&d->timer, TIMER_DESTINATION);
+    map_put(&e->destinations, d->key, d);
+    return d;
+}
+
+void schedule_drop_if_unused(struct engine *e, struct destination *d)
+{
+    if (!d->job_count && !d->line_count)
+        destination_free(e, d);
+}
+
+bool schedule_is_paused(const struct engine *e, const struct destination *d)
+{
+    return queue_is_paused(&e->queue, slice_cstr(d->name));
+}
+
+/* Jobs */
+
+static int route_of(const struct engine *e, struct slice address)
+{
+    for (unsigned i = 0; i < e->opt->route_count; i++) {
+        const struct engine_route *r = &e->opt->routes[i];
+        if (!r->recipient_count || policy_matches_any(r->recipients, r->recipient_count, address))
+            return (int)i;
+    }
+    return -1;
+}
+
+static struct job *job_of(struct engine *e, struct queue_message *m, struct destination *d)
+{
+    for (struct job *j = m->jobs; j; j = j->next_of_message)
+        if (j->destination == d)
+            return j;
+    struct job *j = mem_new(sizeof *j);
+    j->message = m;
+    j->destination = d;
+    j->next_of_message = m->jobs;
+    j->first_recipient = QUEUE_NO_RECIPIENT;
+    j->next_ms = INT64_MAX;
+    timer_init(&j->timer, TIMER_JOB);
+    m->jobs = j;
+    d->job_count++;
+    e->job_count++;
+    return j;
+}
+
+static void unready(struct engine *e, struct job *j)
+{
+    if (!list_has(&j->in_ready))
+        return;
+    list_remove(&j->in_ready);
+    j->destination->ready_count--;
+    e->ready_count--;
+}
+
+static void make_ready(struct engine *e, struct job *j, bool is_first)
+{
+    if (list_has(&j->in_ready) || j->line)
+        return;
+    j->next_ms = 0;
+    struct list *ready = &j->destination->ready;
+    is_first ? list_add_first(ready, &j->in_ready) : list_add_last(ready, &j->in_ready);
+    j->destination->ready_count++;
+    e->ready_count++;
+}
+
+/* Out of its message and its destination; recipients still waiting are in no job then. */
+static void job_free(struct engine *e, struct job *j)
+{
+    struct queue_message *m = j->message;
+    struct destination *d = j->destination;
+    unready(e, j);
+    timer_stop(e, &j->timer);
+    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;) {
+        uint32_t next = m->recipient[i].next_in_job;
+        m->recipient[i].next_in_job = QUEUE_UNASSIGNED;
+        i = next;
+    }
+    struct job *first = m->jobs;
+    if (first == j) {
+        m->jobs = j->next_of_message;
+    } else {
+        while (first->next_of_message != j)
+            first = first->next_of_message;
+        first->next_of_message = j->next_of_message;
+    }
+    mem_free(j);
+    e->job_count--;
+    d->job_count--;
+    schedule_drop_if_unused(e, d);
+}
+
+static bool wants_warning(const struct engine *e, const struct job *j)
+{
+    const struct queue_message *m = j->message;
+    if (!e->opt->warn_after_ms || m->is_report || !m->sender_bytes)
+        return false;
+    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT; i = m->recipient[i].next_in_job)
+        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_warned &&
+            !m->recipient[i].is_reporting)
+            return true;
+    return false;
+}
+
+void schedule_arm(struct engine *e, struct job *j)
+{
+    const struct queue_message *m = j->message;
+    int64_t due = m->accepted_ms + e->opt->lifetime_ms;
+    if (wants_warning(e, j) && m->accepted_ms + e->opt->warn_after_ms < due)
+        due = m->accepted_ms + e->opt->warn_after_ms;
+    if (!j->line && !list_has(&j->in_ready) && j->next_ms < due)
+        due = j->next_ms;
+    timer_set(e, &j->timer, j->line ? INT64_MAX : due);
+}
+
+void schedule_message(struct engine *e, struct queue_message *m)
+{
+    for (uint32_t i = 0; i < m->recipient_count; i++) {
+        struct queue_recipient *r = &m->recipient[i];
+        if (r->fate != QUEUE_WAITING || r->is_reporting || r->next_in_job != QUEUE_UNASSIGNED)
+            continue;
+        struct slice address = queue_address(m, i);
+        struct destination *d =
+            destination_get(e, route_of(e, address), mail_address_domain_of(address));
+        struct job *j = job_of(e, m, d);
+        r->next_in_job = j->first_recipient;
+        j->first_recipient = i;
+        if (r->attempts > j->attempts)
+            j->attempts = r->attempts;
+        if (r->next_ms < j->next_ms)
+            j->next_ms = r->next_ms;
+    }
+    struct job *next;
+    for (struct job *j = m->jobs; j; j = next) {
+        next = j->next_of_message;
+        if (j->line)
+            continue;
+        if (j->next_ms <= e->now_ms)
+            make_ready(e, j, false);
+        schedule_arm(e, j);
+        schedule_pump(e, j->destination); /* ends no job at once: look-ups answer later */
+    }
+}
+
+struct job *schedule_take(struct engine *e, struct destination *d)
+{
+    if (e->is_stopping || list_is_empty(&d->ready) || schedule_is_paused(e, d))
+        return NULL;
+    struct job *j = CONTAINER_OF(d->ready.next, struct job, in_ready);
+    unready(e, j);
+    e->in_flight_count++;
+    timer_stop(e, &j->timer);
+    return j;
+}
+
+static void not_in_flight(struct engine *e, struct job *j)
+{
+    if (j->line) {
+        j->line = NULL;
+        e->in_flight_count--;
+    }
+}
+
+void schedule_return(struct engine *e, struct job *j)
+{
+    not_in_flight(e, j);
+    if (j->message->is_removing) { /* deleted meanwhile */
+        outcome_removed(e, j);
+        return;
+    }
+    make_ready(e, j, true);
+    schedule_arm(e, j);
+}
+
+void schedule_defer(struct engine *e, struct job *j)
+{
+    const struct queue_message *m = j->message;
+    not_in_flight(e, j);
+    unready(e, j);
+    j->next_ms = INT64_MAX;
+    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
+         i = m->recipient[i].next_in_job) {
+        const struct queue_recipient *r = &m->recipient[i];
+        if (r->fate != QUEUE_WAITING || r->is_reporting)
+            continue;
+        if (r->next_ms < j->next_ms)
+            j->next_ms = r->next_ms;
+        if (r->attempts > j->attempts)
+            j->attempts = r->attempts;
+    }
+    schedule_arm(e, j);
+}
+
+void schedule_end(struct engine *e, struct job *j)
+{
+    not_in_flight(e, j);
+    job_free(e, j);
+}
+
+/* Who gets a connection */
+
+static bool needs_targets(const struct engine *e, const struct destination *d)
+{
+    return !d->targets || (d->targets_until_ms <= e->now_ms && !d->line_count);
+}
+
+static uint32_t lines_most(const struct engine *e, const struct destination *d)
+{
+    uint32_t most = e->opt->out_connections_per_destination_max;
+    if (d->failures)
+        return 1; /* a probe */
+    return d->lines_most && d->lines_most < most ? d->lines_most : most;
+}
+
+static void want(struct engine *e, struct destination *d)
+{
+    if (!list_has(&d->in_wanting))
+        list_add_last(&e->wanting, &d->in_wanting);
+}
+
+void schedule_pump(struct engine *e, struct destination *d)
+{
+    if (!e->is_started || e->is_stopping || list_is_empty(&d->ready) || schedule_is_paused(e, d) ||
+        d->state == DESTINATION_RESOLVING)
+        return;
+    if (e->is_bulk) {
+        want(e, d);
+        timer_set(e, &e->pump_timer, e->now_ms);
+        return;
+    }
+    while (deliver_on_idle(e, d))
+        if (list_is_empty(&d->ready))
+            return;
+    if (d->backoff_until_ms > e->now_ms) {
+        timer_set(e, &d->timer, d->backoff_until_ms);
+        return;
+    }
+    if (needs_targets(e, d)) {
+        d->state = DESTINATION_RESOLVING;
+        resolve_destination(e, d);
+        return;
+    }
+    uint32_t most = lines_most(e, d);
+    while (d->line_count < most && !list_is_empty(&d->ready)) {
+        if (!deliver_has_slot(e) && !deliver_make_slot(e)) {
+            want(e, d);
+            return;
+        }
+        struct job *j = schedule_take(e, d);
+        if (!j)
+            return;
+        deliver_start(e, d, j);
+    }
+}
+
+void schedule_pump_wanting(struct engine *e)
+{
+    /* Each destination at most once a round: one that still wants goes to the end. */
+    for (uint64_t n = e->destinations.count; n && !list_is_empty(&e->wanting); n--) {
+        if (!deliver_has_slot(e))
+            return; /* a line that goes comes back here */
+        if (e->action_count >= ACTIONS_ENOUGH) {
+            timer_set(e, &e->pump_timer, e->now_ms);
+            return;
+        }
+        struct list *l = list_take_first(&e->wanting);
+        schedule_pump(e, CONTAINER_OF(l, struct destination, in_wanting));
+    }
+}
+
+void schedule_on_targets(struct engine *e, struct destination *d, struct target_list *targets,
+                         int64_t until_ms)
+{
+    d->state = DESTINATION_READY;
+    target_list_unref(d->targets);
+    d->targets = targets;
+    d->targets_until_ms = until_ms;
+    schedule_pump(e, d);
+}
+
+void schedule_trouble(struct engine *e, struct destination *d, struct slice why)
+{
+    struct policy_retry p = {e->opt->retry_first_ms, e->opt->retry_max_ms, e->opt->retry_factor};
+    if (!d->failures)
+        e->trouble_count++;
+    d->failures++;
+    d->backoff_until_ms = e->now_ms + policy_retry_wait_ms(&p, d->failures, &e->rng);
+    d->targets_until_ms = 0; /* look again before the next try */
+    mem_free(d->trouble);
+    d->trouble = dup_slice(slice_head(why, QUEUE_REASON_BYTES_MAX));
+    timer_set(e, &d->timer, d->backoff_until_ms);
+}
+
+void schedule_well(struct engine *e, struct destination *d)
+{
+    if (d->failures)
+        e->trouble_count--;
+    d->failures = 0;
+    d->backoff_until_ms = 0;
+    mem_free(d->trouble);
+    d->trouble = NULL;
+}
+
+void schedule_crowded(struct engine *e, struct destination *d)
+{
+    CHECK(d->line_count > 1);
+    d->lines_most = d->line_count - 1;
+    d->successes = 0;
+}
+
+void schedule_success(struct engine *e, struct destination *d)
+{
+    if (!d->lines_most || ++d->successes < SUCCESSES_PER_LINE)
+        return;
+    d->successes = 0;
+    d->lines_most++;
+}
+
+void schedule_on_line_gone(struct engine *e, struct destination *d)
+{
+    schedule_pump(e, d);
+    schedule_drop_if_unused(e, d);
+    schedule_pump_wanting(e);
+}
+
+static void on_job_timer(struct engine *e, struct job *j)
+{
+    const struct queue_message *m = j->message;
+    if (j->line)
+        return; /* its outcome looks at the time */
+    if (e->now_ms >= m->accepted_ms + e->opt->lifetime_ms) {
+        outcome_expire(e, j);
+        return;
+    }
+    struct destination *d = j->destination;
+    if (!list_has(&j->in_ready) && j->next_ms <= e->now_ms)
+        make_ready(e, j, false);
+    if (wants_warning(e, j) && e->now_ms >= m->accepted_ms + e->opt->warn_after_ms)
+        outcome_warn(e, j);
+    schedule_arm(e, j);
+    schedule_pump(e, d);
+}
+
+void schedule_on_timer(struct engine *e, struct timer *t)
+{
+    if (t->kind == TIMER_JOB)
+        on_job_timer(e, CONTAINER_OF(t, struct job, timer));
+    else
+        schedule_pump(e, CONTAINER_OF(t, struct destination, timer));
+}
+
+/* The operator */
+
+static void retry_message(struct engine *e, struct queue_message *m, bool is_first)
+{
+    struct job *next;
+    for (struct job *j = m->jobs; j; j = next) {
+        next = j->next_of_message;
+        j->destination->backoff_until_ms = 0;
+        if (is_first)
+            unready(e, j); /* the one that was asked for goes before all others */
+        make_ready(e, j, is_first);
+        schedule_arm(e, j);
+        schedule_pump(e, j->destination);
+    }
+}
+
+void schedule_retry(struct engine *e, struct queue_message *m)
+{
+    if (m) {
+        retry_message(e, m, true);
+        return;
+    }
+    e->is_bulk = true;
+    for (m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
+        retry_message(e, m, false);
+    e->is_bulk = false;
+}
+
+void schedule_delete(struct engine *e, struct queue_message *m)
+{
+    struct job *next;
+    for (struct job *j = m->jobs; j; j = next) {
+        next = j->next_of_message;
+        if (j->line)
+            m->is_removing = true; /* what the attempt under way leaves over goes then */
+        else
+            outcome_removed(e, j);
+    }
+}
+
+static void pump_all(struct engine *e)
+{
+    e->is_bulk = true;
+    size_t at = 0;
+    for (struct map_entry *m; (m = map_next(&e->destinations, &at));)
+        schedule_pump(e, m->value);
+    e->is_bulk = false;
+}
+
+void schedule_pause(struct engine *e, struct slice name, bool is_paused)
+{
+    if (!queue_pause(&e->queue, name, is_paused))
+        return;
+    struct note *n = engine_note(e, is_paused ? NOTE_PAUSED : NOTE_RESUMED, 0);
+    engine_tell(e, n, "destination", name.n ? name : SLICE("*"));
+    spool_pauses(e);
+    if (!is_paused)
+        pump_all(e);
+}
+
+void schedule_all(struct engine *e)
+{
+    e->is_bulk = true;
+    for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
+        schedule_message(e, m);
+    e->is_bulk = false;
+}
+
+/* New options: jobs that are not in flight are routed anew. */
+void schedule_on_options(struct engine *e)
+{
+    e->generation++;
+    for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m)) {
+        struct job *next;
+        for (struct job *j = m->jobs; j; j = next) {
+            next = j->next_of_message;
+            if (!j->line)
+                job_free(e, j);
+        }
+    }
+    schedule_all(e);
+}
+
+void schedule_init(struct engine *e)
+{
+    map_init(&e->destinations, rng_u64(&e->rng));
+    list_init(&e->wanting);
+    timer_init(&e->pump_timer, TIMER_PUMP);
+}
+
+void schedule_close(struct engine *e)
+{
+    for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
+        while (m->jobs)
+            schedule_end(e, m->jobs);
+    size_t at = 0;
+    for (struct map_entry *d; (d = map_next(&e->destinations, &at)); at = 0)
+        destination_free(e, d->value);
+    map_close(&e->destinations);
+}

@@ -1,0 +1,304 @@
+/* spool.c -- station 2: messages into the journal and out of it, outcomes after them, and what
+ * recovery makes of the records at start.
+ *
+ * A message enters the queue in spool_stored(), after its accept record is synced, and leaves it in
+ * spool_settle(), after its last outcome is written. Outcomes ride along without a sync of their
+ * own: losing one in a power cut means a second delivery, never a lost message. */
+#include "engine_core.h"
+
+#include <string.h>
+
+enum {
+    UNRECORDED_RETRY_MS = 1000,
+    UNRECORDED_A_STEP = 256, /* outcomes written again at once */
+};
+
+/* Bodies */
+
+struct body *body_new(char *memory, size_t bytes, struct slice prefix, struct slice tail)
+{
+    struct body *b = mem_new(sizeof *b);
+    b->refs = 1;
+    b->bytes = bytes + sizeof *b;
+    b->memory = memory;
+    b->prefix = prefix;
+    b->tail = tail;
+    return b;
+}
+
+void body_ref(struct body *b)
+{
+    b->refs++;
+}
+
+void body_unref(struct body *b)
+{
+    if (!b || --b->refs)
+        return;
+    mem_free(b->memory);
+    mem_free(b->extent);
+    mem_free(b);
+}
+
+struct body *body_parse(struct slice payload)
+{
+    struct queue_accept a;
+    if (queue_accept_parse(payload, &a) != PARSE_DONE)
+        return NULL;
+    size_t n = a.prefix.n + a.tail.n; /* they stand side by side */
+    char *memory = mem_dup(a.prefix.p, n);
+    struct body *b =
+        body_new(memory, n, slice_of(memory, a.prefix.n), slice_of(memory + a.prefix.n, a.tail.n));
+    b->extent_count = a.envelope.extent_count;
+    if (b->extent_count)
+        b->extent = mem_new(b->extent_count * sizeof *b->extent);
+    for (uint32_t i = 0; i < b->extent_count; i++)
+        b->extent[i] = queue_accept_extent(&a, i);
+    return b;
+}
+
+void spool_cool(struct engine *e, struct queue_message *m)
+{
+    struct body *b = m->body;
+    if (!b)
+        return;
+    m->body = NULL;
+    b->owner = NULL;
+    list_remove(&b->in_hot);
+    e->hot_bytes -= b->bytes;
+    body_unref(b);
+}
+
+void spool_heat(struct engine *e, struct queue_message *m, struct body *b)
+{
+    spool_cool(e, m);
+    m->body = b;
+    b->owner = m;
+    list_add_last(&e->hot, &b->in_hot);
+    e->hot_bytes += b->bytes;
+    while (e->hot_bytes > HOT_BYTES_MAX && e->hot.next != &b->in_hot)
+        spool_cool(e, CONTAINER_OF(e->hot.next, struct body, in_hot)->owner);
+}
+
+/* Records */
+
+static struct engine_action *append(struct engine *e, uint64_t ticket, uint8_t type, uint64_t id)
+{
+    struct engine_action *a = engine_do(e, ACTION_APPEND);
+    a->ticket = ticket;
+    a->type = type;
+    a->id = id;
+    return a;
+}
+
+static struct slice recipient_of(void *ctx, uint32_t i)
+{
+    const struct spool_message *m = ctx;
+    return m->recipient[i];
+}
+
+static bool build_head(const struct spool_message *m, struct buf *out)
+{
+    buf_init(out, JOURNAL_RECORD_BYTES_MAX);
+    struct queue_accept_source from = {.envelope = &m->envelope,
+                                       .ctx = (void *)(uintptr_t)m,
+                                       .recipient = recipient_of,
+                                       .extent = m->body->extent};
+    return queue_accept_build(out, &from);
+}
+
+bool spool_message(struct engine *e, const struct spool_message *m, uint64_t ticket,
+                   bool is_admission)
+{
+    struct buf head;
+    bool fits = build_head(m, &head) &&
+                head.n + m->body->prefix.n + m->body->tail.n <= JOURNAL_RECORD_BYTES_MAX;
+    if (fits) {
+        struct slice kept = engine_keep(e, buf_slice(&head));
+        struct engine_action *a = append(e, ticket, QUEUE_RECORD_ACCEPT, m->id);
+        engine_hold(e, m->body);
+        a->part[0] = kept;
+        a->part[1] = m->body->prefix;
+        a->part[2] = m->body->tail;
+        a->part_count = 3;
+        a->needs_sync = true;
+        a->is_admission = is_admission;
+    }
+    buf_close(&head);
+    return fits;
+}
+
+bool spool_has_room(const struct engine *e, uint64_t bytes)
+{
+    uint64_t used = e->queue.bytes + e->unsettled_bytes;
+    return used <= e->opt->queue_bytes_max && bytes <= e->opt->queue_bytes_max - used;
+}
+
+void spool_chunk(struct engine *e, uint64_t ticket, uint64_t id, struct slice bytes)
+{
+    struct engine_action *a = append(e, ticket, QUEUE_RECORD_CHUNK, id);
+    a->part[0] = bytes;
+    a->part_count = 1;
+    a->is_admission = true;
+}
+
+struct queue_message *spool_stored(struct engine *e, const struct spool_message *m,
+                                   struct journal_pos pos)
+{
+    struct buf head;
+    struct queue_accept a;
+    CHECK(build_head(m, &head));
+    CHECK(queue_accept_parse_head(buf_slice(&head), &a) == PARSE_DONE);
+    struct queue_message *added = queue_add(&e->queue, m->id, pos, &a);
+    CHECK(added);
+    buf_close(&head);
+    body_ref(m->body);
+    spool_heat(e, added, m->body);
+    schedule_message(e, added);
+    return added;
+}
+
+static void record_states(struct engine *e, struct queue_message *m, const uint32_t *index,
+                          uint32_t count)
+{
+    struct buf out;
+    buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
+    bool is_all = !index;
+    count = is_all ? m->recipient_count : count;
+    queue_outcome_begin(&out, e->now_ms, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct queue_state state;
+        uint32_t at = is_all ? i : index[i];
+        queue_get_state(m, at, &state);
+        queue_outcome_add(&out, at, &state);
+    }
+    CHECK(!out.is_full); /* QUEUE_RECIPIENTS_MAX states fit */
+    struct slice kept = engine_keep(e, buf_slice(&out));
+    buf_close(&out);
+    m->pending++;
+    uint64_t ticket = ticket_new(e, TICKET_OUTCOME, NULL, 0, m->id);
+    struct engine_action *a = append(e, ticket, QUEUE_RECORD_OUTCOME, m->id);
+    a->part[0] = kept;
+    a->part_count = 1;
+}
+
+void spool_outcome(struct engine *e, struct queue_message *m, const uint32_t *index, uint32_t count)
+{
+    /* The last one says all: the earlier outcomes may die before the accept record does. */
+    record_states(e, m, m->waiting_count ? index : NULL, count);
+}
+
+void spool_pauses(struct engine *e)
+{
+    struct buf out;
+    buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
+    CHECK(queue_pauses_record(&e->queue, &out));
+    struct slice kept = engine_keep(e, buf_slice(&out));
+    buf_close(&out);
+    e->is_pauses_dirty = false;
+    uint64_t ticket = ticket_new(e, TICKET_PAUSES, NULL, 0, 0);
+    struct engine_action *a = append(e, ticket, QUEUE_RECORD_PAUSES, 0);
+    a->part[0] = kept;
+    a->part_count = 1;
+    a->needs_sync = true;
+}
+
+static void unrecorded(struct engine *e)
+{
+    if (!heap_has(&e->unrecorded_timer.node))
+        timer_set(e, &e->unrecorded_timer, e->now_ms + UNRECORDED_RETRY_MS);
+}
+
+static void on_pauses(struct engine *e, enum err err, struct journal_pos pos)
+{
+    if (err) {
+        e->is_pauses_dirty = true;
+        unrecorded(e);
+        return;
+    }
+    if (e->queue.pauses_segment)
+        queue_unpin(&e->queue, e->queue.pauses_segment);
+    e->queue.pauses_segment = pos.segment;
+    queue_pin(&e->queue, pos.segment);
+}
+
+void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
+                       struct journal_pos pos)
+{
+    if (t->kind == TICKET_PAUSES) {
+        on_pauses(e, err, pos);
+        return;
+    }
+    struct queue_message *m = queue_find(&e->queue, t->message);
+    CHECK(m && m->pending > 0);
+    m->pending--;
+    if (err) {
+        m->is_unrecorded = true;
+        map_put_id(&e->unrecorded, m->id, m);
+        unrecorded(e);
+        return;
+    }
+    queue_in_segment(&e->queue, m, pos.segment);
+    spool_settle(e, m);
+}
+
+void spool_on_unrecorded(struct engine *e)
+{
+    if (e->is_pauses_dirty)
+        spool_pauses(e);
+    for (int i = 0; i < UNRECORDED_A_STEP && e->unrecorded.count; i++) {
+        size_t at = 0;
+        struct queue_message *m = map_next(&e->unrecorded, &at)->value;
+        map_take_id(&e->unrecorded, m->id);
+        m->is_unrecorded = false;
+        record_states(e, m, NULL, 0);
+    }
+    if (e->unrecorded.count)
+        unrecorded(e);
+}
+
+void spool_settle(struct engine *e, struct queue_message *m)
+{
+    if (m->waiting_count || m->pending || m->is_unrecorded || m->jobs)
+        return;
+    struct note *n = engine_note(e, NOTE_COMPLETED, m->id);
+    engine_tell_delay(e, n, m->accepted_ms);
+    spool_cool(e, m);
+    uint64_t last = 0; /* its last outcome stands in the newest segment that names it */
+    for (uint32_t i = 0; i < m->segment_count; i++)
+        last = m->segment[i] > last ? m->segment[i] : last;
+    queue_finish(&e->queue, m, last);
+}
+
+void spool_release_dead(struct engine *e)
+{
+    for (uint64_t dead; (dead = queue_next_dead(&e->queue));)
+        engine_do(e, ACTION_RELEASE)->segment = dead;
+}
+
+/* Start-up */
+
+void spool_on_record(struct engine *e, const struct journal_record *r)
+{
+    if (r->id > e->last_msgid)
+        e->last_msgid = r->id;
+    if (queue_replay(&e->queue, r))
+        return;
+    struct note *n = engine_note(e, NOTE_JOURNAL, r->id);
+    note_text(n, "text", SLICE("a record of the journal cannot be used"));
+    note_number(n, "segment", (int64_t)r->pos.segment);
+    note_number(n, "offset", r->pos.offset);
+    note_number(n, "type", r->type);
+}
+
+void spool_on_started(struct engine *e)
+{
+    queue_replayed(&e->queue);
+    e->is_started = true;
+    spool_release_dead(e);
+    struct note *n = engine_note(e, NOTE_RECOVERED, 0);
+    note_number(n, "messages", (int64_t)e->queue.by_id.count);
+    note_number(n, "recipients", (int64_t)e->queue.recipients);
+    note_number(n, "bytes", (int64_t)e->queue.bytes);
+    schedule_all(e);
+}

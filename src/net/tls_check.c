@@ -1,0 +1,233 @@
+/* tls_check.c -- one X.509 class for all modes.
+ *
+ * The certificates are kept as they come. At the end the leaf's key is decoded: without it there
+ * is no handshake in any mode. Then the chain is judged by BearSSL's minimal engine, and when it
+ * stumbles over order or strangers (it wants the exact path), once more over the path that we
+ * sort out by issuer and subject. Opportunistic delivery goes on whatever the verdict is.
+ *
+ * That the server owns the leaf's key is proved to the engine later, in the key exchange. */
+#include "tls_check.h"
+
+#include <string.h>
+
+#include "tls_trust.h"
+
+enum { RSA_BYTES_MIN = 256, TAG_SEQUENCE = 0x30, TAG_INTEGER = 0x02, TAG_VERSION = 0xa0 };
+
+/* ---- names out of a certificate's DER ----------------------------------------------------- */
+
+/* The element at the start of *in, header included; *in moves behind it. */
+static bool take_element(struct slice *in, unsigned *tag, struct slice *whole, struct slice *body)
+{
+    const uint8_t *p = (const uint8_t *)in->p;
+    size_t n, head = 2;
+    if (in->n < 2 || (p[0] & 0x1f) == 0x1f)
+        return false;
+    *tag = p[0];
+    n = p[1];
+    if (n & 0x80) {
+        size_t bytes = n & 0x7f;
+        if (bytes == 0 || bytes > 3 || in->n < 2 + bytes)
+            return false;
+        for (n = 0; head < 2 + bytes; head++)
+            n = n << 8 | p[head];
+    }
+    if (n > in->n - head)
+        return false;
+    *whole = slice_head(*in, head + n);
+    *body = slice_from(*whole, head);
+    *in = slice_from(*in, head + n);
+    return true;
+}
+
+/* RFC 5280 section 4.1: version, serial, algorithm, issuer, validity, subject. */
+static bool take_names(struct slice der, struct slice *issuer, struct slice *subject)
+{
+    static const unsigned want[] = {TAG_INTEGER, TAG_SEQUENCE, TAG_SEQUENCE, TAG_SEQUENCE,
+                                    TAG_SEQUENCE};
+    struct slice whole, body, at = der;
+    unsigned tag;
+    if (!take_element(&at, &tag, &whole, &body) || tag != TAG_SEQUENCE)
+        return false;
+    at = body;
+    if (!take_element(&at, &tag, &whole, &body) || tag != TAG_SEQUENCE)
+        return false;
+    at = body;
+    if (at.n && (uint8_t)at.p[0] == TAG_VERSION && !take_element(&at, &tag, &whole, &body))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(want); i++) {
+        if (!take_element(&at, &tag, &whole, &body) || tag != want[i])
+            return false;
+        if (i == 2)
+            *issuer = whole;
+    }
+    *subject = whole;
+    return true;
+}
+
+/* ---- judging ------------------------------------------------------------------------------ */
+
+static struct slice certificate(const struct tls_check *c, unsigned i)
+{
+    size_t from = i ? c->end[i - 1] : 0;
+    return slice_of(c->der.p + from, c->end[i] - from);
+}
+
+static unsigned judge(struct tls_check *c, const unsigned *path, unsigned count)
+{
+    br_x509_minimal_context *m = &c->minimal;
+    br_x509_minimal_init(m, &br_sha256_vtable, c->trust->anchor, c->trust->count);
+    br_x509_minimal_set_hash(m, br_sha256_ID, &br_sha256_vtable);
+    br_x509_minimal_set_hash(m, br_sha384_ID, &br_sha384_vtable);
+    br_x509_minimal_set_hash(m, br_sha512_ID, &br_sha512_vtable);
+    br_x509_minimal_set_rsa(m, br_rsa_pkcs1_vrfy_get_default());
+    br_x509_minimal_set_ecdsa(m, br_ec_get_default(), br_ecdsa_vrfy_asn1_get_default());
+    br_x509_minimal_set_minrsa(m, RSA_BYTES_MIN);
+    m->vtable->start_chain(&m->vtable, c->name);
+    for (unsigned i = 0; i < count; i++) {
+        struct slice der = certificate(c, path[i]);
+        m->vtable->start_cert(&m->vtable, (uint32_t)der.n);
+        m->vtable->append(&m->vtable, (const unsigned char *)der.p, der.n);
+        m->vtable->end_cert(&m->vtable);
+    }
+    return m->vtable->end_chain(&m->vtable);
+}
+
+/* From the leaf upwards, each time the certificate whose subject is the last one's issuer. */
+static unsigned sort_path(const struct tls_check *c, unsigned path[TLS_CHECK_CHAIN_MAX])
+{
+    struct slice issuer[TLS_CHECK_CHAIN_MAX], subject[TLS_CHECK_CHAIN_MAX];
+    bool is_used[TLS_CHECK_CHAIN_MAX] = {false};
+    unsigned count = 0, next = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        if (!take_names(certificate(c, i), &issuer[i], &subject[i]))
+            issuer[i] = subject[i] = SLICE_NONE;
+    }
+    while (next < c->count) {
+        unsigned last = next;
+        path[count++] = last;
+        is_used[last] = true;
+        if (issuer[last].n == 0 || slice_eq(issuer[last], subject[last]))
+            break;
+        for (next = 0; next < c->count; next++) {
+            if (!is_used[next] && slice_eq(subject[next], issuer[last]))
+                break;
+        }
+    }
+    return count;
+}
+
+static bool is_self_signed(const struct tls_check *c)
+{
+    struct slice issuer, subject;
+    return take_names(certificate(c, 0), &issuer, &subject) && slice_eq(issuer, subject);
+}
+
+static unsigned verify(struct tls_check *c)
+{
+    unsigned path[TLS_CHECK_CHAIN_MAX], error;
+    if (!c->trust) {
+        c->verdict = "nothing to verify with: no CA certificates are loaded";
+        return BR_ERR_X509_NOT_TRUSTED;
+    }
+    for (unsigned i = 0; i < c->count; i++)
+        path[i] = i;
+    error = judge(c, path, c->count);
+    if (error == BR_ERR_X509_DN_MISMATCH || error == BR_ERR_X509_NOT_TRUSTED) {
+        unsigned again = judge(c, path, sort_path(c, path));
+        if (again != BR_ERR_X509_DN_MISMATCH)
+            error = again;
+    }
+    if (!error && !c->name[0]) { /* the engine checks no name when there is none */
+        c->verdict = "no server name to verify";
+        return BR_ERR_X509_BAD_SERVER_NAME;
+    }
+    if (error == BR_ERR_X509_NOT_TRUSTED && is_self_signed(c))
+        c->verdict = "the certificate is self-signed";
+    else
+        c->verdict = error ? tls_error_text((int)error) : "";
+    c->is_verified = !error;
+    return error;
+}
+
+/* ---- the class ---------------------------------------------------------------------------- */
+
+static void start_chain(const br_x509_class **ctx, const char *server_name)
+{
+    struct tls_check *c = (struct tls_check *)ctx;
+    buf_clear(&c->der);
+    c->count = 0;
+}
+
+static void start_cert(const br_x509_class **ctx, uint32_t n)
+{
+    struct tls_check *c = (struct tls_check *)ctx;
+    c->is_too_large |= c->count == TLS_CHECK_CHAIN_MAX;
+}
+
+static void append(const br_x509_class **ctx, const unsigned char *p, size_t n)
+{
+    struct tls_check *c = (struct tls_check *)ctx;
+    if (!c->is_too_large)
+        c->is_too_large = !buf_add(&c->der, slice_of(p, n));
+}
+
+static void end_cert(const br_x509_class **ctx)
+{
+    struct tls_check *c = (struct tls_check *)ctx;
+    if (!c->is_too_large)
+        c->end[c->count++] = c->der.n;
+}
+
+static unsigned end_chain(const br_x509_class **ctx)
+{
+    struct tls_check *c = (struct tls_check *)ctx;
+    if (c->is_too_large)
+        return BR_ERR_X509_LIMIT_EXCEEDED;
+    if (c->count == 0)
+        return BR_ERR_X509_EMPTY_CHAIN;
+    struct slice der = certificate(c, 0);
+    br_x509_decoder_init(&c->leaf, NULL, NULL);
+    br_x509_decoder_push(&c->leaf, der.p, der.n);
+    int unreadable = br_x509_decoder_last_error(&c->leaf);
+    if (unreadable)
+        return (unsigned)unreadable;
+    unsigned error = verify(c);
+    return c->verify == TLS_VERIFY_NONE ? 0 : error;
+}
+
+static const br_x509_pkey *get_pkey(const br_x509_class *const *ctx, unsigned *usages)
+{
+    struct tls_check *c = (struct tls_check *)ctx;
+    if (usages)
+        *usages = BR_KEYTYPE_KEYX | BR_KEYTYPE_SIGN;
+    return br_x509_decoder_get_pkey(&c->leaf);
+}
+
+static const br_x509_class check_class = {
+    .context_size = sizeof(struct tls_check),
+    .start_chain = start_chain,
+    .start_cert = start_cert,
+    .append = append,
+    .end_cert = end_cert,
+    .end_chain = end_chain,
+    .get_pkey = get_pkey,
+};
+
+void tls_check_init(struct tls_check *c, const struct tls_client_config *config,
+                    struct slice server_name)
+{
+    c->vtable = &check_class;
+    c->trust = config->trust;
+    c->verify = config->verify;
+    c->verdict = "no certificate was sent";
+    buf_init(&c->der, TLS_CHECK_CHAIN_BYTES_MAX);
+    if (server_name.n && server_name.n < sizeof c->name)
+        memcpy(c->name, server_name.p, server_name.n);
+}
+
+void tls_check_close(struct tls_check *c)
+{
+    buf_close(&c->der);
+    *c = (struct tls_check){.vtable = NULL};
+}

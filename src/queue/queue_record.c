@@ -1,0 +1,263 @@
+/* queue_record.c -- payload codecs. All integers little-endian, texts as length u16 + bytes.
+ *
+ *   accept   version u8 | flags u8 (1: 8bit, 2: report) | zero u16 | accepted_ms i64 | wire_bytes
+ * u64 | prefix_bytes u32 | extents u32 | recipients u32 | sender | user | client | Message-ID |
+ *            recipients: address, state | extents: segment u64, offset u32, bytes u32 |
+ *            prefix | tail (the rest)
+ *   state    fate u8 | flags u8 (1: warned) | attempts u32 | next_ms i64 | reason
+ *   outcome  version u8 | zero u8[3] | count u32 | time_ms i64 | count times: index u32, state
+ *   pauses   version u8 | is_all u8 | zero u16 | count u32 | count times: name */
+#include "queue/queue_record.h"
+
+enum {
+    VERSION = 1,
+    FLAG_8BIT = 1,
+    FLAG_REPORT = 2,
+    STATE_WARNED = 1,
+    EXTENT_BYTES = 16,
+};
+
+const char *queue_fate_name(enum queue_fate f)
+{
+    static const char *const name[QUEUE_FATE_COUNT] = {"waiting", "delivered", "bounced", "expired",
+                                                       "removed"};
+    return f < QUEUE_FATE_COUNT ? name[f] : "unknown";
+}
+
+static bool add_text(struct buf *out, struct slice s, size_t max)
+{
+    s = slice_head(s, max);
+    return buf_add_u16(out, (uint16_t)s.n) && buf_add(out, s);
+}
+
+/* An address that was cut is another address: what does not fit fails the whole record. */
+static bool add_whole(struct buf *out, struct slice s)
+{
+    if (s.n > QUEUE_TEXT_BYTES_MAX)
+        out->is_full = true;
+    return add_text(out, s, QUEUE_TEXT_BYTES_MAX) && !out->is_full;
+}
+
+static struct slice read_text(struct reader *r, size_t max)
+{
+    struct slice s = read_bytes(r, read_u16(r));
+    r->is_bad |= s.n > max;
+    return s;
+}
+
+/* Flags and fields that this version does not know are not to be ignored. */
+static unsigned read_flags(struct reader *r, unsigned known)
+{
+    unsigned flags = read_u8(r);
+    r->is_bad |= (flags & ~known) != 0;
+    return flags & known;
+}
+
+static void read_zero_u16(struct reader *r)
+{
+    r->is_bad |= read_u16(r) != 0;
+}
+
+static bool add_state(struct buf *out, const struct queue_state *s)
+{
+    buf_add_u8(out, (uint8_t)s->fate);
+    buf_add_u8(out, s->is_warned ? STATE_WARNED : 0);
+    buf_add_u32(out, s->attempts);
+    buf_add_u64(out, (uint64_t)s->next_ms);
+    return add_text(out, s->reason, QUEUE_REASON_BYTES_MAX) && !out->is_full;
+}
+
+static void read_state(struct reader *r, struct queue_state *s)
+{
+    unsigned fate = read_u8(r);
+    if (fate >= QUEUE_FATE_COUNT)
+        r->is_bad = true;
+    s->fate = fate < QUEUE_FATE_COUNT ? (enum queue_fate)fate : QUEUE_WAITING;
+    s->is_warned = read_flags(r, STATE_WARNED) != 0;
+    s->attempts = read_u32(r);
+    s->next_ms = (int64_t)read_u64(r);
+    s->reason = read_text(r, QUEUE_REASON_BYTES_MAX);
+}
+
+bool queue_accept_build(struct buf *out, const struct queue_accept_source *from)
+{
+    const struct queue_envelope *e = from->envelope;
+    buf_add_u8(out, VERSION);
+    buf_add_u8(out, (uint8_t)((e->is_8bit ? FLAG_8BIT : 0) | (e->is_report ? FLAG_REPORT : 0)));
+    buf_add_u16(out, 0);
+    buf_add_u64(out, (uint64_t)e->accepted_ms);
+    buf_add_u64(out, e->wire_bytes);
+    buf_add_u32(out, e->prefix_bytes);
+    buf_add_u32(out, e->extent_count);
+    buf_add_u32(out, e->recipient_count);
+    add_whole(out, e->sender);
+    add_text(out, e->user, QUEUE_TEXT_BYTES_MAX);
+    add_text(out, e->client, QUEUE_TEXT_BYTES_MAX);
+    add_text(out, e->message_id, QUEUE_TEXT_BYTES_MAX);
+    for (uint32_t i = 0; i < e->recipient_count; i++) {
+        struct queue_state state = {.fate = QUEUE_WAITING};
+        add_whole(out, from->recipient(from->ctx, i));
+        if (from->state)
+            from->state(from->ctx, i, &state);
+        add_state(out, &state);
+    }
+    for (uint32_t i = 0; i < e->extent_count; i++) {
+        buf_add_u64(out, from->extent[i].segment);
+        buf_add_u32(out, from->extent[i].offset);
+        buf_add_u32(out, from->extent[i].bytes);
+    }
+    return !out->is_full;
+}
+
+static enum parse parse_head(struct slice payload, struct queue_accept *out, struct slice *rest_out)
+{
+    struct reader r = {.in = payload};
+    *out = (struct queue_accept){0};
+    struct queue_envelope *e = &out->envelope;
+    unsigned version = read_u8(&r);
+    unsigned flags = read_flags(&r, FLAG_8BIT | FLAG_REPORT);
+    read_zero_u16(&r);
+    e->is_8bit = (flags & FLAG_8BIT) != 0;
+    e->is_report = (flags & FLAG_REPORT) != 0;
+    e->accepted_ms = (int64_t)read_u64(&r);
+    e->wire_bytes = read_u64(&r);
+    e->prefix_bytes = read_u32(&r);
+    e->extent_count = read_u32(&r);
+    e->recipient_count = read_u32(&r);
+    e->sender = read_text(&r, QUEUE_TEXT_BYTES_MAX);
+    e->user = read_text(&r, QUEUE_TEXT_BYTES_MAX);
+    e->client = read_text(&r, QUEUE_TEXT_BYTES_MAX);
+    e->message_id = read_text(&r, QUEUE_TEXT_BYTES_MAX);
+    if (r.is_bad || version != VERSION || e->recipient_count > QUEUE_RECIPIENTS_MAX ||
+        e->extent_count > QUEUE_EXTENTS_MAX || e->recipient_count == 0)
+        return PARSE_BAD;
+    struct slice rest = r.in;
+    for (uint32_t i = 0; i < e->recipient_count && !r.is_bad; i++) {
+        struct queue_state state;
+        (void)read_text(&r, QUEUE_TEXT_BYTES_MAX);
+        read_state(&r, &state);
+    }
+    if (r.is_bad)
+        return PARSE_BAD;
+    out->recipients = slice_head(rest, rest.n - r.in.n);
+    out->extents = read_bytes(&r, (size_t)e->extent_count * EXTENT_BYTES);
+    *rest_out = r.in;
+    return r.is_bad ? PARSE_BAD : PARSE_DONE;
+}
+
+enum parse queue_accept_parse_head(struct slice payload, struct queue_accept *out)
+{
+    struct slice rest;
+    return parse_head(payload, out, &rest);
+}
+
+enum parse queue_accept_parse(struct slice payload, struct queue_accept *out)
+{
+    struct slice rest;
+    if (parse_head(payload, out, &rest) != PARSE_DONE || rest.n < out->envelope.prefix_bytes)
+        return PARSE_BAD;
+    out->prefix = slice_head(rest, out->envelope.prefix_bytes);
+    out->tail = slice_from(rest, out->prefix.n);
+    return PARSE_DONE;
+}
+
+bool queue_accept_next(struct slice *rest, struct slice *address, struct queue_state *state)
+{
+    if (!rest->n)
+        return false;
+    struct reader r = {.in = *rest};
+    *address = read_text(&r, QUEUE_TEXT_BYTES_MAX);
+    read_state(&r, state);
+    *rest = r.in;
+    return !r.is_bad;
+}
+
+struct journal_pos queue_accept_extent(const struct queue_accept *a, uint32_t i)
+{
+    CHECK(i < a->envelope.extent_count);
+    struct reader r = {.in = slice_from(a->extents, (size_t)i * EXTENT_BYTES)};
+    struct journal_pos pos;
+    pos.segment = read_u64(&r);
+    pos.offset = read_u32(&r);
+    pos.bytes = read_u32(&r);
+    return pos;
+}
+
+bool queue_outcome_begin(struct buf *out, int64_t time_ms, uint32_t count)
+{
+    buf_add_u32(out, VERSION);
+    buf_add_u32(out, count);
+    return buf_add_u64(out, (uint64_t)time_ms) && !out->is_full;
+}
+
+bool queue_outcome_add(struct buf *out, uint32_t index, const struct queue_state *state)
+{
+    buf_add_u32(out, index);
+    return add_state(out, state);
+}
+
+enum parse queue_outcome_parse(struct slice payload, struct queue_outcome *out)
+{
+    struct reader r = {.in = payload};
+    uint32_t version = read_u32(&r);
+    out->count = read_u32(&r);
+    out->time_ms = (int64_t)read_u64(&r);
+    out->states = r.in;
+    if (version != VERSION || out->count > QUEUE_RECIPIENTS_MAX)
+        return PARSE_BAD;
+    for (uint32_t i = 0; i < out->count && !r.is_bad; i++) {
+        struct queue_state state;
+        (void)read_u32(&r);
+        read_state(&r, &state);
+    }
+    return r.is_bad || r.in.n ? PARSE_BAD : PARSE_DONE;
+}
+
+bool queue_outcome_next(struct slice *rest, uint32_t *index, struct queue_state *state)
+{
+    if (!rest->n)
+        return false;
+    struct reader r = {.in = *rest};
+    *index = read_u32(&r);
+    read_state(&r, state);
+    *rest = r.in;
+    return !r.is_bad;
+}
+
+bool queue_pauses_begin(struct buf *out, bool is_all, uint32_t count)
+{
+    buf_add_u8(out, VERSION);
+    buf_add_u8(out, is_all);
+    buf_add_u16(out, 0);
+    return buf_add_u32(out, count) && !out->is_full;
+}
+
+bool queue_pauses_add(struct buf *out, struct slice domain)
+{
+    return add_whole(out, domain);
+}
+
+enum parse queue_pauses_parse(struct slice payload, struct queue_pauses *out)
+{
+    struct reader r = {.in = payload};
+    unsigned version = read_u8(&r);
+    out->is_all = read_flags(&r, 1) != 0;
+    read_zero_u16(&r);
+    out->count = read_u32(&r);
+    out->names = r.in;
+    if (version != VERSION || out->count > QUEUE_PAUSES_MAX)
+        return PARSE_BAD;
+    for (uint32_t i = 0; i < out->count && !r.is_bad; i++)
+        (void)read_text(&r, QUEUE_TEXT_BYTES_MAX);
+    return r.is_bad || r.in.n ? PARSE_BAD : PARSE_DONE;
+}
+
+bool queue_pauses_next(struct slice *rest, struct slice *domain)
+{
+    if (!rest->n)
+        return false;
+    struct reader r = {.in = *rest};
+    *domain = read_text(&r, QUEUE_TEXT_BYTES_MAX);
+    *rest = r.in;
+    return !r.is_bad;
+}

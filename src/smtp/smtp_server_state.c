@@ -1,0 +1,104 @@
+/* smtp_server_state.c -- the session's state and its words. */
+#include "smtp_server_state.h"
+
+static const unsigned may_enter[S_COUNT] = {
+    [S_NEW] = BIT(S_GREETED),
+    [S_GREETED] = BIT(S_READY),
+    [S_TLS] = BIT(S_GREETED),
+    [S_READY] = BIT(S_READY) | BIT(S_TLS) | BIT(S_AUTH_PLAIN) | BIT(S_AUTH_USER) |
+                BIT(S_AUTH_PASSWORD) | BIT(S_ENVELOPE),
+    [S_AUTH_PLAIN] = BIT(S_READY),
+    [S_AUTH_USER] = BIT(S_READY) | BIT(S_AUTH_PASSWORD),
+    [S_AUTH_PASSWORD] = BIT(S_READY),
+    [S_ENVELOPE] = BIT(S_READY) | BIT(S_BODY),
+    [S_BODY] = BIT(S_DISCARD) | BIT(S_VERDICT),
+    [S_DISCARD] = BIT(S_READY),
+    [S_VERDICT] = BIT(S_READY),
+    [S_CLOSING] = 0,
+};
+
+void smtp_server_state_enter(struct smtp_server *s, enum smtp_server_state next)
+{
+    CHECK(next == S_CLOSING || (may_enter[s->state] & BIT(next)));
+    s->state = next;
+}
+
+bool smtp_server_state_is_auth(const struct smtp_server *s)
+{
+    return s->state == S_AUTH_PLAIN || s->state == S_AUTH_USER || s->state == S_AUTH_PASSWORD;
+}
+
+void smtp_server_state_forget_scratch(struct smtp_server *s)
+{
+    if (s->scratch.p)
+        smtp_line_wipe(&s->scratch);
+}
+
+void smtp_server_state_say(struct smtp_server *s, const char *reply)
+{
+    CHECK(buf_addf(&s->out, "%s\r\n", reply));
+}
+
+void smtp_server_state_say_last(struct smtp_server *s, const char *reply)
+{
+    smtp_server_state_say(s, reply);
+    smtp_server_state_enter(s, S_CLOSING);
+}
+
+/* Words from outside this room: printable ASCII only, so that no reply can become two. */
+static void say_words(struct smtp_server *s, struct slice text)
+{
+    text = slice_head(text, SMTP_SERVER_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        CHECK(buf_add_char(&s->out, c >= ' ' && c <= '~' ? c : '?'));
+    }
+    CHECK(buf_add(&s->out, SLICE("\r\n")));
+}
+
+void smtp_server_state_part(struct smtp_server *s, const char *code, const char *text)
+{
+    CHECK(buf_addf(&s->out, "%s %.*s ", code, SLICE_FMT(s->options->hostname)));
+    say_words(s, slice_cstr(text));
+    smtp_server_state_enter(s, S_CLOSING);
+}
+
+void smtp_server_state_complain(struct smtp_server *s, const char *reply)
+{
+    if (s->errors++ >= s->options->errors_max)
+        smtp_server_state_part(s, "421 4.7.0", "too many errors, closing the connection");
+    else
+        smtp_server_state_say(s, reply);
+}
+
+void smtp_server_state_refuse(struct smtp_server *s, struct smtp_answer a)
+{
+    CHECK(a.code >= 400 && a.code <= 599);
+    struct smtp_status st = a.status;
+    if (st.class != a.code / 100)
+        st = (struct smtp_status){a.code / 100, 0, 0};
+    CHECK(buf_addf(&s->out, "%d %d.%d.%d ", a.code, st.class, st.subject, st.detail));
+    say_words(s, slice_cstr(a.text ? a.text : "refused"));
+    if (a.code == 421)
+        smtp_server_state_enter(s, S_CLOSING);
+}
+
+void smtp_server_state_end_transaction(struct smtp_server *s)
+{
+    s->recipients = s->refusals = 0;
+    s->is_in_vain = false;
+    s->body_bytes = 0;
+    s->body_refusal = NULL;
+}
+
+struct smtp_server_event smtp_server_state_event(enum smtp_server_event_kind kind)
+{
+    return (struct smtp_server_event){.kind = kind};
+}
+
+struct smtp_server_event smtp_server_state_ask(struct smtp_server *s,
+                                               enum smtp_server_event_kind kind)
+{
+    s->asked = kind;
+    return smtp_server_state_event(kind);
+}

@@ -1,0 +1,824 @@
+/* Configurations, good ones with what they come to, bad ones with what is said about them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../../src/config/config_table.h"
+#include "base/buf.h"
+#include "fake_world.h"
+
+enum { TEXT_BYTES_MAX = 8 * 1024 * 1024 };
+
+static struct config *load(const char *text, struct config_mistake **mistakes, unsigned *count)
+{
+    struct config_world world = fake_world();
+    return config_load(slice_cstr(text), &world, mistakes, count);
+}
+
+static struct config *load_well_in(const char *text, const struct config_world *world)
+{
+    struct config_mistake *mistakes;
+    unsigned count;
+    struct config *c = config_load(slice_cstr(text), world, &mistakes, &count);
+    for (unsigned i = 0; i < count; i++)
+        print_error("%d:%d: %.*s: %.*s\n", mistakes[i].line, mistakes[i].column,
+                    SLICE_FMT(mistakes[i].key), SLICE_FMT(mistakes[i].text));
+    if (count)
+        fail_msg("%u mistakes in: %s", count, text);
+    return c;
+}
+
+static struct config *load_well(const char *text)
+{
+    struct config_world world = fake_world();
+    return load_well_in(text, &world);
+}
+
+static void assert_slice(struct slice s, const char *wanted)
+{
+    if (!slice_eq(s, slice_cstr(wanted)))
+        fail_msg("\"%.*s\" is not \"%s\"", SLICE_FMT(s), wanted);
+}
+
+/* ---- good ones ---- */
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct config *c = load_well("");
+    struct engine_options o;
+    engine_options_default(&o);
+    const struct engine_options *e = &c->engine;
+
+    assert_slice(e->hostname, "box.example.org");
+    assert_true(c->has_default_listeners);
+    assert_int_equal(e->listener_count, 2);
+    assert_slice(e->listeners[0].address, "127.0.0.1:587");
+    assert_slice(e->listeners[1].address, "[::1]:587");
+    assert_int_equal(e->listeners[1].tls, LISTENER_TLS_STARTTLS);
+    assert_int_equal(e->listeners[1].auth, SMTP_AUTH_REQUIRED);
+    assert_slice(e->listeners[0].address, o.listeners[0].address.p);
+    assert_int_equal(e->listeners[0].tls, o.listeners[0].tls);
+    assert_int_equal(e->listeners[0].auth, o.listeners[0].auth);
+    assert_int_equal(e->trusted_network_count, o.trusted_network_count);
+    for (unsigned i = 0; i < o.trusted_network_count; i++) {
+        assert_true(ip_eq(&e->trusted_networks[i].ip, &o.trusted_networks[i].ip));
+        assert_int_equal(e->trusted_networks[i].bits, o.trusted_networks[i].bits);
+    }
+    assert_int_equal(e->user_count, o.user_count);
+    assert_int_equal(e->message_bytes_max, o.message_bytes_max);
+    assert_int_equal(e->recipients_max, o.recipients_max);
+    assert_int_equal(e->connections_max, o.connections_max);
+    assert_int_equal(e->idle_ms, o.idle_ms);
+    assert_int_equal(e->queue_bytes_max, o.queue_bytes_max);
+    assert_int_equal(e->lifetime_ms, o.lifetime_ms);
+    assert_int_equal(e->warn_after_ms, o.warn_after_ms);
+    assert_int_equal(e->retry_first_ms, o.retry_first_ms);
+    assert_int_equal(e->retry_max_ms, o.retry_max_ms);
+    assert_true(e->retry_factor >= o.retry_factor && e->retry_factor <= o.retry_factor);
+    assert_int_equal(e->port, o.port);
+    assert_int_equal(e->out_connections_max, o.out_connections_max);
+    assert_int_equal(e->out_connections_per_destination_max, o.out_connections_per_destination_max);
+    assert_int_equal(e->delivery_tls, o.delivery_tls);
+    assert_int_equal(e->connect_ms, o.connect_ms);
+    assert_int_equal(e->greeting_ms, o.greeting_ms);
+    assert_int_equal(e->command_ms, o.command_ms);
+    assert_int_equal(e->data_ms, o.data_ms);
+    assert_int_equal(e->final_ms, o.final_ms);
+    assert_int_equal(e->allow_private_mx, o.allow_private_mx);
+    assert_int_equal(e->route_count, o.route_count);
+
+    assert_slice(c->state_dir, "/var/lib/outpost");
+    assert_slice(c->control_socket, "/run/outpost/control.sock");
+    assert_int_equal(c->log_level, LOG_INFO);
+    assert_int_equal(c->log_format, LOG_TEXT);
+    assert_int_equal(c->tls_certificate.n, 0);
+    assert_int_equal(c->tls_key.n, 0);
+    assert_slice(c->tls_ca_file, "/etc/ssl/certs/ca-certificates.crt");
+    assert_int_equal(c->dns_server_count, 0);
+    assert_int_equal(c->dns_timeout_ms, 10000);
+    assert_int_equal(c->metrics_listen.n, 0);
+    assert_int_equal(c->shutdown_grace_ms, 30000);
+    config_free(c);
+    config_free(NULL);
+}
+
+static void test_defaults_of_a_plain_user(void **state)
+{
+    (void)state;
+    struct config_world world = fake_world();
+    world.is_root = false;
+    world.home_dir = "/home/u";
+    struct config *c = load_well_in("", &world);
+    assert_slice(c->state_dir, "/home/u/.local/state/outpost");
+    assert_slice(c->control_socket, "/home/u/.local/state/outpost/control.sock");
+    config_free(c);
+
+    c = load_well_in("state_dir = '/srv/o'", &world);
+    assert_slice(c->control_socket, "/srv/o/control.sock");
+    config_free(c);
+
+    world.runtime_dir = "/run/user/1000";
+    c = load_well_in("", &world);
+    assert_slice(c->control_socket, "/run/user/1000/outpost/control.sock");
+    config_free(c);
+
+    world.host_name = "";
+    c = load_well_in("control.socket = '/s'", &world);
+    assert_slice(c->control_socket, "/s");
+    assert_slice(c->engine.hostname, "localhost");
+    config_free(c);
+}
+
+/* What the world is like is a mistake in no line. */
+static void test_defaults_that_cannot_be(void **state)
+{
+    (void)state;
+    char home[200];
+    memset(home, 'a', sizeof home);
+    home[0] = '/';
+    home[sizeof home - 1] = 0;
+    const struct {
+        const char *host_name, *home_dir, *key;
+    } rows[] = {
+        {"my_box", "/home/u", "hostname"},
+        {"box", NULL, "state_dir"},
+        {"box", "u", "state_dir"},
+        {"box", home, "control.socket"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct config_world world = fake_world();
+        world.is_root = false;
+        world.host_name = rows[i].host_name;
+        world.home_dir = rows[i].home_dir;
+        struct config_mistake *mistakes;
+        unsigned count;
+        struct config *c = config_load(SLICE(""), &world, &mistakes, &count);
+        assert_int_equal(count, 1);
+        assert_int_equal(mistakes[0].line, 0);
+        assert_slice(mistakes[0].key, rows[i].key);
+        config_free(c);
+    }
+}
+
+/* Every key of the design, but those that are not available yet. */
+static const char whole[] =
+    "hostname  = \"relay.example.com\"\n"
+    "state_dir = \"/var/lib/outpost2\"\n"
+    "shutdown_grace = \"5s\"\n"
+    "[log]\n"
+    "level = \"debug\"              # debug info warn error\n"
+    "format = \"json\"             # text json\n"
+    "[tls]\n"
+    "certificate = \"/etc/outpost/fullchain.pem\"\n"
+    "key = \"/etc/outpost/key.pem\"\n"
+    "ca_file = \"/etc/ssl/ca.crt\"\n"
+    "[[listen]]\n"
+    "address = \"0.0.0.0:587\"\n"
+    "tls = \"starttls\"\n"
+    "auth = \"required\"\n"
+    "[[listen]]\n"
+    "address = \"[::]:465\"\n"
+    "tls = \"implicit\"\n"
+    "auth = \"optional\"\n"
+    "[[listen]]\n"
+    "address = \"127.0.0.1:25\"\n"
+    "tls = \"none\"\n"
+    "auth = \"off\"\n"
+    "[submission]\n"
+    "trusted_networks = [\"10.0.0.0/8\", \"192.0.2.1\", \"::ffff:10.0.0.0/104\"]\n"
+    "max_message_size = \"51MiB\"\n"
+    "max_recipients = 1001\n"
+    "max_connections = 10001\n"
+    "idle_timeout = \"6m\"\n"
+    "[[user]]\n"
+    "name = \"app\"\n"
+    "password = \"$argon2id$...\"\n"
+    "senders = [\"*@example.com\", \"root@\"]\n"
+    "[[user]]\n"
+    "name = \"App\"\n"
+    "password_file = \"/run/secrets/hash\"\n"
+    "[queue]\n"
+    "max_size = 123456789\n"
+    "lifetime = \"6d\"\n"
+    "warn_after = \"5h\"\n"
+    "[retry]\n"
+    "first = \"2m\"\n"
+    "factor = 3\n"
+    "max = \"2h\"\n"
+    "[delivery]\n"
+    "port = 26\n"
+    "max_connections = 1002\n"
+    "max_connections_per_destination = 21\n"
+    "tls = \"require\"\n"
+    "connect_timeout = \"31s\"\n"
+    "greeting_timeout = \"7m\"\n"
+    "command_timeout = \"8m\"\n"
+    "data_timeout = \"9m\"\n"
+    "final_timeout = \"11m\"\n"
+    "allow_private_mx = true\n"
+    "[dns]\n"
+    "servers = [\"127.0.0.1:5353\", \"::1\"]\n"
+    "timeout = \"250ms\"\n"
+    "[[route]]\n"
+    "recipients = [\"*@example.org\"]\n"
+    "[[route]]\n"
+    "recipients = [\"*.example.net\"]\n"
+    "hosts = [\"127.0.0.1:2525\", \"[::1]:2526\", \"mail_hog\"]\n"
+    "tls = \"none\"\n"
+    "[[route]]\n"
+    "recipients = [\"*\"]\n"
+    "hosts = [\"smtp.example.net:588\"]\n"
+    "auth = { user = \"u\", password_file = \"/run/secrets/smtp\" }\n"
+    "[control]\n"
+    "socket = \"/run/outpost/control2.sock\"\n"
+    "[metrics]\n"
+    "listen = \"127.0.0.1:9587\"\n";
+
+static void test_whole(void **state)
+{
+    (void)state;
+    struct config *c = load_well(whole);
+    const struct engine_options *e = &c->engine;
+    assert_slice(e->hostname, "relay.example.com");
+    assert_slice(c->state_dir, "/var/lib/outpost2");
+    assert_int_equal(c->shutdown_grace_ms, 5000);
+    assert_int_equal(c->log_level, LOG_DEBUG);
+    assert_int_equal(c->log_format, LOG_JSON);
+    assert_slice(c->tls_certificate, "/etc/outpost/fullchain.pem");
+    assert_slice(c->tls_key, "/etc/outpost/key.pem");
+    assert_slice(c->tls_ca_file, "/etc/ssl/ca.crt");
+
+    assert_false(c->has_default_listeners);
+    assert_int_equal(e->listener_count, 3);
+    assert_slice(e->listeners[1].address, "[::]:465");
+    assert_int_equal(e->listeners[1].tls, LISTENER_TLS_IMPLICIT);
+    assert_int_equal(e->listeners[1].auth, SMTP_AUTH_OPTIONAL);
+    assert_int_equal(e->listeners[2].tls, LISTENER_TLS_NONE);
+    assert_int_equal(e->listeners[2].auth, SMTP_AUTH_OFF);
+
+    assert_int_equal(e->trusted_network_count, 3);
+    assert_int_equal(e->trusted_networks[0].bits, 8);
+    assert_int_equal(e->trusted_networks[1].bits, 32);
+    assert_int_equal(e->message_bytes_max, 51u << 20);
+    assert_int_equal(e->recipients_max, 1001);
+    assert_int_equal(e->connections_max, 10001);
+    assert_int_equal(e->idle_ms, 360000);
+
+    assert_int_equal(c->user_count, 2);
+    assert_int_equal(e->user_count, 2);
+    assert_slice(c->users[0].name, "app");
+    assert_slice(c->users[0].password, "$argon2id$...");
+    assert_slice(e->users[0].name, "app");
+    assert_int_equal(e->users[0].sender_count, 2);
+    assert_slice(e->users[0].senders[1], "root@");
+    assert_slice(c->users[1].name, "App");
+    assert_slice(c->users[1].password, "$argon2id$v=19$x");
+    assert_int_equal(e->users[1].sender_count, 0);
+
+    assert_int_equal(e->queue_bytes_max, 123456789);
+    assert_int_equal(e->lifetime_ms, 6 * 86400000);
+    assert_int_equal(e->warn_after_ms, 5 * 3600000);
+    assert_int_equal(e->retry_first_ms, 120000);
+    assert_true(e->retry_factor > 2.99 && e->retry_factor < 3.01);
+    assert_int_equal(e->retry_max_ms, 7200000);
+
+    assert_int_equal(e->port, 26);
+    assert_int_equal(e->out_connections_max, 1002);
+    assert_int_equal(e->out_connections_per_destination_max, 21);
+    assert_int_equal(e->delivery_tls, DELIVERY_TLS_REQUIRE);
+    assert_int_equal(e->connect_ms, 31000);
+    assert_int_equal(e->greeting_ms, 7 * 60000);
+    assert_int_equal(e->command_ms, 8 * 60000);
+    assert_int_equal(e->data_ms, 9 * 60000);
+    assert_int_equal(e->final_ms, 11 * 60000);
+    assert_true(e->allow_private_mx);
+
+    assert_int_equal(c->dns_server_count, 2);
+    assert_int_equal(c->dns_servers[0].port, 5353);
+    assert_int_equal(c->dns_servers[1].port, 53);
+    assert_int_equal(c->dns_servers[1].ip.family, IP_V6);
+    assert_int_equal(c->dns_timeout_ms, 250);
+
+    assert_int_equal(e->route_count, 3);
+    assert_int_equal(e->routes[0].host_count, 0);
+    assert_int_equal(e->routes[0].tls, DELIVERY_TLS_OPPORTUNISTIC);
+    assert_slice(e->routes[0].name, "mx");
+    assert_slice(e->routes[0].recipients[0], "*@example.org");
+    assert_int_equal(e->routes[1].host_count, 3);
+    assert_slice(e->routes[1].hosts[0].name, "127.0.0.1");
+    assert_int_equal(e->routes[1].hosts[0].port, 2525);
+    assert_slice(e->routes[1].hosts[1].name, "::1");
+    assert_int_equal(e->routes[1].hosts[1].port, 2526);
+    assert_slice(e->routes[1].hosts[2].name, "mail_hog");
+    assert_int_equal(e->routes[1].hosts[2].port, 587);
+    assert_int_equal(e->routes[1].tls, DELIVERY_TLS_NONE);
+    assert_slice(e->routes[1].name, "127.0.0.1");
+    assert_int_equal(e->routes[1].user.n, 0);
+    assert_int_equal(e->routes[2].tls, DELIVERY_TLS_VERIFY);
+    assert_slice(e->routes[2].user, "u");
+    assert_slice(e->routes[2].password, "s3cret");
+    assert_slice(e->routes[2].name, "smtp.example.net");
+
+    assert_slice(c->control_socket, "/run/outpost/control2.sock");
+    assert_slice(c->metrics_listen, "127.0.0.1:9587");
+    config_free(c);
+}
+
+/* One value of a good configuration. */
+static const struct {
+    const char *shows, *text;
+    int64_t wanted, got_at;
+    bool is_u32;
+} numbers[] = {
+#define ENGINE(member) (int64_t) offsetof(struct config, engine.member)
+    {"a short lifetime alone: no warning", "queue.lifetime = '2h'", 0, ENGINE(warn_after_ms), 0},
+    {"no longer than the default: none", "queue.lifetime = '4h'", 0, ENGINE(warn_after_ms), 0},
+    {"0s is never", "queue.warn_after = '0s'", 0, ENGINE(warn_after_ms), 0},
+    {"max follows first", "retry.first = '2h'", 7200000, ENGINE(retry_max_ms), 0},
+    {"first follows max", "retry.max = '10s'", 10000, ENGINE(retry_first_ms), 0},
+    {"a size in bytes", "submission.max_message_size = 1000", 1000, ENGINE(message_bytes_max), 0},
+    {"a size out of the environment", "queue.max_size = '1${EMPTY}MB'", 1000000,
+     ENGINE(queue_bytes_max), 0},
+    {"an empty list", "submission.trusted_networks = []", 0, ENGINE(trusted_network_count), 1},
+    {"tables in one line", "queue = { lifetime = '1d' }", 86400000, ENGINE(lifetime_ms), 0},
+    {"a list of tables in one line", "listen = [{ address = '127.0.0.1:0' }]", 1,
+     ENGINE(listener_count), 1},
+    {"no users", "user = []", 0, ENGINE(user_count), 1},
+    {"ephemeral ports may be many", "listen = [{address='[::1]:0'}, {address='[::1]:0'}]", 2,
+     ENGINE(listener_count), 1},
+    {"the same port on two addresses", "listen = [{address='[::1]:1'}, {address='127.0.0.1:1'}]", 2,
+     ENGINE(listener_count), 1},
+};
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        struct config *c = load_well(numbers[i].text);
+        const char *p = (const char *)c + numbers[i].got_at;
+        int64_t got;
+        unsigned small;
+        memcpy(&got, p, sizeof got);
+        memcpy(&small, p, sizeof small);
+        if ((numbers[i].is_u32 ? (int64_t)small : got) != numbers[i].wanted)
+            fail_msg("%s: %s", numbers[i].shows, numbers[i].text);
+        config_free(c);
+    }
+}
+
+/* ---- environment and secrets ---- */
+
+static const struct {
+    const char *shows, *text, *hostname;
+} names[] = {
+    {"a variable", "hostname = '${NAME}.example.com'", "relay.example.com"},
+    {"two of them", "hostname = \"${NAME}.${_Z9}.com\"", "relay.example.com"},
+    {"an empty one", "hostname = 'a${EMPTY}b'", "ab"},
+    {"in a multi-line string", "hostname = '''${NAME}'''", "relay"},
+    {"an address literal", "hostname = '[192.0.2.1]'", "[192.0.2.1]"},
+    {"an IPv6 literal", "hostname = '[IPv6:2001:db8::1]'", "[IPv6:2001:db8::1]"},
+};
+
+static void test_environment(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct config *c = load_well(names[i].text);
+        assert_slice(c->engine.hostname, names[i].hostname);
+        config_free(c);
+    }
+}
+
+static const struct {
+    const char *shows, *entry;
+    struct slice secret;
+} secrets[] = {
+    {"in the file itself", "password = 's3cret'", {"s3cret", 6}},
+    {"every other dollar is itself", "password = '$a$$b{$c$'", {"$a$$b{$c$", 9}},
+    {"an escaped brace", "password = 'a$${NAME}$$${b'", {"a${NAME}$${b", 12}},
+    {"not expanded twice", "password = '${DOLLAR}'", {"a${NAME}b", 9}},
+    {"any byte of the environment", "password = '${WEIRD}'", {"a\n\xff", 3}},
+    {"one LF is dropped", "password_file = '/run/secrets/smtp'", {"s3cret", 6}},
+    {"one CRLF is dropped", "password_file = '/run/secrets/crlf'", {"s3cret", 6}},
+    {"there may be none", "password_file = '/run/secrets/bare'", {"s3cret", 6}},
+    {"only one is dropped", "password_file = '/run/secrets/two'", {"s3cret\n", 7}},
+    {"any byte, no expansion", "password_file = '/run/secrets/any'", {"\0\"${X}\\\n#\xff\r", 10}},
+    {"a path from the environment", "password_file = '/run/secrets/smtp${EMPTY}'", {"s3cret", 6}},
+};
+
+static void test_secrets(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(secrets); i++) {
+        char text[512];
+        snprintf(text, sizeof text, "[[route]]\nhosts = ['a']\n[route.auth]\nuser = 'u'\n%s",
+                 secrets[i].entry);
+        struct config *c = load_well(text);
+        if (!slice_eq(c->engine.routes[0].password, secrets[i].secret))
+            fail_msg("%s", secrets[i].shows);
+        config_free(c);
+    }
+}
+
+/* ---- bad ones ---- */
+
+struct mistake_row {
+    const char *shows, *text;
+    int line, column;
+    const char *key, *says; /* says: a part of the text */
+};
+
+#define USER "[[user]]\nname = 'a'\npassword = '$6$x$y'\n"
+#define ROUTE "[[route]]\nhosts = ['smtp.example.net']\n"
+
+static const struct mistake_row bad[] = {
+    {"TOML first", "hostname = \n[log", 1, 0, "", ""},
+    {"an unknown key", "hostnme = 'a'", 1, 1, "hostnme", "did you mean hostname?"},
+    {"case does not hide it", "[log]\nLEVEL = 'info'", 2, 1, "log.LEVEL", "did you mean level?"},
+    {"too far from all: the list", "[tls]\nxyz = 1", 2, 1, "tls.xyz",
+     "[tls] knows certificate, key, ca_file"},
+    {"at the top too", "wonderful = 1", 1, 1, "wonderful",
+     "the file knows hostname, state_dir, shutdown_grace, [log]"},
+    {"an unknown table", "[submision]\nx = 1", 1, 0, "submision", "did you mean [submission]?"},
+    {"an unknown array of tables", "[[users]]\nname = 'a'", 1, 0, "users",
+     "did you mean [[user]]?"},
+    {"under an inner table", ROUTE "auth = { user = 'a', pasword = 'x', password = 'y' }", 3, 0,
+     "route.auth.pasword", "did you mean password?"},
+    {"a key of another table", "max_message_size = 1", 1, 1, "max_message_size",
+     "it belongs to [submission]"},
+    {"a key of the top", "[log]\nhostname = 'a'", 2, 1, "log.hostname",
+     "it belongs to the top of the file"},
+    {"a table of the top", "[log]\n[log.queue]", 2, 0, "log.queue",
+     "it belongs to the top of the file"},
+    {"a key that no shell would like", "\"a\\nb\" = 1", 1, 1, "\"a?b\"", "there is no such key"},
+    {"a key without a name", "[tls]\n'' = 1", 2, 1, "tls", "there is no such key"},
+
+    {"[] for [[]]", "[listen]\naddress = '[::1]:1'", 1, 1, "listen",
+     "write [[listen]] instead of [listen]"},
+    {"[[]] for []", "[[queue]]\nlifetime = '1d'", 1, 0, "queue",
+     "write [queue] instead of [[queue]]"},
+    {"no table", "queue = 5", 1, 9, "queue", "must be a table: write [queue]"},
+    {"no array of tables", "user = ['a']", 1, 9, "user", "must be a table: write [[user]]"},
+    {"no array of tables", "route = 'a'", 1, 9, "route", "must be a table: write [[route]]"},
+    {"no inner table", ROUTE "auth = 'a'", 3, 8, "route.auth", "must be a table such as { user"},
+    {"no listener", "listen = []", 1, 10, "listen", "at least one [[listen]]"},
+
+    {"a number for a string", "hostname = 5", 1, 12, "hostname",
+     "must be a domain name such as \"relay.example.com\", not an integer"},
+    {"a number for a duration", "[retry]\nmax = 30", 2, 7, "retry.max",
+     "must be a duration such as \"1h\", not an integer"},
+    {"a string for a number", "delivery.port = '25'", 1, 17, "delivery.port",
+     "must be a port number such as 25, not a string"},
+    {"a string for a boolean", "delivery.allow_private_mx = 'no'", 1, 29,
+     "delivery.allow_private_mx", "must be true or false, not a string"},
+    {"a string for a list", "dns.servers = '127.0.0.1'", 1, 15, "dns.servers",
+     "must be a list such as [\"127.0.0.1:53\"], not a string"},
+    {"a number in a list", "submission.trusted_networks = ['::1/128', 7]", 1, 43,
+     "submission.trusted_networks", "each item must be a network such as \"127.0.0.0/8\", not an"},
+    {"a float for a count", "submission.max_recipients = 1.5", 1, 29, "submission.max_recipients",
+     "must be a whole number such as 1000, not a float"},
+    {"a table for a string", "[hostname]", 1, 1, "hostname", "not a table"},
+
+    {"an enumeration", "log.level = 'loud'", 1, 13, "log.level",
+     "\"loud\" is not known here: write \"debug\", \"info\", \"warn\" or \"error\""},
+    {"what is not there yet is not offered", "delivery.tls = 'maybe'", 1, 16, "delivery.tls",
+     "write \"none\", \"opportunistic\", \"require\" or \"verify\""},
+    {"DANE", "delivery.tls = 'dane'", 1, 16, "delivery.tls", "DANE is not available yet"},
+    {"DANE", ROUTE "tls = 'dane'", 3, 7, "route.tls", "DANE is not available yet"},
+    {"DKIM", "[[dkim]]\ndomain = 'a'", 1, 0, "dkim", "not available yet"},
+    {"history", "[queue]\nhistory = '30d'", 2, 1, "queue.history", "not available yet"},
+
+    {"no duration", "retry.max = '1 hour'", 1, 13, "retry.max",
+     "\"1 hour\" is not a duration: write a whole number and a unit"},
+    {"no size", "queue.max_size = '10G'", 1, 18, "queue.max_size", "\"10G\" is not a size"},
+    {"below the least", "queue.max_size = 1", 1, 18, "queue.max_size",
+     "must be from 64KiB to 1000TiB"},
+    {"a size below nothing", "submission.max_message_size = -1", 1, 31,
+     "submission.max_message_size", "\"-1\" is not a size"},
+    {"above the most", "retry.max = '31d'", 1, 13, "retry.max", "must be from 10ms to 30d"},
+    {"port 0", "delivery.port = 0", 1, 17, "delivery.port", "must be from 1 to 65535"},
+    {"port 65536", "delivery.port = 65536", 1, 17, "delivery.port", "must be from 1 to 65535"},
+    {"a negative count", "submission.max_recipients = -5", 1, 29, "submission.max_recipients",
+     "must be from 1 to 100000"},
+    {"a small factor", "retry.factor = 0.5", 1, 16, "retry.factor", "must be from 1.0 to 100.0"},
+    {"an endless factor", "retry.factor = inf", 1, 16, "retry.factor", "must be from 1.0 to"},
+    {"no factor at all", "retry.factor = nan", 1, 16, "retry.factor", "must be from 1.0 to"},
+    {"a negative factor", "retry.factor = -2", 1, 16, "retry.factor", "must be from 1.0 to"},
+
+    {"no host name", "hostname = 'my relay'", 1, 12, "hostname", "is not a domain name"},
+    {"no host name", "hostname = ''", 1, 12, "hostname", "is empty"},
+    {"a bare address", "hostname = '192.0.2.1:25'", 1, 12, "hostname", "is not a domain name"},
+    {"a relative path", "state_dir = 'queue'", 1, 13, "state_dir",
+     "\"queue\" is not an absolute path"},
+    {"a path with a line in it", "state_dir = \"/a\\nb\"", 1, 13, "state_dir", "control character"},
+    {"a path with a NUL in it", "state_dir = \"/a\\u0000b\"", 1, 13, "state_dir",
+     "control character"},
+    {"a socket path too long",
+     "control.socket = "
+     "'/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'",
+     1, 18, "control.socket", "is longer than 107 bytes"},
+
+    {"a listener without an address", "[[listen]]\ntls = 'none'", 1, 1, "listen.address",
+     "is missing: write address = \"0.0.0.0:587\""},
+    {"a name to listen on", "[[listen]]\naddress = 'localhost:587'", 2, 11, "listen.address",
+     "\"localhost:587\" is not a numeric address"},
+    {"no port", "[[listen]]\naddress = '127.0.0.1'", 2, 11, "listen.address",
+     "has no port: write \"127.0.0.1:587\""},
+    {"no port behind IPv6", "[[listen]]\naddress = '::1'", 2, 11, "listen.address",
+     "has no port: write \"[::1]:587\""},
+    {"a star", "[[listen]]\naddress = '*:587'", 2, 11, "listen.address",
+     "for all addresses, \"0.0.0.0:587\""},
+    {"a Unix socket", "[[listen]]\naddress = 'unix:/run/s'", 2, 11, "listen.address",
+     "a Unix socket listener is not available yet"},
+    {"the same twice", "[[listen]]\naddress = '[::1]:1'\n[[listen]]\naddress = '[0::1]:01'", 4, 11,
+     "listen.address", "the listener on line 1 has it already"},
+    {"metrics without a port", "metrics.listen = '127.0.0.1'", 1, 18, "metrics.listen",
+     "has no port"},
+
+    {"an open relay", "submission.trusted_networks = ['0.0.0.0/0']", 1, 32,
+     "submission.trusted_networks", "\"0.0.0.0/0\" would make an open relay"},
+    {"half an open relay", "submission.trusted_networks = ['128.0.0.0/7']", 1, 32,
+     "submission.trusted_networks", "would make an open relay"},
+    {"an open relay in IPv6", "submission.trusted_networks = ['2000::/15']", 1, 32,
+     "submission.trusted_networks", "would make an open relay"},
+    {"IPv4 in IPv6's clothes", "submission.trusted_networks = ['::ffff:0.0.0.0/96']", 1, 32,
+     "submission.trusted_networks", "would make an open relay"},
+    {"bits behind the mask", "submission.trusted_networks = ['10.1.2.3/8']", 1, 32,
+     "submission.trusted_networks", "write \"10.0.0.0/8\""},
+    {"no network", "submission.trusted_networks = ['lan']", 1, 32, "submission.trusted_networks",
+     "is not a network"},
+
+    {"a user without a name", "[[user]]\npassword = '$6$x$y'", 1, 1, "user.name", "is missing"},
+    {"a user without a password", "[[user]]\nname = 'a'", 1, 1, "user.password",
+     "or password_file = \"/path\""},
+    {"a password in clear", "[[user]]\nname = 'a'\npassword = 'hunter2'", 3, 12, "user.password",
+     "`outpost passwd`"},
+    {"a password that looks like a hash", "[[user]]\nname = 'a'\npassword = '$ecret'", 3, 12,
+     "user.password", "`outpost passwd`"},
+    {"a password in clear in a file", "[[user]]\nname = 'a'\npassword_file = '/run/secrets/plain'",
+     3, 17, "user.password_file", "\"/run/secrets/plain\": is not a password hash"},
+    {"both", USER "password_file = '/run/secrets/hash'", 4, 17, "user.password_file",
+     "password is given too"},
+    {"two of a name", USER USER, 5, 8, "user.name", "the user on line 1 is named so already"},
+    {"no senders at all", USER "senders = []", 4, 11, "user.senders",
+     "is empty; without the key it is anyone"},
+    {"a sender with brackets", USER "senders = ['<a@b>']", 4, 12, "user.senders",
+     "is not an address pattern"},
+
+    {"a file that is not there", ROUTE "auth = { user = 'u', password_file = '/no' }", 3, 0,
+     "route.auth.password_file", "\"/no\" cannot be read: no such file"},
+    {"a relative file", ROUTE "auth = { user = 'u', password_file = 'no' }", 3, 0,
+     "route.auth.password_file", "is not an absolute path"},
+    {"an empty file", ROUTE "auth = { user = 'u', password_file = '/run/secrets/empty' }", 3, 0,
+     "route.auth.password_file", "\"/run/secrets/empty\": is empty"},
+    {"a large file", ROUTE "auth = { user = 'u', password_file = '/run/secrets/large' }", 3, 0,
+     "route.auth.password_file", "is longer than 4096 bytes"},
+    {"a number for a file", ROUTE "auth = { user = 'u', password_file = 5 }", 3, 0,
+     "route.auth.password_file", "must be an absolute path"},
+    {"_file of what is no secret", "hostname_file = '/etc/hostname'", 1, 1, "hostname_file",
+     "there is no such key"},
+    {"auth without a user", ROUTE "auth = { password = 'x' }", 3, 8, "route.auth.user",
+     "is missing"},
+    {"auth without a password", ROUTE "auth = { user = 'x' }", 3, 8, "route.auth.password",
+     "is missing"},
+    {"auth at an MX", "[[route]]\nauth = { user = 'x', password = 'y' }", 2, 0, "route.auth",
+     "needs hosts"},
+    {"auth in clear", ROUTE "tls = 'none'\nauth = { user = 'x', password = 'y' }", 3, 7,
+     "route.tls", "a password would leave unencrypted"},
+    {"OAuth2", ROUTE "auth = { user = 'x', password = 'y', oauth2 = 'z' }", 3, 0,
+     "route.auth.oauth2", "not available yet"},
+    {"a route that is never reached", ROUTE ROUTE, 3, 1, "route",
+     "the route on line 1 takes every recipient"},
+    {"nobody's route", ROUTE "recipients = []", 3, 14, "route.recipients",
+     "is empty; without the key it is everybody"},
+    {"Postfix brackets", "[[route]]\nhosts = ['[smtp.example.net]:587']", 2, 10, "route.hosts",
+     "without an MX lookup"},
+    {"a host's port", "[[route]]\nhosts = ['smtp.example.net:0']", 2, 10, "route.hosts",
+     "the port must be from 1 to 65535"},
+    {"no host", "[[route]]\nhosts = ['a b:25']", 2, 10, "route.hosts", "is not a host"},
+    {"a URL", "[[route]]\nhosts = ['smtp://a:25']", 2, 10, "route.hosts", "the port must be"},
+
+    {"half a certificate", "tls.certificate = '/c'", 1, 19, "tls.certificate", "key is missing"},
+    {"the other half", "tls.key = '/k'", 1, 11, "tls.key", "certificate is missing"},
+    {"a late warning", "[queue]\nlifetime = '1h'\nwarn_after = '1h'", 3, 14, "queue.warn_after",
+     "must be less than lifetime"},
+    {"first over max", "[retry]\nfirst = '2h'\nmax = '1h'", 2, 9, "retry.first",
+     "must not be longer than max"},
+    {"a resolver's name", "dns.servers = ['localhost']", 1, 16, "dns.servers",
+     "is not a numeric address"},
+    {"too many resolvers", "dns.servers = ['::1','::1','::1','::1','::1','::1','::1']", 1, 15,
+     "dns.servers", "has 7 items; 6 are the most"},
+
+    {"an unset variable", "hostname = '${NO_SUCH}'", 1, 12, "hostname",
+     "the environment variable NO_SUCH is not set"},
+    {"a variable cut short", "hostname = '${NAME'", 1, 12, "hostname", "write \"$${\""},
+    {"a variable without a name", "hostname = '${}'", 1, 12, "hostname", "write \"$${\""},
+    {"a variable with a digit first", "hostname = '${1A}'", 1, 12, "hostname", "write \"$${\""},
+    {"a variable with a default", "hostname = '${A:-b}'", 1, 12, "hostname", "write \"$${\""},
+    {"what a variable holds counts", "hostname = '${WEIRD}'", 1, 12, "hostname",
+     "control character"},
+    {"too much of it", "hostname = '${LARGE}${LARGE}'", 1, 12, "hostname",
+     "is longer than 65536 bytes"},
+};
+
+static bool contains(struct slice s, const char *part)
+{
+    size_t n = strlen(part);
+    for (size_t i = 0; i + n <= s.n; i++) {
+        if (memcmp(s.p + i, part, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void test_bad(void **state)
+{
+    (void)state;
+    unsigned failures = 0;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        const struct mistake_row *row = &bad[i];
+        struct config_mistake *m;
+        unsigned count;
+        struct config *c = load(row->text, &m, &count);
+        bool is_as_wanted = count == 1 && m[0].line == row->line &&
+                            (m[0].column == row->column || row->column == 0) &&
+                            slice_eq(m[0].key, slice_cstr(row->key)) &&
+                            contains(m[0].text, row->says);
+        for (unsigned k = 0; !is_as_wanted && k < count; k++)
+            print_error("%d:%d: %.*s: %.*s\n", m[k].line, m[k].column, SLICE_FMT(m[k].key),
+                        SLICE_FMT(m[k].text));
+        if (!is_as_wanted) {
+            print_error("not as wanted: %s: %s\n", row->shows, row->text);
+            failures++;
+        }
+        assert_false(contains(m[0].text, "hunter2")); /* secrets stay secret */
+        assert_false(contains(m[0].text, "\n"));
+        config_free(c);
+    }
+    assert_int_equal(failures, 0);
+}
+
+/* Fine, though it looks like one of the above. */
+static void test_good(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        ROUTE "tls = 'require'\nauth = { user = 'x', password = 'y' }",
+        "[[route]]\nhosts = ['127.0.0.1:25', '[::1]']\ntls = 'none'\n"
+        "auth = { user = 'x', password = 'y' }",
+        "[[route]]\nrecipients = ['a@b']\n[[route]]\n",
+        "submission.trusted_networks = ['172.0.0.0/8', 'fd00::/16', '::ffff:10.0.0.0/104']",
+        "[queue]\nlifetime = '1h'\nwarn_after = '59m'",
+        "retry = { first = '1h', max = '1h', factor = 1 }",
+        "shutdown_grace = '0s'",
+        USER "senders = ['*']",
+        "# nothing but a comment",
+    };
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        config_free(load_well(good[i]));
+}
+
+static void test_all_at_once_in_order(void **state)
+{
+    (void)state;
+    struct config_mistake *m;
+    unsigned count;
+    struct config *c =
+        load("queue.warn_after = '6d'\nhostnam = 1\nlog = { level = 1, format = 2 }\n"
+             "[tls]\nkey = '/k'\n[[user]]\n[[route]]\nhosts = ['a b', 'c', 'd e']\n",
+             &m, &count);
+    static const struct {
+        int line;
+        const char *key;
+    } wanted[] = {
+        {1, "queue.warn_after"}, {2, "hostnam"},     {3, "log.level"},
+        {3, "log.format"},       {5, "tls.key"},     {6, "user.name"},
+        {6, "user.password"},    {8, "route.hosts"}, {8, "route.hosts"},
+    };
+    assert_int_equal(count, COUNT_OF(wanted));
+    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+        assert_int_equal(m[i].line, wanted[i].line);
+        assert_slice(m[i].key, wanted[i].key);
+    }
+    assert_true(m[2].column < m[3].column);
+    assert_true(m[7].column < m[8].column);
+    config_free(c);
+}
+
+/* ---- ceilings ---- */
+
+/* The piece so many times; "%u" in it counts. */
+static struct config *load_many(const char *head, const char *piece, unsigned times,
+                                const char *tail, struct config_mistake **m, unsigned *count)
+{
+    struct buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
+    buf_add_cstr(&text, head);
+    for (unsigned i = 0; i < times; i++) {
+        struct slice rest = slice_cstr(piece);
+        size_t at = slice_find(rest, '%');
+        buf_add(&text, slice_head(rest, at));
+        if (at < rest.n)
+            buf_addf(&text, "%u", i);
+        buf_add(&text, slice_from(rest, at + 1));
+    }
+    buf_add_cstr(&text, tail);
+    assert_false(text.is_full);
+    struct config *c = load(buf_cstr(&text), m, count);
+    buf_close(&text);
+    return c;
+}
+
+static const struct {
+    const char *shows, *head, *piece, *tail;
+    unsigned most;
+} ceilings[] = {
+    {"listeners", "", "[[listen]]\naddress = '[::1]:5%'\n", "", CONFIG_LISTENERS_MAX},
+    {"users", "", "[[user]]\nname = 'u%'\npassword = '$6$x$y'\n", "", CONFIG_USERS_MAX},
+    {"routes", "", "[[route]]\nrecipients = ['r%']\n", "", CONFIG_ROUTES_MAX},
+    {"networks", "submission.trusted_networks = [", "'10.1.1.%',", "]", CONFIG_NETWORKS_MAX},
+    {"senders", USER "senders = [", "'s%',", "]", CONFIG_PATTERNS_MAX},
+    {"recipients", "[[route]]\nrecipients = [", "'s%',", "]", CONFIG_PATTERNS_MAX},
+    {"hosts", "[[route]]\nhosts = [", "'h%',", "]", CONFIG_HOSTS_MAX},
+    {"resolvers", "dns.servers = [", "'10.1.1.%',", "]", CONFIG_DNS_SERVERS_MAX},
+    {"bytes", "#", "x", "\n", CONFIG_BYTES_MAX - 2},
+    {"bytes of a string", "[[route]]\nhosts = ['h']\nauth = { user = 'u', password = '", "x",
+     "' }\n", CONFIG_STRING_BYTES_MAX},
+};
+
+static void test_ceilings(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ceilings); i++) {
+        for (unsigned over = 0; over < 2; over++) {
+            struct config_mistake *m;
+            unsigned count;
+            struct config *c = load_many(ceilings[i].head, ceilings[i].piece,
+                                         ceilings[i].most + over, ceilings[i].tail, &m, &count);
+            if (count != over)
+                fail_msg("%s: %u mistakes with %u: %.*s", ceilings[i].shows, count,
+                         ceilings[i].most + over, SLICE_FMT(m[0].text));
+            config_free(c);
+        }
+    }
+}
+
+static void test_mistakes_are_bounded(void **state)
+{
+    (void)state;
+    struct config_mistake *m;
+    unsigned count;
+    struct config *c = load_many("", "nobody_knows_% = 1\n", CONFIG_MISTAKES_MAX, "", &m, &count);
+    assert_int_equal(count, CONFIG_MISTAKES_MAX);
+    assert_slice(m[CONFIG_MISTAKES_MAX - 1].key, "nobody_knows_199");
+    config_free(c);
+
+    c = load_many("", "nobody_knows_% = 1\n", CONFIG_MISTAKES_MAX + 100, "", &m, &count);
+    assert_int_equal(count, CONFIG_MISTAKES_MAX + 1);
+    assert_true(contains(m[CONFIG_MISTAKES_MAX].text, "there are more mistakes"));
+    config_free(c);
+}
+
+/* Cut anywhere, a file is loaded or refused, and what is refused has a reason. */
+static void test_cut_short(void **state)
+{
+    (void)state;
+    struct config_world world = fake_world();
+    for (size_t n = 0; n < sizeof whole; n++) {
+        struct config_mistake *m;
+        unsigned count;
+        char *exact = mem_dup(whole, n);
+        struct config *c = config_load(slice_of(exact, n), &world, &m, &count);
+        for (unsigned i = 0; i < count; i++)
+            assert_true(m[i].text.n > 0 && m[i].line > 0);
+        config_free(c);
+        mem_free(exact);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_defaults_of_a_plain_user),
+        cmocka_unit_test(test_defaults_that_cannot_be),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_all_at_once_in_order),
+        cmocka_unit_test(test_ceilings),
+        cmocka_unit_test(test_mistakes_are_bounded),
+        cmocka_unit_test(test_cut_short),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,449 @@
+/* test_queue_record.c -- payloads there and back, cut at every byte, and with each byte that must
+ * not be changed changed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "queue_case.h"
+
+static char long_text[70000];
+
+static void assert_slice(struct slice is, struct slice wanted)
+{
+    assert_int_equal(is.n, wanted.n);
+    if (is.n)
+        assert_memory_equal(is.p, wanted.p, is.n);
+}
+
+static void assert_state(const struct queue_state *is, const struct queue_state *wanted)
+{
+    assert_int_equal(is->fate, wanted->fate);
+    assert_int_equal(is->is_warned, wanted->is_warned);
+    assert_int_equal(is->attempts, wanted->attempts);
+    assert_int_equal(is->next_ms, wanted->next_ms);
+    assert_slice(is->reason, wanted->reason);
+}
+
+/* Accept */
+
+static struct accept_case accept_cases[] = {
+    {.envelope = {.accepted_ms = 1760000000000,
+                  .wire_bytes = 5,
+                  .sender = SLICE_INIT("a@b.example"),
+                  .user = SLICE_INIT("app"),
+                  .client = SLICE_INIT("192.0.2.1"),
+                  .message_id = SLICE_INIT("<1@b.example>"),
+                  .recipient_count = 1},
+     .recipient = {SLICE_INIT("c@d.example")},
+     .prefix = SLICE_INIT("Received: x\r\n"),
+     .tail = SLICE_INIT("hello")},
+    {/* every text empty, nothing behind the head */
+     .envelope = {.recipient_count = 1}},
+    {.envelope = {.accepted_ms = -1,
+                  .wire_bytes = UINT64_MAX,
+                  .is_8bit = true,
+                  .is_report = true,
+                  .recipient_count = 3,
+                  .extent_count = 2},
+     .recipient = {SLICE_INIT("c@d.example"), SLICE_INIT(""), SLICE_INIT("e\0f@g")},
+     .has_states = true,
+     .state = {{.fate = QUEUE_DELIVERED, .attempts = UINT32_MAX, .reason = SLICE_INIT("250 ok")},
+               {.fate = QUEUE_WAITING, .is_warned = true, .next_ms = INT64_MAX},
+               {.fate = QUEUE_REMOVED, .next_ms = INT64_MIN, .reason = SLICE_INIT("\xff\0")}},
+     .extent = {{1, 64, 65536}, {UINT64_MAX, UINT32_MAX, UINT32_MAX}},
+     .tail = SLICE_INIT("t")},
+};
+
+static void assert_accept(const struct queue_accept *a, const struct accept_case *c)
+{
+    const struct queue_envelope *is = &a->envelope, *wanted = &c->envelope;
+    assert_int_equal(is->accepted_ms, wanted->accepted_ms);
+    assert_true(is->wire_bytes == wanted->wire_bytes);
+    assert_int_equal(is->is_8bit, wanted->is_8bit);
+    assert_int_equal(is->is_report, wanted->is_report);
+    assert_slice(is->sender, wanted->sender);
+    assert_slice(is->user, wanted->user);
+    assert_slice(is->client, wanted->client);
+    assert_slice(is->message_id, wanted->message_id);
+    assert_int_equal(is->recipient_count, wanted->recipient_count);
+    assert_int_equal(is->extent_count, wanted->extent_count);
+    struct slice rest = a->recipients, address;
+    struct queue_state state;
+    uint32_t n = 0;
+    for (; queue_accept_next(&rest, &address, &state); n++) {
+        assert_slice(address, c->recipient[n]);
+        assert_state(&state, &c->state[n]);
+    }
+    assert_int_equal(n, wanted->recipient_count);
+    for (uint32_t i = 0; i < is->extent_count; i++) {
+        struct journal_pos pos = queue_accept_extent(a, i);
+        assert_true(pos.segment == c->extent[i].segment);
+        assert_int_equal(pos.offset, c->extent[i].offset);
+        assert_int_equal(pos.bytes, c->extent[i].bytes);
+    }
+}
+
+static void accept_there_and_back(void **ctx)
+{
+    for (size_t i = 0; i < COUNT_OF(accept_cases); i++) {
+        struct accept_case *c = &accept_cases[i];
+        struct buf out;
+        buf_init(&out, 4096);
+        assert_true(case_build(c, &out));
+        struct queue_accept a;
+        assert_int_equal(queue_accept_parse(buf_slice(&out), &a), PARSE_DONE);
+        assert_accept(&a, c);
+        assert_slice(a.prefix, c->prefix);
+        assert_slice(a.tail, c->tail);
+
+        size_t head = out.n - c->prefix.n - c->tail.n;
+        struct slice only_head = slice_head(buf_slice(&out), head);
+        assert_int_equal(queue_accept_parse_head(only_head, &a), PARSE_DONE);
+        assert_accept(&a, c);
+        assert_slice(a.prefix, SLICE_NONE);
+        assert_slice(a.tail, SLICE_NONE);
+        buf_close(&out);
+    }
+}
+
+/* A copy on the heap of exactly that size, so that a byte too far is seen by the sanitizer. */
+static enum parse parse_copy(struct slice in,
+                             enum parse (*parse)(struct slice in, struct queue_accept *out))
+{
+    char *p = mem_dup(in.p, in.n);
+    char *exact = mem_resize(p, in.n ? in.n : 1);
+    struct queue_accept a;
+    enum parse result = parse(slice_of(exact, in.n), &a);
+    mem_free(exact);
+    return result;
+}
+
+static void accept_cut_short(void **ctx)
+{
+    for (size_t i = 0; i < COUNT_OF(accept_cases); i++) {
+        struct accept_case *c = &accept_cases[i];
+        struct buf out;
+        buf_init(&out, 4096);
+        assert_true(case_build(c, &out));
+        size_t head = out.n - c->prefix.n - c->tail.n;
+        for (size_t n = 0; n <= out.n; n++) {
+            struct slice cut = slice_head(buf_slice(&out), n);
+            enum parse whole = n < head + c->prefix.n ? PARSE_BAD : PARSE_DONE;
+            assert_int_equal(parse_copy(cut, queue_accept_parse), whole);
+            assert_int_equal(parse_copy(cut, queue_accept_parse_head),
+                             n < head ? PARSE_BAD : PARSE_DONE);
+        }
+        buf_close(&out);
+    }
+}
+
+static const struct {
+    const char *shown;
+    size_t at;
+    const char *bytes;
+    size_t n;
+} accept_flaws[] = {
+    {"version 0", 0, "\0", 1},
+    {"a version to come", 0, "\2", 1},
+    {"a flag to come", 1, "\4", 1},
+    {"the reserved bytes are not zero", 2, "\1", 1},
+    {"the reserved bytes are not zero", 3, "\1", 1},
+    {"a prefix longer than the rest", 20, "\x13\0\0\0", 4},
+    {"a prefix of 4 GiB", 20, "\xff\xff\xff\xff", 4},
+    {"extents that are not there", 24, "\2\0\0\0", 4},
+    {"too many extents", 24, "\1\100\0\0", 4},
+    {"extents without end", 24, "\xff\xff\xff\xff", 4},
+    {"no recipient", 28, "\0\0\0\0", 4},
+    {"recipients that are not there", 28, "\2\0\0\0", 4},
+    {"too many recipients", 28, "\xd1\7\0\0", 4},
+    {"recipients without end", 28, "\xff\xff\xff\xff", 4},
+    {"a sender longer than the rest", 32, "\xff\3", 2},
+    {"an unknown fate", 89, "\5", 1},
+    {"an unknown flag of a recipient", 90, "\2", 1},
+};
+
+static void accept_flawed(void **ctx)
+{
+    struct buf good;
+    buf_init(&good, 4096);
+    assert_true(case_build(&accept_cases[0], &good));
+    assert_int_equal((uint8_t)good.p[89], QUEUE_WAITING); /* the table's offsets hold */
+    assert_memory_equal(good.p + 78, "c@d.example", 11);
+    for (size_t i = 0; i < COUNT_OF(accept_flaws); i++) {
+        char *bad = mem_dup(good.p, good.n);
+        memcpy(bad + accept_flaws[i].at, accept_flaws[i].bytes, accept_flaws[i].n);
+        struct queue_accept a;
+        if (queue_accept_parse(slice_of(bad, good.n), &a) != PARSE_BAD)
+            fail_msg("parsed: %s", accept_flaws[i].shown);
+        mem_free(bad);
+    }
+    buf_close(&good);
+}
+
+static void text_lengths(void **ctx)
+{
+    static const struct {
+        const char *shown;
+        size_t sender, recipient, user, message_id;
+        bool is_built;
+        size_t user_back, id_back;
+    } rows[] = {
+        {"all at the limit", 1024, 1024, 1024, 1024, true, 1024, 1024},
+        {"user and Message-ID are cut", 1, 1, 1025, 65537, true, 1024, 1024},
+        {"a sender is not cut", 1025, 1, 1, 1, false, 0, 0},
+        {"a recipient is not cut", 1, 1025, 1, 1, false, 0, 0},
+        {"nor one whose length wraps", 1, 65537, 1, 1, false, 0, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct accept_case c = {.envelope = {.sender = slice_of(long_text, rows[i].sender),
+                                             .user = slice_of(long_text, rows[i].user),
+                                             .message_id = slice_of(long_text, rows[i].message_id),
+                                             .recipient_count = 1},
+                                .recipient = {slice_of(long_text, rows[i].recipient)}};
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        if (case_build(&c, &out) != rows[i].is_built)
+            fail_msg("%s", rows[i].shown);
+        struct queue_accept a;
+        if (rows[i].is_built) {
+            assert_int_equal(queue_accept_parse(buf_slice(&out), &a), PARSE_DONE);
+            assert_int_equal(a.envelope.user.n, rows[i].user_back);
+            assert_int_equal(a.envelope.message_id.n, rows[i].id_back);
+            assert_int_equal(a.envelope.sender.n, rows[i].sender);
+        }
+        buf_close(&out);
+    }
+}
+
+static void reasons_are_cut(void **ctx)
+{
+    struct queue_state state = {.fate = QUEUE_BOUNCED, .reason = slice_of(long_text, 65537)};
+    struct buf out;
+    buf_init(&out, 4096);
+    assert_true(queue_outcome_begin(&out, 0, 1));
+    assert_true(queue_outcome_add(&out, 0, &state));
+    struct queue_outcome o;
+    assert_int_equal(queue_outcome_parse(buf_slice(&out), &o), PARSE_DONE);
+    uint32_t index;
+    assert_true(queue_outcome_next(&o.states, &index, &state));
+    assert_int_equal(state.reason.n, QUEUE_REASON_BYTES_MAX);
+    buf_close(&out);
+}
+
+static struct slice same_recipient(void *ctx, uint32_t i)
+{
+    return slice_of(long_text, 256);
+}
+
+/* The largest message that submission lets in must fit a record. */
+static void accept_at_its_limits(void **ctx)
+{
+    static struct journal_pos extent[QUEUE_EXTENTS_MAX];
+    struct queue_envelope e = {.sender = slice_of(long_text, 256),
+                               .user = slice_of(long_text, 255),
+                               .client = slice_of(long_text, 512),
+                               .message_id = slice_of(long_text, 1024),
+                               .recipient_count = QUEUE_RECIPIENTS_MAX,
+                               .extent_count = QUEUE_EXTENTS_MAX,
+                               .prefix_bytes = 8192};
+    struct queue_accept_source from = {
+        .envelope = &e, .recipient = same_recipient, .extent = extent};
+    struct buf out;
+    buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
+    assert_true(queue_accept_build(&out, &from));
+    struct queue_accept a;
+    assert_int_equal(queue_accept_parse_head(buf_slice(&out), &a), PARSE_DONE);
+    assert_true(buf_add(&out, slice_of(long_text, 8192)));
+    assert_true(buf_add(&out, slice_of(long_text, QUEUE_CHUNK_BYTES)));
+    assert_int_equal(queue_accept_parse(buf_slice(&out), &a), PARSE_DONE);
+    assert_int_equal(a.tail.n, QUEUE_CHUNK_BYTES);
+    buf_close(&out);
+}
+
+static void full_buffers_are_noticed(void **ctx)
+{
+    struct buf whole;
+    buf_init(&whole, 4096);
+    assert_true(case_build(&accept_cases[2], &whole));
+    for (size_t max = 0; max < whole.n; max++) {
+        struct buf out;
+        buf_init(&out, max);
+        assert_false(case_build(&accept_cases[2], &out));
+        buf_close(&out);
+    }
+    buf_close(&whole);
+}
+
+/* Outcome */
+
+static const struct queue_state outcome_states[] = {
+    {.fate = QUEUE_WAITING, .attempts = 1, .next_ms = 77, .reason = SLICE_INIT("451 later")},
+    {.fate = QUEUE_EXPIRED, .is_warned = true},
+    {.fate = QUEUE_BOUNCED, .reason = SLICE_INIT("")},
+};
+
+static void build_outcome(struct buf *out, uint32_t count)
+{
+    buf_init(out, 4096);
+    assert_true(queue_outcome_begin(out, 1234567890123, count));
+    for (uint32_t i = 0; i < count; i++)
+        assert_true(queue_outcome_add(out, i * 1000, &outcome_states[i]));
+}
+
+static void outcome_there_and_back(void **ctx)
+{
+    for (uint32_t count = 0; count <= COUNT_OF(outcome_states); count++) {
+        struct buf out;
+        build_outcome(&out, count);
+        struct queue_outcome o;
+        assert_int_equal(queue_outcome_parse(buf_slice(&out), &o), PARSE_DONE);
+        assert_int_equal(o.time_ms, 1234567890123);
+        assert_int_equal(o.count, count);
+        uint32_t index, n = 0;
+        struct queue_state state;
+        for (; queue_outcome_next(&o.states, &index, &state); n++) {
+            assert_int_equal(index, n * 1000);
+            assert_state(&state, &outcome_states[n]);
+        }
+        assert_int_equal(n, count);
+        for (size_t cut = 0; cut < out.n; cut++)
+            assert_int_equal(queue_outcome_parse(slice_head(buf_slice(&out), cut), &o), PARSE_BAD);
+        buf_add_char(&out, 0);
+        assert_int_equal(queue_outcome_parse(buf_slice(&out), &o), PARSE_BAD);
+        buf_close(&out);
+    }
+}
+
+static void outcome_flawed(void **ctx)
+{
+    static const struct {
+        const char *shown;
+        size_t at;
+        const char *bytes;
+        size_t n;
+    } rows[] = {
+        {"version 0", 0, "\0", 1},
+        {"a version to come", 0, "\2", 1},
+        {"the reserved bytes are not zero", 1, "\1", 1},
+        {"the reserved bytes are not zero", 3, "\1", 1},
+        {"one too few counted", 4, "\2", 1},
+        {"one too many counted", 4, "\4", 1},
+        {"counted without end", 4, "\xff\xff\xff\xff", 4},
+        {"an unknown fate", 20, "\5", 1},
+        {"an unknown flag", 21, "\x80", 1},
+        {"a reason longer than the rest", 34, "\xc8", 1},
+    };
+    struct buf good;
+    build_outcome(&good, 3);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char *bad = mem_dup(good.p, good.n);
+        memcpy(bad + rows[i].at, rows[i].bytes, rows[i].n);
+        struct queue_outcome o;
+        if (queue_outcome_parse(slice_of(bad, good.n), &o) != PARSE_BAD)
+            fail_msg("parsed: %s", rows[i].shown);
+        mem_free(bad);
+    }
+    buf_close(&good);
+}
+
+static void outcome_of_all(void **ctx)
+{
+    struct buf out;
+    buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
+    struct queue_state state = {.reason = slice_of(long_text, QUEUE_REASON_BYTES_MAX)};
+    for (uint32_t count = QUEUE_RECIPIENTS_MAX; count <= QUEUE_RECIPIENTS_MAX + 1; count++) {
+        buf_clear(&out);
+        queue_outcome_begin(&out, 0, count);
+        for (uint32_t i = 0; i < count; i++)
+            queue_outcome_add(&out, i, &state);
+        assert_false(out.is_full);
+        struct queue_outcome o;
+        assert_int_equal(queue_outcome_parse(buf_slice(&out), &o),
+                         count > QUEUE_RECIPIENTS_MAX ? PARSE_BAD : PARSE_DONE);
+    }
+    buf_close(&out);
+}
+
+/* Pauses */
+
+static void pauses_there_and_back(void **ctx)
+{
+    static const struct slice names[] = {SLICE_INIT("example.com"), SLICE_INIT(""),
+                                         SLICE_INIT("x")};
+    for (uint32_t count = 0; count <= COUNT_OF(names); count++) {
+        struct buf out;
+        buf_init(&out, 4096);
+        assert_true(queue_pauses_begin(&out, count & 1, count));
+        for (uint32_t i = 0; i < count; i++)
+            assert_true(queue_pauses_add(&out, names[i]));
+        struct queue_pauses p;
+        assert_int_equal(queue_pauses_parse(buf_slice(&out), &p), PARSE_DONE);
+        assert_int_equal(p.is_all, count & 1);
+        struct slice name;
+        uint32_t n = 0;
+        for (; queue_pauses_next(&p.names, &name); n++)
+            assert_slice(name, names[n]);
+        assert_int_equal(n, count);
+        for (size_t cut = 0; cut < out.n; cut++)
+            assert_int_equal(queue_pauses_parse(slice_head(buf_slice(&out), cut), &p), PARSE_BAD);
+        for (size_t at = 0; at < 4; at++) {
+            char *bad = mem_dup(out.p, out.n);
+            bad[at] = 2;
+            assert_int_equal(queue_pauses_parse(slice_of(bad, out.n), &p), PARSE_BAD);
+            mem_free(bad);
+        }
+        buf_add_char(&out, 0);
+        assert_int_equal(queue_pauses_parse(buf_slice(&out), &p), PARSE_BAD);
+        buf_close(&out);
+    }
+}
+
+static void pauses_at_their_limit(void **ctx)
+{
+    struct buf out;
+    buf_init(&out, JOURNAL_RECORD_BYTES_MAX + 2000);
+    for (uint32_t count = QUEUE_PAUSES_MAX; count <= QUEUE_PAUSES_MAX + 1; count++) {
+        buf_clear(&out);
+        queue_pauses_begin(&out, false, count);
+        for (uint32_t i = 0; i < count; i++)
+            queue_pauses_add(&out, slice_of(long_text, 255));
+        assert_false(out.is_full);
+        struct queue_pauses p;
+        assert_int_equal(queue_pauses_parse(buf_slice(&out), &p),
+                         count > QUEUE_PAUSES_MAX ? PARSE_BAD : PARSE_DONE);
+    }
+    assert_false(queue_pauses_add(&out, slice_of(long_text, QUEUE_TEXT_BYTES_MAX + 1)));
+    buf_close(&out);
+}
+
+static void fates_have_names(void **ctx)
+{
+    static const char *const name[] = {"waiting", "delivered", "bounced",
+                                       "expired", "removed",   "unknown"};
+    for (int f = 0; f <= QUEUE_FATE_COUNT; f++)
+        assert_string_equal(queue_fate_name((enum queue_fate)f), name[f]);
+}
+
+int main(void)
+{
+    memset(long_text, 'x', sizeof long_text);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accept_there_and_back),
+        cmocka_unit_test(accept_cut_short),
+        cmocka_unit_test(accept_flawed),
+        cmocka_unit_test(text_lengths),
+        cmocka_unit_test(reasons_are_cut),
+        cmocka_unit_test(accept_at_its_limits),
+        cmocka_unit_test(full_buffers_are_noticed),
+        cmocka_unit_test(outcome_there_and_back),
+        cmocka_unit_test(outcome_flawed),
+        cmocka_unit_test(outcome_of_all),
+        cmocka_unit_test(pauses_there_and_back),
+        cmocka_unit_test(pauses_at_their_limit),
+        cmocka_unit_test(fates_have_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
