@@ -6,63 +6,20 @@
  *
  * The SMTP talk is smtp_client's. A line belongs to a destination, knows where in the list of
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
-#include "engine_core.h"
+#include "line.h"
 #include "policy/policy_outcome.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    IDLE_MS = 5000, /* an open connection waits this long for the next message */
-    QUIT_MS = 10000,
     LINE_MESSAGES_MAX = 1000, /* then a new connection */
     REPLY_BYTES_MAX = 500,
     IMPLICIT_TLS_PORT = 465,
 };
 
-enum line_state { LINE_CONNECTING, LINE_TALKING, LINE_BUSY, LINE_IDLE, LINE_QUITTING };
-
-struct line {
-    uint64_t conn;
-    enum line_state state;
-    struct destination *destination;
-    struct list in_destination, in_idle;
-    struct target_list *targets;
-    uint32_t target;
-    bool has_no_tls; /* the handshake failed once: opportunistic means plain now */
-    struct smtp_client *smtp;
-    struct smtp_client_options options;
-    struct timer timer;
-    uint32_t watched_wait; /* what the timer runs for */
-    enum line_state watched_state;
-    struct slice tls_version; /* static */
-    bool is_verified;
-    unsigned messages; /* transactions done on this connection */
-    bool was_ready;    /* some target talked to us to the end of its greetings */
-    struct ip_port local;
-    char trouble[256]; /* why the last target was of no use */
-
-    struct job *job;
-    int64_t started_ms;
-    bool waits_body;
-    struct body *body;
-    uint32_t piece; /* next extent to fetch; UINT32_MAX: nothing more to feed */
-    bool is_fetching;
-    struct smtp_client_recipient *recipient;
-    uint32_t *index; /* of recipient[], in the message */
-    uint32_t recipient_count;
-    struct smtp_client_message message;
-    struct attempt_result *result;
-    uint32_t result_count;
-};
-
 static void pump(struct engine *e, struct line *l);
 static void line_connect(struct engine *e, struct line *l);
-
-static const struct target *target_of(const struct line *l)
-{
-    return &l->targets->target[l->target];
-}
 
 /* Slots */
 
@@ -79,179 +36,6 @@ uint64_t deliver_idle_count(const struct engine *e)
     return n;
 }
 
-/* Lines */
-
-static void drop_transaction(struct line *l)
-{
-    mem_free(l->recipient);
-    mem_free(l->index);
-    l->recipient = NULL;
-    l->index = NULL;
-    l->recipient_count = 0;
-    body_unref(l->body);
-    l->body = NULL;
-    l->waits_body = false;
-}
-
-static void drop_results(struct line *l)
-{
-    for (uint32_t i = 0; i < l->result_count; i++)
-        mem_free((char *)(uintptr_t)l->result[i].reply.p);
-    mem_free(l->result);
-    l->result = NULL;
-    l->result_count = 0;
-}
-
-static void leave_idle(struct line *l)
-{
-    if (!list_has(&l->in_idle))
-        return;
-    list_remove(&l->in_idle);
-    l->destination->idle_count--;
-}
-
-/* The connection, not the line: a line may go on with its next target. */
-static void hang_up(struct engine *e, struct line *l, bool is_open)
-{
-    if (l->conn) {
-        map_take_id(&e->lines, l->conn);
-        if (is_open)
-            engine_close_conn(e, l->conn, true);
-    }
-    l->conn = 0;
-    smtp_client_free(l->smtp);
-    l->smtp = NULL;
-    l->messages = 0;
-    l->tls_version = SLICE_NONE;
-    l->is_verified = false;
-    timer_stop(e, &l->timer);
-}
-
-static void line_free(struct engine *e, struct line *l)
-{
-    struct destination *d = l->destination;
-    CHECK(!l->job);
-    leave_idle(l);
-    list_remove(&l->in_destination);
-    d->line_count--;
-    timer_stop(e, &l->timer);
-    drop_transaction(l);
-    drop_results(l);
-    target_list_unref(l->targets);
-    mem_free(l);
-    schedule_on_line_gone(e, d);
-}
-
-static void note_line(struct engine *e, struct line *l, enum note_kind kind, const char *reason)
-{
-    const struct target *t = target_of(l);
-    struct note *n = engine_note(e, kind, l->job ? l->job->message->id : 0);
-    engine_tell(e, n, "destination", slice_cstr(l->destination->name));
-    engine_tell(e, n, "host", slice_cstr(t->host));
-    struct ip_text ip = ip_port_build(&t->address);
-    engine_tell(e, n, "ip", slice_cstr(ip.s));
-    if (l->tls_version.n)
-        engine_tell(e, n, "tls", l->tls_version);
-    if (reason)
-        engine_tell(e, n, "reason", slice_cstr(reason));
-}
-
-static void flush(struct engine *e, struct line *l, bool wants_drained)
-{
-    struct slice out = smtp_client_output(l->smtp);
-    if (!out.n)
-        return;
-    engine_send(e, l->conn, out, wants_drained);
-    smtp_client_sent(l->smtp, out.n);
-}
-
-/* A wait's time-out runs from its beginning: bytes that complete no reply buy a slow server no
- * time. */
-static void watch(struct engine *e, struct line *l)
-{
-    uint32_t wait = smtp_client_wait(l->smtp);
-    if (l->watched_state == l->state && l->watched_wait == wait && l->timer.due_ms != INT64_MAX)
-        return;
-    l->watched_state = l->state;
-    l->watched_wait = wait;
-    int64_t ms = smtp_client_timeout_ms(l->smtp);
-    if (l->state == LINE_IDLE)
-        ms = IDLE_MS;
-    else if (l->state == LINE_QUITTING)
-        ms = QUIT_MS;
-    timer_set(e, &l->timer, ms ? e->now_ms + ms : INT64_MAX);
-}
-
-/* Outcomes */
-
-static bool is_decided(const struct line *l, uint32_t recipient)
-{
-    for (uint32_t i = 0; i < l->result_count; i++)
-        if (l->result[i].recipient == recipient)
-            return true;
-    return false;
-}
-
-static void add_result(struct line *l, uint32_t recipient, enum attempt_verdict verdict,
-                       struct smtp_status status, const struct smtp_reply *reply,
-                       const char *reason)
-{
-    if (!(l->result_count & (l->result_count - 1)))
-        l->result =
-            mem_resize(l->result, (l->result_count ? l->result_count * 2 : 1) * sizeof *l->result);
-    struct buf text;
-    buf_init(&text, REPLY_BYTES_MAX + 1);
-    if (reply)
-        smtp_reply_text(reply, &text, REPLY_BYTES_MAX);
-    l->result[l->result_count++] =
-        (struct attempt_result){.recipient = recipient,
-                                .verdict = verdict,
-                                .status = status,
-                                .reply = slice_of(mem_dup(text.p, text.n), text.n),
-                                .reason = slice_cstr(reason)};
-    buf_close(&text);
-}
-
-static bool has_undecided(const struct line *l)
-{
-    const struct queue_message *m = l->job->message;
-    for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
-         i = m->recipient[i].next_in_job)
-        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
-            !is_decided(l, i))
-            return true;
-    return false;
-}
-
-/* The attempt is over for all of the job's recipients that are still waiting and undecided. */
-static void decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_status status,
-                        const char *reason)
-{
-    const struct queue_message *m = l->job->message;
-    for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
-         i = m->recipient[i].next_in_job)
-        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
-            !is_decided(l, i))
-            add_result(l, i, verdict, status, NULL, reason);
-}
-
-static void end_attempt(struct engine *e, struct line *l)
-{
-    const struct target *t = target_of(l);
-    struct ip_text ip = ip_build(&t->address.ip);
-    struct attempt a = {.job = l->job,
-                        .host = slice_cstr(t->host),
-                        .ip = slice_cstr(ip.s),
-                        .tls = l->tls_version,
-                        .result = l->result,
-                        .result_count = l->result_count,
-                        .started_ms = l->started_ms};
-    drop_transaction(l);
-    l->job = NULL;
-    outcome_attempt(e, &a);
-    drop_results(l);
-}
-
 static bool has_working_line(const struct destination *d)
 {
     for (const struct list *i = d->lines.next; i != &d->lines; i = i->next)
@@ -263,14 +47,14 @@ static bool has_working_line(const struct destination *d)
 /* The present target is of no use: the next one with the same job, or the end of the attempt. */
 static void next_target(struct engine *e, struct line *l, const char *why)
 {
-    const struct target *t = target_of(l);
+    const struct target *t = line_target(l);
     struct ip_text ip = ip_port_build(&t->address);
-    note_line(e, l, NOTE_CONNECT_FAILED, why);
+    line_note(e, l, NOTE_CONNECT_FAILED, why);
     snprintf(l->trouble, sizeof l->trouble, "%s[%s]: %s", t->host, ip.s, why);
-    hang_up(e, l, true);
-    drop_transaction(l);
+    line_hang_up(e, l, true);
+    line_drop_transaction(l);
     l->has_no_tls = false;
-    if (has_undecided(l) && l->target + 1 < l->targets->count && !e->is_stopping) {
+    if (line_has_undecided(l) && l->target + 1 < l->targets->count && !e->is_stopping) {
         l->target++;
         line_connect(e, l);
         return;
@@ -286,8 +70,8 @@ static void next_target(struct engine *e, struct line *l, const char *why)
     }
     if (!l->was_ready)
         schedule_trouble(e, d, slice_cstr(l->trouble));
-    decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 4, 1}, l->trouble);
-    end_attempt(e, l);
+    line_decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 4, 1}, l->trouble);
+    line_end_attempt(e, l);
     line_free(e, l);
 }
 
@@ -300,7 +84,7 @@ static void line_connect(struct engine *e, struct line *l)
     map_put_id(&e->lines, l->conn, l);
     struct engine_action *a = engine_do(e, ACTION_CONNECT);
     a->conn = l->conn;
-    a->address = target_of(l)->address;
+    a->address = line_target(l)->address;
     timer_set(e, &l->timer, e->now_ms + e->opt->connect_ms);
 }
 
@@ -321,7 +105,7 @@ void deliver_start(struct engine *e, struct destination *d, struct job *j)
 
 static enum smtp_client_tls tls_mode(const struct line *l)
 {
-    if (target_of(l)->address.port == IMPLICIT_TLS_PORT && l->destination->host_count)
+    if (line_target(l)->address.port == IMPLICIT_TLS_PORT && l->destination->host_count)
         return SMTP_CLIENT_TLS_IMPLICIT;
     switch (l->destination->tls) {
     case DELIVERY_TLS_NONE:
@@ -337,7 +121,7 @@ static enum smtp_client_tls tls_mode(const struct line *l)
 
 static void start_tls(struct engine *e, struct line *l)
 {
-    struct slice host = slice_cstr(target_of(l)->host);
+    struct slice host = slice_cstr(line_target(l)->host);
     struct ip ip;
     bool is_address = ip_parse(host, &ip) || ip_literal_parse(host, &ip);
     struct slice kept = engine_keep(e, is_address ? SLICE_NONE : host);
@@ -396,7 +180,7 @@ static void begin(struct engine *e, struct line *l)
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job) {
         const struct queue_recipient *r = &m->recipient[i];
-        if (r->fate != QUEUE_WAITING || r->is_reporting || is_decided(l, i))
+        if (r->fate != QUEUE_WAITING || r->is_reporting || line_is_decided(l, i))
             continue;
         l->index[count] = i;
         l->recipient[count++].address = queue_address(m, i);
@@ -449,7 +233,7 @@ static void go_idle(struct engine *e, struct line *l)
 
 static void quit(struct engine *e, struct line *l)
 {
-    leave_idle(l);
+    line_leave_idle(l);
     l->state = LINE_QUITTING;
     smtp_client_quit(l->smtp);
     pump(e, l);
@@ -463,7 +247,7 @@ static void on_ready(struct engine *e, struct line *l)
         schedule_well(e, d);
     }
     if (!l->messages && l->job)
-        note_line(e, l, NOTE_OUTGOING, NULL);
+        line_note(e, l, NOTE_OUTGOING, NULL);
     if (!l->job && l->messages < LINE_MESSAGES_MAX) {
         struct job *j = schedule_take(e, d);
         if (j) {
@@ -496,8 +280,8 @@ void deliver_on_body(struct engine *e, struct queue_message *m, enum err err, st
             char reason[300];
             snprintf(reason, sizeof reason, "the message cannot be read from the queue: %.*s",
                      SLICE_FMT(slice_head(why, 200)));
-            decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 3, 0}, reason);
-            end_attempt(e, l);
+            line_decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 3, 0}, reason);
+            line_end_attempt(e, l);
             on_ready(e, l);
         }
         pump(e, l);
@@ -515,7 +299,7 @@ bool deliver_on_idle(struct engine *e, struct destination *d)
         struct job *j = schedule_take(e, d);
         if (!j)
             return false;
-        leave_idle(l);
+        line_leave_idle(l);
         l->job = j;
         j->line = l;
         l->started_ms = e->now_ms;
@@ -553,11 +337,11 @@ static void end_body(struct engine *e, struct line *l)
     for (struct slice rest = l->body->tail; rest.n;) { /* a report may be larger than a chunk */
         struct slice piece = slice_head(rest, SMTP_CLIENT_PIECE_BYTES_MAX);
         smtp_client_body(l->smtp, piece);
-        flush(e, l, false);
+        line_flush(e, l, false);
         rest = slice_from(rest, piece.n);
     }
     smtp_client_body_end(l->smtp);
-    flush(e, l, false);
+    line_flush(e, l, false);
 }
 
 static void start_body(struct engine *e, struct line *l)
@@ -565,7 +349,7 @@ static void start_body(struct engine *e, struct line *l)
     l->piece = 0;
     smtp_client_body(l->smtp, l->body->prefix);
     if (l->body->extent_count) {
-        flush(e, l, false);
+        line_flush(e, l, false);
         fetch_piece(e, l);
     } else {
         end_body(e, l);
@@ -586,15 +370,15 @@ void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struc
         char reason[300];
         snprintf(reason, sizeof reason, "the message cannot be read from the queue: %.*s",
                  SLICE_FMT(slice_head(why, 200)));
-        decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 3, 0}, reason);
-        hang_up(e, l, true);
-        end_attempt(e, l);
+        line_decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 3, 0}, reason);
+        line_hang_up(e, l, true);
+        line_end_attempt(e, l);
         line_free(e, l);
         return;
     }
     smtp_client_body(l->smtp, r->payload);
-    flush(e, l, true);
-    watch(e, l);
+    line_flush(e, l, true);
+    line_watch(e, l);
 }
 
 void deliver_on_drained(struct engine *e, struct line *l)
@@ -612,15 +396,16 @@ static void on_recipient(struct line *l, const struct smtp_client_event *ev)
 {
     uint32_t recipient = l->index[ev->index];
     if (ev->is_delivered) {
-        add_result(l, recipient, ATTEMPT_DELIVERED, (struct smtp_status){2, 0, 0}, ev->reply, NULL);
+        line_add_result(l, recipient, ATTEMPT_DELIVERED, (struct smtp_status){2, 0, 0}, ev->reply,
+                        NULL);
         return;
     }
     enum policy_verdict v = policy_outcome(ev->scope, ev->reply ? ev->reply->code : 0);
     bool is_bounce = v == POLICY_BOUNCE;
     if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
         return; /* accepted so far, or the session's trouble: FAILED says what becomes of it */
-    add_result(l, recipient, is_bounce ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
-               policy_status(ev->reply, is_bounce), ev->reply, ev->reason);
+    line_add_result(l, recipient, is_bounce ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
+                    policy_status(ev->reply, is_bounce), ev->reply, NULL);
 }
 
 /* The session is over before its time. True: the line is gone or goes on elsewhere. */
@@ -635,14 +420,14 @@ static void on_failed(struct engine *e, struct line *l, const struct smtp_client
              ev->reason && text.n ? ": " : "", buf_cstr(&text));
     buf_close(&text);
     if (!l->job) { /* idle or quitting: nobody is touched */
-        hang_up(e, l, true);
+        line_hang_up(e, l, true);
         line_free(e, l);
         return;
     }
     if (ev->is_unsure) {
-        decide_rest(l, ATTEMPT_UNSURE, (struct smtp_status){4, 4, 2}, why);
-        hang_up(e, l, true);
-        end_attempt(e, l);
+        line_decide_rest(l, ATTEMPT_UNSURE, (struct smtp_status){4, 4, 2}, why);
+        line_hang_up(e, l, true);
+        line_end_attempt(e, l);
         line_free(e, l);
         return;
     }
@@ -651,8 +436,8 @@ static void on_failed(struct engine *e, struct line *l, const struct smtp_client
          * one. */
         struct job *j = l->job;
         l->job = NULL;
-        hang_up(e, l, true);
-        drop_transaction(l);
+        line_hang_up(e, l, true);
+        line_drop_transaction(l);
         schedule_return(e, j);
         line_free(e, l);
         return;
@@ -663,10 +448,10 @@ static void on_failed(struct engine *e, struct line *l, const struct smtp_client
 static void on_close(struct engine *e, struct line *l)
 {
     if (l->conn) { /* else the remote was faster */
-        flush(e, l, false);
+        line_flush(e, l, false);
         engine_close_conn(e, l->conn, false);
     }
-    hang_up(e, l, false);
+    line_hang_up(e, l, false);
     line_free(e, l);
 }
 
@@ -675,15 +460,15 @@ static void pump(struct engine *e, struct line *l)
 {
     for (;;) {
         if (l->state == LINE_IDLE && !smtp_client_is_ready(l->smtp))
-            leave_idle(l);
+            line_leave_idle(l);
         struct smtp_client_event ev = smtp_client_next(l->smtp);
         switch (ev.kind) {
         case SMTP_CLIENT_NEEDS_INPUT:
-            flush(e, l, false);
-            watch(e, l);
+            line_flush(e, l, false);
+            line_watch(e, l);
             return;
         case SMTP_CLIENT_START_TLS:
-            flush(e, l, false);
+            line_flush(e, l, false);
             start_tls(e, l);
             break;
         case SMTP_CLIENT_READY:
@@ -699,7 +484,7 @@ static void pump(struct engine *e, struct line *l)
             l->messages++;
             schedule_success(e, l->destination);
             l->state = LINE_TALKING;
-            end_attempt(e, l);
+            line_end_attempt(e, l);
             break;
         case SMTP_CLIENT_FAILED:
             on_failed(e, l, &ev);
@@ -732,8 +517,8 @@ void deliver_on_closed(struct engine *e, struct line *l, enum err err, struct sl
     bool may_go_plain = l->destination->tls == DELIVERY_TLS_OPPORTUNISTIC && !l->has_no_tls &&
                         l->options.tls == SMTP_CLIENT_TLS_OPPORTUNISTIC;
     if (err == ERR_TLS && may_go_plain && l->job && l->state == LINE_TALKING) {
-        note_line(e, l, NOTE_CONNECT_FAILED, why);
-        hang_up(e, l, false);
+        line_note(e, l, NOTE_CONNECT_FAILED, why);
+        line_hang_up(e, l, false);
         l->has_no_tls = true; /* the same target once more, in plain: better than not at all */
         line_connect(e, l);
         return;
@@ -778,14 +563,14 @@ void deliver_close(struct engine *e)
         struct line *l = m->value;
         map_take_id(&e->lines, l->conn);
         smtp_client_free(l->smtp);
-        leave_idle(l);
+        line_leave_idle(l);
         list_remove(&l->in_destination);
         l->destination->line_count--;
         if (l->job)
             l->job->line = NULL;
         timer_stop(e, &l->timer);
-        drop_transaction(l);
-        drop_results(l);
+        line_drop_transaction(l);
+        line_drop_results(l);
         target_list_unref(l->targets);
         mem_free(l);
     }

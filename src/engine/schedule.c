@@ -403,8 +403,10 @@ void schedule_success(struct engine *e, struct destination *d)
 
 void schedule_on_line_gone(struct engine *e, struct destination *d)
 {
-    schedule_pump(e, d);
-    schedule_drop_if_unused(e, d);
+    if (!d->job_count)
+        schedule_drop_if_unused(e, d);
+    else
+        schedule_pump(e, d); /* which may end its jobs, and d with them */
     schedule_pump_wanting(e);
 }
 

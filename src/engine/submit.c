@@ -9,10 +9,9 @@
  * An intake outlives its session: appends under way come back to it. */
 #include "base/msgid.h"
 #include "engine_core.h"
-#include "mail/date.h"
-#include "mail/header.h"
-#include "mail/received.h"
+#include "intake.h"
 #include "policy/policy_accept.h"
+#include "submit_profile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,47 +21,7 @@ enum {
     HELD_BYTES_MAX =
         128 * 1024,     /* input kept while an answer is outstanding: one read and a half */
     RECEIVED_MAX = 100, /* RFC 5321 6.3: a loop */
-    PREFIX_BYTES_MAX = 8192,
     OUTPUT_BURST_BYTES = 32 * 1024, /* replies sent without waiting for the client to read them */
-    ERRORS_MAX = 20,
-    COMMANDS_MAX = 1000,
-};
-
-/* A listener's options as sessions use them; outlives a reload while a session needs it. */
-struct submit_profile {
-    int refs;
-    struct smtp_server_options smtp;
-    char *hostname;
-    enum engine_listener_tls tls;
-};
-
-struct intake_recipient {
-    size_t at, n;
-};
-
-struct intake {
-    struct session *session; /* NULL: gone, nobody to answer */
-    uint64_t id;
-    int64_t began_ms;
-    struct buf sender;
-    struct buf addresses;
-    struct intake_recipient *recipient;
-    unsigned recipient_count;
-    bool is_8bit;
-    bool is_complete; /* the final dot has come */
-    bool is_storing;  /* the accept record is on its way */
-    enum err err;     /* a chunk could not be written */
-    struct mail_header_scan scan;
-    struct buf tail;
-    uint64_t wire_bytes; /* received so far */
-    uint64_t counted;    /* in engine.unsettled_bytes */
-    struct journal_pos *extent;
-    uint32_t extent_count;
-    unsigned chunks_out;
-    struct body *body;
-    struct slice *address; /* of the spool message below */
-    struct spool_message message;
-    struct buf client, user; /* the session may be gone before the record is on disk */
 };
 
 struct session {
@@ -81,243 +40,44 @@ struct session {
     char user[128];                       /* who is being verified, for the log */
 };
 
-/* Profiles */
+/* Sessions */
 
-static void profile_unref(struct submit_profile *p)
-{
-    if (!p || --p->refs)
-        return;
-    mem_free(p->hostname);
-    mem_free(p);
-}
-
-static void profiles_drop(struct engine *e)
-{
-    for (unsigned i = 0; i < e->profile_count; i++)
-        profile_unref(e->profile[i]);
-    mem_free(e->profile);
-    e->profile = NULL;
-    e->profile_count = 0;
-}
-
-static void profiles_make(struct engine *e)
-{
-    const struct engine_options *o = e->opt;
-    e->profile = mem_new((o->listener_count + 1) * sizeof *e->profile);
-    e->profile_count = o->listener_count;
-    unsigned recipients_max =
-        o->recipients_max < QUEUE_RECIPIENTS_MAX ? o->recipients_max : QUEUE_RECIPIENTS_MAX;
-    for (unsigned i = 0; i < o->listener_count; i++) {
-        struct submit_profile *p = mem_new(sizeof *p);
-        p->refs = 1;
-        p->hostname = mem_dup(o->hostname.p, o->hostname.n);
-        p->tls = o->listeners[i].tls;
-        p->smtp = (struct smtp_server_options){
-            .hostname = slice_of(p->hostname, o->hostname.n),
-            .message_bytes_max = o->message_bytes_max,
-            .recipients_max = recipients_max,
-            .errors_max = ERRORS_MAX,
-            .commands_max = COMMANDS_MAX,
-            .offers_tls = p->tls == LISTENER_TLS_STARTTLS,
-            .auth = o->listeners[i].auth,
-        };
-        e->profile[i] = p;
-    }
-}
-
-void submit_init(struct engine *e)
-{
-    profiles_make(e);
-}
-
-void submit_on_options(struct engine *e)
-{
-    profiles_drop(e);
-    profiles_make(e);
-}
-
-/* Intakes */
-
-static void intake_settled(struct engine *e, struct intake *in)
-{
-    e->unsettled_bytes -= in->counted;
-    in->counted = 0;
-}
-
-static void intake_free(struct engine *e, struct intake *in)
-{
-    for (uint32_t i = 0; i < in->extent_count; i++)
-        queue_unpin(&e->queue, in->extent[i].segment);
-    intake_settled(e, in);
-    buf_close(&in->sender);
-    buf_close(&in->addresses);
-    buf_close(&in->tail);
-    buf_close(&in->client);
-    buf_close(&in->user);
-    body_unref(in->body);
-    mem_free(in->recipient);
-    mem_free(in->extent);
-    mem_free(in->address);
-    mem_free(in);
-    e->intake_count--;
-    spool_release_dead(e);
-}
-
-/* Nobody wants the message any more; appends under way still come back. */
-static void intake_drop(struct engine *e, struct session *s)
+static void drop_intake(struct engine *e, struct session *s)
 {
     struct intake *in = s->intake;
-    if (!in)
-        return;
     s->intake = NULL;
-    in->session = NULL;
-    if (!in->chunks_out && !in->is_storing)
-        intake_free(e, in);
+    if (in)
+        intake_drop(e, in);
 }
 
-static void intake_new(struct engine *e, struct session *s, const struct smtp_server_event *ev)
+static void store_intake(struct engine *e, struct session *s)
 {
-    intake_drop(e, s);
-    struct intake *in = mem_new(sizeof *in);
-    in->session = s;
-    in->began_ms = e->now_ms;
-    in->id = e->last_msgid = msgid_next(e->last_msgid, e->now_ms);
-    in->is_8bit = ev->is_8bit;
-    buf_init(&in->sender, SMTP_PATH_BYTES_MAX);
-    buf_init(&in->addresses, (size_t)QUEUE_RECIPIENTS_MAX * (SMTP_PATH_BYTES_MAX + 1));
-    buf_init(&in->tail, 2 * QUEUE_CHUNK_BYTES);
-    buf_init(&in->client, 512);
-    buf_init(&in->user, 512);
-    buf_add(&in->sender, ev->path_text);
-    mail_header_scan_init(&in->scan);
-    s->intake = in;
-    e->intake_count++;
-}
-
-static void intake_count(struct engine *e, struct intake *in, uint64_t bytes)
-{
-    in->counted += bytes;
-    e->unsettled_bytes += bytes;
-}
-
-/* The oldest 64 KiB of the tail become a record of their own. */
-static void intake_spill(struct engine *e, struct intake *in)
-{
-    if (in->extent_count + in->chunks_out >= QUEUE_EXTENTS_MAX) {
-        in->err = ERR_FULL;
-        buf_clear(&in->tail);
-        return;
-    }
-    struct journal_pos *extent =
-        mem_resize(in->extent, (in->extent_count + in->chunks_out + 1) * sizeof *in->extent);
-    in->extent = extent;
-    in->chunks_out++;
-    uint64_t ticket = ticket_new(e, TICKET_CHUNK, in, 0, in->id);
-    spool_chunk(e, ticket, in->id, engine_keep(e, buf_slice(&in->tail)));
-    buf_clear(&in->tail);
-}
-
-static void intake_body(struct engine *e, struct intake *in, struct slice piece)
-{
-    in->wire_bytes += piece.n;
-    if (in->err)
-        return; /* refused at the end; nothing more is kept */
-    intake_count(e, in, piece.n);
-    if (!in->scan.is_over)
-        (void)mail_header_scan_feed(&in->scan, piece);
-    while (piece.n) {
-        size_t room = QUEUE_CHUNK_BYTES - in->tail.n;
-        struct slice part = slice_head(piece, room);
-        buf_add(&in->tail, part);
-        piece = slice_from(piece, part.n);
-        if (in->tail.n == QUEUE_CHUNK_BYTES)
-            intake_spill(e, in);
-    }
-}
-
-/* The fields we add: Received always; Date and Message-ID where missing (RFC 6409 8.3, 8.4). */
-static void build_prefix(struct engine *e, struct session *s, struct intake *in, struct buf *out)
-{
-    struct msgid_text id = msgid_build(in->id);
     char tls[128];
     int n =
         snprintf(tls, sizeof tls, "%.*s %.*s", SLICE_FMT(s->tls_version), SLICE_FMT(s->tls_cipher));
-    struct mail_received r = {
-        .helo = smtp_server_helo(s->smtp),
-        .peer = s->peer.ip,
-        .by = e->opt->hostname,
-        .protocol =
-            mail_received_protocol(smtp_server_is_esmtp(s->smtp), smtp_server_has_tls(s->smtp),
-                                   smtp_server_user(s->smtp).n > 0, false),
-        .tls = smtp_server_has_tls(s->smtp) ? slice_of(tls, (size_t)n) : SLICE_NONE,
-        .id = slice_of(id.s, MSGID_CHARS),
-        .recipient = in->recipient_count == 1 ? buf_slice(&in->addresses) : SLICE_NONE,
-        .time_ms = e->now_ms,
+    struct ip_text ip = ip_build(&s->peer.ip);
+    bool has_tls = smtp_server_has_tls(s->smtp);
+    struct slice user = smtp_server_user(s->smtp);
+    struct intake_origin origin = {
+        .received = {.helo = smtp_server_helo(s->smtp),
+                     .peer = s->peer.ip,
+                     .protocol = mail_received_protocol(smtp_server_is_esmtp(s->smtp), has_tls,
+                                                        user.n > 0, false),
+                     .tls = has_tls ? slice_of(tls, (size_t)n) : SLICE_NONE},
+        .client = s->is_unix ? SLICE("local") : slice_cstr(ip.s),
+        .user = user,
     };
-    mail_received_build(out, &r);
-    if (!in->scan.has_message_id)
-        mail_message_id_build(out, r.id, e->opt->hostname);
-    if (!in->scan.has_date)
-        mail_date_field_build(e->now_ms, out);
-    if (in->scan.has_no_header)
-        buf_add(out, SLICE("\r\n")); /* all of it is body: our fields need an end */
+    intake_store(e, s->intake, &origin);
 }
-
-static void intake_store(struct engine *e, struct intake *in)
-{
-    struct session *s = in->session;
-    struct buf prefix;
-    buf_init(&prefix, PREFIX_BYTES_MAX);
-    build_prefix(e, s, in, &prefix);
-    struct ip_text peer = ip_build(&s->peer.ip);
-    buf_add(&in->client, s->is_unix ? SLICE("local") : slice_cstr(peer.s));
-    buf_add(&in->user, smtp_server_user(s->smtp));
-
-    char *memory = mem_new(prefix.n + in->tail.n + 1);
-    memcpy(memory, prefix.p, prefix.n);
-    if (in->tail.n)
-        memcpy(memory + prefix.n, in->tail.p, in->tail.n);
-    in->body = body_new(memory, prefix.n + in->tail.n, slice_of(memory, prefix.n),
-                        slice_of(memory + prefix.n, in->tail.n));
-    in->body->extent_count = in->extent_count;
-    in->body->extent = in->extent_count ? (struct journal_pos *)(void *)mem_dup(
-                                              in->extent, in->extent_count * sizeof *in->extent)
-                                        : NULL;
-    in->address = mem_new(in->recipient_count * sizeof *in->address);
-    for (unsigned i = 0; i < in->recipient_count; i++)
-        in->address[i] = slice_of(in->addresses.p + in->recipient[i].at, in->recipient[i].n);
-    in->message = (struct spool_message){
-        .id = in->id,
-        .envelope = {.accepted_ms = e->now_ms,
-                     .wire_bytes = in->wire_bytes + prefix.n,
-                     .is_8bit = in->is_8bit,
-                     .sender = buf_slice(&in->sender),
-                     .user = buf_slice(&in->user),
-                     .client = buf_slice(&in->client),
-                     .message_id = mail_header_message_id(&in->scan),
-                     .recipient_count = in->recipient_count,
-                     .extent_count = in->extent_count,
-                     .prefix_bytes = (uint32_t)prefix.n},
-        .recipient = in->address,
-        .body = in->body,
-    };
-    buf_close(&prefix);
-    buf_close(&in->tail);
-    in->is_storing = true;
-    uint64_t ticket = ticket_new(e, TICKET_MESSAGE, in, 0, in->id);
-    CHECK(spool_message(e, &in->message, ticket, true)); /* the limits above see to it */
-}
-
-/* Sessions */
 
 static void session_free(struct engine *e, struct session *s)
 {
     map_take_id(&e->sessions, s->conn);
-    intake_drop(e, s);
+    drop_intake(e, s);
     timer_stop(e, &s->timer);
     buf_close(&s->held);
     smtp_server_free(s->smtp);
-    profile_unref(s->profile);
+    submit_profile_unref(s->profile);
     mem_free(s);
 }
 
@@ -425,10 +185,12 @@ static struct smtp_answer judge_sender(struct engine *e, struct session *s,
 static void on_mail(struct engine *e, struct session *s, const struct smtp_server_event *ev)
 {
     struct smtp_answer a = judge_sender(e, s, ev);
-    if (a.code)
+    if (a.code) {
         rejected(e, s, "from", ev->path_text, a);
-    else
-        intake_new(e, s, ev);
+    } else {
+        drop_intake(e, s);
+        s->intake = intake_new(e, s, ev->path_text, ev->is_8bit);
+    }
     smtp_server_on_mail(s->smtp, a);
 }
 
@@ -447,60 +209,31 @@ static void on_rcpt(struct engine *e, struct session *s, const struct smtp_serve
         smtp_server_on_recipient(s->smtp, a);
         return;
     }
-    size_t at = in->addresses.n;
-    buf_add(&in->addresses, ev->path_text);
-    if (!ev->address.domain.n) { /* <Postmaster> (RFC 5321 4.1.1.3): ours */
-        buf_add_char(&in->addresses, '@');
-        buf_add(&in->addresses, e->opt->hostname);
-    }
-    if (!(in->recipient_count & (in->recipient_count - 1)))
-        in->recipient =
-            mem_resize(in->recipient,
-                       (in->recipient_count ? in->recipient_count * 2 : 1) * sizeof *in->recipient);
-    in->recipient[in->recipient_count++] = (struct intake_recipient){at, in->addresses.n - at};
+    intake_recipient(in, ev->path_text);
     smtp_server_on_recipient(s->smtp, YES);
-}
-
-/* Did the client name a recipient twice? Then once is enough. */
-static void drop_repeated(struct intake *in)
-{
-    struct map seen;
-    map_init(&seen, in->id);
-    unsigned kept = 0;
-    for (unsigned i = 0; i < in->recipient_count; i++) {
-        struct slice a = slice_of(in->addresses.p + in->recipient[i].at, in->recipient[i].n);
-        if (map_get(&seen, a))
-            continue;
-        map_put(&seen, a, in);
-        in->recipient[kept++] = in->recipient[i];
-    }
-    in->recipient_count = kept;
-    map_close(&seen);
 }
 
 static void on_body_end(struct engine *e, struct session *s)
 {
     struct intake *in = s->intake;
     CHECK(in);
-    mail_header_scan_end(&in->scan);
-    in->is_complete = true;
-    drop_repeated(in);
+    intake_complete(in);
     if (in->scan.received_count > RECEIVED_MAX) {
         struct smtp_answer a = refuse(554, 5, 4, 6, "too many Received fields: a mail loop");
         rejected(e, s, "from", buf_slice(&in->sender), a);
-        intake_drop(e, s);
+        drop_intake(e, s);
         smtp_server_on_message(s->smtp, a, NULL);
         return;
     }
     if (in->err || (!in->chunks_out && !spool_has_room(e, 0))) {
         struct smtp_answer a = full_answer(e);
         rejected(e, s, "from", buf_slice(&in->sender), a);
-        intake_drop(e, s);
+        drop_intake(e, s);
         smtp_server_on_message(s->smtp, a, NULL);
         return;
     }
     if (!in->chunks_out)
-        intake_store(e, in);
+        store_intake(e, s);
 }
 
 static void on_login(struct engine *e, struct session *s, const struct smtp_server_event *ev)
@@ -550,7 +283,7 @@ static bool on_event(struct engine *e, struct session *s, const struct smtp_serv
         break;
     case SMTP_SERVER_BODY_ABORT:
     case SMTP_SERVER_RESET:
-        intake_drop(e, s);
+        drop_intake(e, s);
         break;
     case SMTP_SERVER_CLOSE:
         session_close(e, s);
@@ -740,12 +473,12 @@ void submit_on_chunk(struct engine *e, struct intake *in, enum err err, struct j
     }
     if (in->is_complete && !in->chunks_out) {
         if (!in->err) {
-            intake_store(e, in);
+            store_intake(e, s);
             return;
         }
         struct smtp_answer a = full_answer(e);
         rejected(e, s, "from", buf_slice(&in->sender), a);
-        intake_drop(e, s);
+        drop_intake(e, s);
         smtp_server_on_message(s->smtp, a, NULL);
     }
     resume(e, s);
@@ -796,6 +529,17 @@ void submit_on_stored(struct engine *e, struct intake *in, enum err err, struct 
     resume(e, s);
 }
 
+void submit_init(struct engine *e)
+{
+    submit_profiles_make(e);
+}
+
+void submit_on_options(struct engine *e)
+{
+    submit_profiles_drop(e);
+    submit_profiles_make(e);
+}
+
 uint64_t submit_count(const struct engine *e)
 {
     return e->sessions.count;
@@ -818,5 +562,5 @@ void submit_close(struct engine *e)
     at = 0;
     for (struct map_entry *m; (m = map_next(&e->sessions, &at)); at = 0)
         session_free(e, m->value);
-    profiles_drop(e);
+    submit_profiles_drop(e);
 }

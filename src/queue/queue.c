@@ -56,15 +56,6 @@ static void segment_hold(struct queue *q, uint64_t sequence)
     list_remove(&s->in_dead);
 }
 
-/* It may have been found dead a moment ago: replay meets a message's chunks, and the segment behind
- * them, before the accept record that needs them. */
-static void segment_keep(struct queue *q, uint64_t sequence)
-{
-    struct queue_segment *s = segment_get(q, sequence);
-    s->live++;
-    list_remove(&s->in_dead);
-}
-
 static void segment_drop(struct queue *q, uint64_t sequence)
 {
     struct queue_segment *s = segment_find(q, sequence);

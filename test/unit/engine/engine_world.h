@@ -38,8 +38,8 @@ struct world_conn {
     bool wants_tls_server, wants_tls_client, needs_verify, has_tls;
     unsigned drained_owed;
     struct ip_port address;
-    struct buf sent; /* by the engine */
-    size_t seen;     /* of it by the remote, or by the test */
+    struct buf sent;          /* by the engine */
+    size_t seen;              /* of it by the remote, or by the test */
     bool is_in_data, is_deaf; /* deaf: says nothing more */
     size_t data_at;
     char from[300];
@@ -375,8 +375,8 @@ static inline void world_answered(struct world *w)
     memmove(w->lookup, w->lookup + 1, w->lookup_count * sizeof l);
     static struct dns_answer answer;
     world_answer_from(w->zone, &l, &answer);
-    world_tell(w, (struct engine_event){
-                      .kind = EVENT_ANSWER, .ticket = l.ticket, .answer = &answer});
+    world_tell(w,
+               (struct engine_event){.kind = EVENT_ANSWER, .ticket = l.ticket, .answer = &answer});
 }
 
 /* --- remote servers --- */
@@ -398,8 +398,8 @@ static inline const struct world_rule *world_rule(struct world *w, const struct 
 
 static inline void world_bytes(struct world *w, uint64_t conn, const char *text)
 {
-    world_tell(w, (struct engine_event){
-                      .kind = EVENT_BYTES, .conn = conn, .bytes = slice_cstr(text)});
+    world_tell(w,
+               (struct engine_event){.kind = EVENT_BYTES, .conn = conn, .bytes = slice_cstr(text)});
 }
 
 static inline void world_closed(struct world *w, struct world_conn *c, enum err err,
@@ -540,8 +540,8 @@ static inline bool world_remote_step(struct world *w, struct world_conn *c)
             return true;
         }
         c->is_connected = true;
-        world_tell(w, (struct engine_event){
-                          .kind = EVENT_CONNECTED, .conn = c->id, .peer = c->address});
+        world_tell(
+            w, (struct engine_event){.kind = EVENT_CONNECTED, .conn = c->id, .peer = c->address});
         if (c->is_open && !c->wants_tls_client)
             (void)world_remote_says(w, c, "CONNECT", "220 mx ESMTP");
         return true;
@@ -670,10 +670,12 @@ static inline struct world *world_new(void)
     struct world *w = mem_new(sizeof *w);
     engine_options_default(&w->opt);
     w->opt.hostname = SLICE("relay.example");
-    w->listener[0] = (struct engine_listener){
-        .address = SLICE("127.0.0.1:587"), .tls = LISTENER_TLS_STARTTLS, .auth = SMTP_AUTH_REQUIRED};
-    w->listener[1] = (struct engine_listener){
-        .address = SLICE("127.0.0.1:465"), .tls = LISTENER_TLS_IMPLICIT, .auth = SMTP_AUTH_REQUIRED};
+    w->listener[0] = (struct engine_listener){.address = SLICE("127.0.0.1:587"),
+                                              .tls = LISTENER_TLS_STARTTLS,
+                                              .auth = SMTP_AUTH_REQUIRED};
+    w->listener[1] = (struct engine_listener){.address = SLICE("127.0.0.1:465"),
+                                              .tls = LISTENER_TLS_IMPLICIT,
+                                              .auth = SMTP_AUTH_REQUIRED};
     w->opt.listeners = w->listener;
     w->opt.listener_count = 2;
     w->now_ms = 1760000000000;

@@ -43,7 +43,11 @@ static const struct {
     enum note_kind fate;
     const char *log;
 } roads[] = {
-    {"MX by preference", "r@a.example", {"9.1.0.1", "9.1.0.2"}, NOTE_DEFERRED, "connection refused"},
+    {"MX by preference",
+     "r@a.example",
+     {"9.1.0.1", "9.1.0.2"},
+     NOTE_DEFERRED,
+     "connection refused"},
     {"IPv6 before IPv4", "r@b.example", {"2600::b", "9.2.0.1"}, NOTE_DEFERRED, "refused"},
     {"no MX: the name itself", "r@implicit.example", {"9.3.0.1"}, NOTE_DEFERRED, "refused"},
     {"an address literal", "r@[9.9.0.9]", {"9.9.0.9"}, NOTE_DEFERRED, "refused"},
@@ -276,8 +280,7 @@ static void a_line_dies_when_all_is_decided(void **state)
         const char *shown;
         struct world_rule rules[4];
     } rows[] = {
-        {"550 to the only recipient, then closed",
-         {{"9.1.0.1", "RCPT", "550 5.1.1 no!", 0}, {0}}},
+        {"550 to the only recipient, then closed", {{"9.1.0.1", "RCPT", "550 5.1.1 no!", 0}, {0}}},
         {"550, and closed instead of an answer to DATA",
          {{"9.1.0.1", "RCPT", "550 5.1.1 no", 0}, {"9.1.0.1", "DATA", NULL, 0}, {0}}},
         {"550 to MAIL, then closed", {{"9.1.0.1", "MAIL", "550 5.7.1 no!", 0}, {0}}},
@@ -332,6 +335,38 @@ static void a_dead_destination_is_probed_by_one(void **state)
     assert_int_equal(w->notes[NOTE_DELIVERED], 100);
     assert_int_equal(world_stats(w).destinations_in_trouble, 0);
     world_all_done(w);
+    world_down(w);
+}
+
+/* The last line of a destination goes, and its remaining message finds that the domain has
+ * vanished: the destination ends in the middle of it. */
+static void a_destination_ends_with_its_last_line(void **state)
+{
+    static struct slice some[] = {SLICE_INIT("x@a.example")};
+    static struct engine_route routes[] = {{.recipients = some, .recipient_count = 1}};
+    struct world_rule rules[] = {{NULL, "DOT", "250 ok!", 0}, {0}};
+    struct world *w = world_new();
+    w->opt.out_connections_per_destination_max = 1;
+    w->opt.routes = routes; /* direct too, but a destination of its own */
+    w->opt.route_count = 1;
+    w->rules = rules;
+    world_start(w);
+    world_submit(w, "", "r@a.example");
+    world_submit(w, "", "q@a.example");
+    while (!world_conn(w, 2) || !strstr(buf_cstr(&world_conn(w, 2)->sent), "hello"))
+        assert_true(world_step(w));
+    w->holds_remotes = true;
+    world_pass(w, 301000);
+    w->zone = "b.example A 9.9.9.9\n";
+    world_submit(w, "", "x@a.example");
+    world_pass(w, 1000);
+    assert_int_equal(w->notes[NOTE_BOUNCED], 1);
+    w->holds_remotes = false;
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_BOUNCED], 2);
+    assert_int_equal(w->notes[NOTE_DELIVERED], 1);
+    world_all_done(w);
+    assert_int_equal(world_stats(w).destinations, 0);
     world_down(w);
 }
 
@@ -457,7 +492,8 @@ static void tls_of_the_delivery(void **state)
         {"verified, broken", DELIVERY_TLS_VERIFY, true, true, 0, false},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct world_rule rules[] = {{"9.1.0.1", "TLS", "fail", 0}, {"9.1.0.2", "TLS", "fail", 0}, {0}};
+        struct world_rule rules[] = {
+            {"9.1.0.1", "TLS", "fail", 0}, {"9.1.0.2", "TLS", "fail", 0}, {0}};
         struct world *w = world_new();
         w->opt.delivery_tls = rows[i].tls;
         w->offers_tls = rows[i].is_offered;
@@ -471,8 +507,8 @@ static void tls_of_the_delivery(void **state)
         for (unsigned k = 0; k < w->conn_count; k++) {
             const struct world_conn *c = w->conn[k];
             needs_verify |= c->is_out && c->needs_verify;
-            was_mail_before_tls |= c->is_out && !c->has_tls &&
-                                   strstr(buf_cstr(&w->conn[k]->sent), "MAIL FROM");
+            was_mail_before_tls |=
+                c->is_out && !c->has_tls && strstr(buf_cstr(&w->conn[k]->sent), "MAIL FROM");
         }
         assert_int_equal(needs_verify, rows[i].tls == DELIVERY_TLS_VERIFY);
         if (was_mail_before_tls != (rows[i].delivered && !rows[i].has_tls))
@@ -677,6 +713,7 @@ int main(void)
         cmocka_unit_test(a_line_dies_when_all_is_decided),
         cmocka_unit_test(a_line_dies_after_the_dot),
         cmocka_unit_test(a_dead_destination_is_probed_by_one),
+        cmocka_unit_test(a_destination_ends_with_its_last_line),
         cmocka_unit_test(a_connection_is_used_again),
         cmocka_unit_test(the_remote_leaves_first),
         cmocka_unit_test(an_old_connection_is_no_fault_of_the_message),

@@ -21,8 +21,8 @@ static void recipients_with_different_fates(void **state)
                                  {0}};
     struct world *w = world_up();
     w->rules = rules;
-    uint64_t id = world_submit(
-        w, "s@sender.example", "good@a.example late@a.example bad@a.example many@a.example");
+    uint64_t id = world_submit(w, "s@sender.example",
+                               "good@a.example late@a.example bad@a.example many@a.example");
     world_settle(w);
     assert_string_equal(mail_to(w, "good")->to, "good@a.example ");
     assert_int_equal(w->notes[NOTE_DELIVERED], 2); /* and the report */
@@ -72,14 +72,16 @@ static void refusals_of_the_whole_message(void **state)
         w->rules = rules;
         world_submit(w, "s@sender.example", "r@a.example q@a.example");
         world_settle(w);
-        if (w->notes[NOTE_BOUNCED] != rows[i].bounced || w->notes[NOTE_DEFERRED] != rows[i].deferred)
+        if (w->notes[NOTE_BOUNCED] != rows[i].bounced ||
+            w->notes[NOTE_DEFERRED] != rows[i].deferred)
             fail_msg("%s:\n%s", rows[i].shown, buf_cstr(&w->log));
         assert_int_equal(w->notes[NOTE_REPORTED], rows[i].bounced ? 1 : 0);
         world_down(w);
     }
 }
 
-/* The fate counts only when its report is on disk, and a report that cannot be stored is made again. */
+/* The fate counts only when its report is on disk, and a report that cannot be stored is made
+ * again. */
 static void a_report_is_on_disk_before_the_fate(void **state)
 {
     struct world_rule rules[] = {{"9.1.0.1", "RCPT", "550 5.1.1 no", 0}, {0}};
@@ -521,9 +523,8 @@ static void deleted_messages_go_without_a_report(void **state)
 static void deleted_at_any_step(void **state)
 {
     for (int steps = 0; steps < 60; steps++) {
-        struct world_rule rules[] = {{NULL, "RCPT TO:<late", "450 4.2.0 busy", 0},
-                                     {"9.1.0.1", "CONNECT", "refuse", 1},
-                                     {0}};
+        struct world_rule rules[] = {
+            {NULL, "RCPT TO:<late", "450 4.2.0 busy", 0}, {"9.1.0.1", "CONNECT", "refuse", 1}, {0}};
         struct world *w = world_up();
         w->rules = rules;
         uint64_t id = world_submit(w, "s@sender.example", "r@a.example late@a.example r@b.example");

@@ -76,9 +76,10 @@ static void pipelined_messages_wait_their_turn(void **state)
 {
     struct world *w = world_up();
     struct world_conn *c = world_client(w);
-    world_say(w, c, "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<r@a.example>\r\nDATA\r\n"
-                    "x: y\r\n\r\n1\r\n.\r\n"
-                    "MAIL FROM:<>\r\nRCPT TO:<r@b.example>\r\nDATA\r\n");
+    world_say(w, c,
+              "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<r@a.example>\r\nDATA\r\n"
+              "x: y\r\n\r\n1\r\n.\r\n"
+              "MAIL FROM:<>\r\nRCPT TO:<r@b.example>\r\nDATA\r\n");
     assert_int_equal(w->append_count, 1);
     assert_false(c->is_reading);
     world_appended(w, 0, ERR_OK);
@@ -143,8 +144,9 @@ static void strangers_may_not_relay(void **state)
         w->listener[0].auth = modes[i];
         world_start(w);
         struct world_conn *c = world_client_of(w, "9.9.9.9", 0);
-        world_say(w, c, "EHLO x\r\nMAIL FROM:<s@sender.example>\r\nRCPT TO:<r@a.example>\r\n"
-                        "DATA\r\n");
+        world_say(w, c,
+                  "EHLO x\r\nMAIL FROM:<s@sender.example>\r\nRCPT TO:<r@a.example>\r\n"
+                  "DATA\r\n");
         const char *heard = world_heard(c);
         assert_null(strstr(heard, "354"));
         assert_true(strstr(heard, "\r\n550 5.7.1") || strstr(heard, "\r\n530 5.7.0"));
@@ -245,8 +247,9 @@ static void the_client_leaves_before_the_answer(void **state)
         struct world *w = world_with_users();
         struct world_conn *c = world_client_of(w, "9.9.9.9", 0);
         log_in(w, c, LOGIN_OK);
-        world_say(w, c, "MAIL FROM:<a@sender.example>\r\nRCPT TO:<r@a.example>\r\nDATA\r\n"
-                        "Message-ID: <1@x>\r\n\r\nhello\r\n.\r\n");
+        world_say(w, c,
+                  "MAIL FROM:<a@sender.example>\r\nRCPT TO:<r@a.example>\r\nDATA\r\n"
+                  "Message-ID: <1@x>\r\n\r\nhello\r\n.\r\n");
         world_closed(w, c, ERR_CLOSED, "end of file");
         world_appended(w, 0, is_failing ? ERR_SYSTEM : ERR_OK);
         assert_int_equal(world_stats(w).messages, !is_failing);
@@ -585,8 +588,8 @@ static void implicit_tls_greets_after_the_handshake(void **state)
 
 static void events_of_unknown_connections_are_nothing(void **state)
 {
-    static const enum engine_event_kind kinds[] = {EVENT_BYTES, EVENT_DRAINED, EVENT_CLOSED,
-                                                   EVENT_CONNECTED, EVENT_TLS_UP, EVENT_LOGIN};
+    static const enum engine_event_kind kinds[] = {EVENT_BYTES,     EVENT_DRAINED, EVENT_CLOSED,
+                                                   EVENT_CONNECTED, EVENT_TLS_UP,  EVENT_LOGIN};
     struct world *w = world_up();
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         for (uint64_t conn = 90; conn < 92; conn++)

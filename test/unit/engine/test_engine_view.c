@@ -91,8 +91,8 @@ static bool is_json(struct slice s)
 static void the_checker_checks(void **state)
 {
     static const char *const good[] = {"[]", "{}", "[1,-2,true,null,\"a\\\"b\"]", "{\"a\":[{}]}"};
-    static const char *const bad[] = {"",       "[",      "[1,]",   "{\"a\"}", "[1 2]", "nul",
-                                      "[\"a]",  "[]x",    "{1:2}",  "\"\x01\"", "[,1]"};
+    static const char *const bad[] = {"",      "[",   "[1,]",  "{\"a\"}",  "[1 2]", "nul",
+                                      "[\"a]", "[]x", "{1:2}", "\"\x01\"", "[,1]"};
     for (size_t i = 0; i < COUNT_OF(good); i++)
         assert_true(is_json(slice_cstr(good[i])));
     for (size_t i = 0; i < COUNT_OF(bad); i++)
@@ -234,8 +234,8 @@ static void states_are_named(void **state)
     struct world *w = world_up();
     w->rules = rules;
     world_operator(w, OPERATOR_PAUSE, 0, "sender.example");
-    uint64_t id = world_submit(
-        w, "s@x.example", "r@a.example r@b.example r@implicit.example r@sender.example");
+    uint64_t id = world_submit(w, "s@x.example",
+                               "r@a.example r@b.example r@implicit.example r@sender.example");
     uint64_t second = world_submit(w, "s@x.example", "r@b.example");
     struct buf out;
     buf_init(&out, 1 << 20);

@@ -1,0 +1,200 @@
+/* intake.c -- see the header. */
+#include "intake.h"
+
+#include "base/msgid.h"
+#include "mail/date.h"
+
+#include <string.h>
+
+enum { PREFIX_BYTES_MAX = 8192 };
+
+static void intake_settled(struct engine *e, struct intake *in)
+{
+    e->unsettled_bytes -= in->counted;
+    in->counted = 0;
+}
+
+void intake_free(struct engine *e, struct intake *in)
+{
+    for (uint32_t i = 0; i < in->extent_count; i++)
+        queue_unpin(&e->queue, in->extent[i].segment);
+    intake_settled(e, in);
+    buf_close(&in->sender);
+    buf_close(&in->addresses);
+    buf_close(&in->tail);
+    buf_close(&in->client);
+    buf_close(&in->user);
+    body_unref(in->body);
+    mem_free(in->recipient);
+    mem_free(in->extent);
+    mem_free(in->address);
+    mem_free(in);
+    e->intake_count--;
+    spool_release_dead(e);
+}
+
+void intake_drop(struct engine *e, struct intake *in)
+{
+    in->session = NULL;
+    if (!in->chunks_out && !in->is_storing)
+        intake_free(e, in);
+}
+
+struct intake *intake_new(struct engine *e, struct session *s, struct slice sender, bool is_8bit)
+{
+    struct intake *in = mem_new(sizeof *in);
+    in->session = s;
+    in->began_ms = e->now_ms;
+    in->id = e->last_msgid = msgid_next(e->last_msgid, e->now_ms);
+    in->is_8bit = is_8bit;
+    buf_init(&in->sender, SMTP_PATH_BYTES_MAX);
+    buf_init(&in->addresses, (size_t)QUEUE_RECIPIENTS_MAX * (SMTP_PATH_BYTES_MAX + 1));
+    buf_init(&in->tail, 2 * QUEUE_CHUNK_BYTES);
+    buf_init(&in->client, 512);
+    buf_init(&in->user, 512);
+    buf_add(&in->sender, sender);
+    mail_header_scan_init(&in->scan);
+    e->intake_count++;
+    return in;
+}
+
+static void intake_count(struct engine *e, struct intake *in, uint64_t bytes)
+{
+    in->counted += bytes;
+    e->unsettled_bytes += bytes;
+}
+
+/* The oldest 64 KiB of the tail become a record of their own. */
+static void intake_spill(struct engine *e, struct intake *in)
+{
+    if (in->extent_count + in->chunks_out >= QUEUE_EXTENTS_MAX) {
+        in->err = ERR_FULL;
+        buf_clear(&in->tail);
+        return;
+    }
+    struct journal_pos *extent =
+        mem_resize(in->extent, (in->extent_count + in->chunks_out + 1) * sizeof *in->extent);
+    in->extent = extent;
+    in->chunks_out++;
+    uint64_t ticket = ticket_new(e, TICKET_CHUNK, in, 0, in->id);
+    spool_chunk(e, ticket, in->id, engine_keep(e, buf_slice(&in->tail)));
+    buf_clear(&in->tail);
+}
+
+void intake_body(struct engine *e, struct intake *in, struct slice piece)
+{
+    in->wire_bytes += piece.n;
+    if (in->err)
+        return; /* refused at the end; nothing more is kept */
+    intake_count(e, in, piece.n);
+    if (!in->scan.is_over)
+        (void)mail_header_scan_feed(&in->scan, piece);
+    while (piece.n) {
+        size_t room = QUEUE_CHUNK_BYTES - in->tail.n;
+        struct slice part = slice_head(piece, room);
+        buf_add(&in->tail, part);
+        piece = slice_from(piece, part.n);
+        if (in->tail.n == QUEUE_CHUNK_BYTES)
+            intake_spill(e, in);
+    }
+}
+
+void intake_recipient(struct intake *in, struct slice address)
+{
+    size_t at = in->addresses.n;
+    buf_add(&in->addresses, address);
+    unsigned n = in->recipient_count;
+    if (!(n & (n - 1))) /* a power of two: full */
+        in->recipient = mem_resize(in->recipient, (n ? n * 2 : 1) * sizeof *in->recipient);
+    in->recipient[in->recipient_count++] = (struct intake_address){at, in->addresses.n - at};
+}
+
+/* Did the client name a recipient twice? Then once is enough. */
+static void drop_repeated(struct intake *in)
+{
+    struct map seen;
+    map_init(&seen, in->id);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < in->recipient_count; i++) {
+        struct slice a = slice_of(in->addresses.p + in->recipient[i].at, in->recipient[i].n);
+        if (map_get(&seen, a))
+            continue;
+        map_put(&seen, a, in);
+        in->recipient[kept++] = in->recipient[i];
+    }
+    in->recipient_count = kept;
+    map_close(&seen);
+}
+
+void intake_complete(struct intake *in)
+{
+    mail_header_scan_end(&in->scan);
+    in->is_complete = true;
+    drop_repeated(in);
+}
+
+/* The fields we add: Received always; Date and Message-ID where missing (RFC 6409 8.3, 8.4). */
+static void build_prefix(struct engine *e, struct intake *in, const struct intake_origin *origin,
+                         struct buf *out)
+{
+    struct msgid_text id = msgid_build(in->id);
+    struct mail_received r = origin->received;
+    r.by = e->opt->hostname;
+    r.id = slice_of(id.s, MSGID_CHARS);
+    r.recipient = in->recipient_count == 1 ? buf_slice(&in->addresses) : SLICE_NONE;
+    r.time_ms = e->now_ms;
+    mail_received_build(out, &r);
+    if (!in->scan.has_message_id)
+        mail_message_id_build(out, r.id, e->opt->hostname);
+    if (!in->scan.has_date)
+        mail_date_field_build(e->now_ms, out);
+    if (in->scan.has_no_header)
+        buf_add(out, SLICE("\r\n")); /* all of it is body: our fields need an end */
+}
+
+static void make_body(struct intake *in, struct slice prefix)
+{
+    struct slice tail = buf_slice(&in->tail);
+    char *memory = mem_new(prefix.n + tail.n + 1);
+    memcpy(memory, prefix.p, prefix.n);
+    if (tail.n)
+        memcpy(memory + prefix.n, tail.p, tail.n);
+    in->body = body_new(memory, prefix.n + tail.n, slice_of(memory, prefix.n),
+                        slice_of(memory + prefix.n, tail.n));
+    in->body->extent_count = in->extent_count;
+    if (in->extent_count)
+        in->body->extent = (void *)mem_dup(in->extent, in->extent_count * sizeof *in->extent);
+    buf_close(&in->tail);
+}
+
+void intake_store(struct engine *e, struct intake *in, const struct intake_origin *origin)
+{
+    struct buf prefix;
+    buf_init(&prefix, PREFIX_BYTES_MAX);
+    build_prefix(e, in, origin, &prefix);
+    buf_add(&in->client, origin->client);
+    buf_add(&in->user, origin->user);
+    make_body(in, buf_slice(&prefix));
+    in->address = mem_new(in->recipient_count * sizeof *in->address);
+    for (unsigned i = 0; i < in->recipient_count; i++)
+        in->address[i] = slice_of(in->addresses.p + in->recipient[i].at, in->recipient[i].n);
+    in->message = (struct spool_message){
+        .id = in->id,
+        .envelope = {.accepted_ms = e->now_ms,
+                     .wire_bytes = in->wire_bytes + prefix.n,
+                     .is_8bit = in->is_8bit,
+                     .sender = buf_slice(&in->sender),
+                     .user = buf_slice(&in->user),
+                     .client = buf_slice(&in->client),
+                     .message_id = mail_header_message_id(&in->scan),
+                     .recipient_count = in->recipient_count,
+                     .extent_count = in->extent_count,
+                     .prefix_bytes = (uint32_t)prefix.n},
+        .recipient = in->address,
+        .body = in->body,
+    };
+    buf_close(&prefix);
+    in->is_storing = true;
+    uint64_t ticket = ticket_new(e, TICKET_MESSAGE, in, 0, in->id);
+    CHECK(spool_message(e, &in->message, ticket, true)); /* the limits above see to it */
+}

@@ -1,0 +1,56 @@
+/* intake.h -- a message while it arrives: from MAIL until its accept record is on disk.
+ *
+ *   pieces -> tail (64 KiB), overflow -> chunk records -> [complete] -> all chunks on disk ->
+ * accept record
+ *
+ * Owned by its session; when that is gone, by the appends under way, which come back to submit. */
+#pragma once
+
+#include "engine_core.h"
+#include "mail/header.h"
+#include "mail/received.h"
+
+struct intake_address {
+    size_t at, n; /* in addresses */
+};
+
+struct intake {
+    struct session *session; /* NULL: gone, nobody to answer */
+    uint64_t id;
+    int64_t began_ms;
+    struct buf sender;
+    struct buf addresses;
+    struct intake_address *recipient;
+    unsigned recipient_count;
+    bool is_8bit;
+    bool is_complete; /* the final dot has come */
+    bool is_storing;  /* the accept record is on its way */
+    enum err err;     /* a chunk could not be written */
+    struct mail_header_scan scan;
+    struct buf tail;
+    uint64_t wire_bytes; /* received so far */
+    uint64_t counted;    /* in engine.unsettled_bytes */
+    struct journal_pos *extent;
+    uint32_t extent_count;
+    unsigned chunks_out;
+    struct body *body;
+    struct slice *address; /* of the spool message below */
+    struct spool_message message;
+    struct buf client, user; /* the session may be gone before the record is on disk */
+};
+
+/* Where it comes from, as Received and the queue tell it. */
+struct intake_origin {
+    struct mail_received received; /* by, id, recipient and time are filled in */
+    struct slice client, user;
+};
+
+struct intake *intake_new(struct engine *e, struct session *s, struct slice sender, bool is_8bit);
+void intake_free(struct engine *e, struct intake *in);
+/* Nobody wants the message any more; appends under way still come back. */
+void intake_drop(struct engine *e, struct intake *in);
+void intake_recipient(struct intake *in, struct slice address);
+void intake_body(struct engine *e, struct intake *in, struct slice piece);
+void intake_complete(struct intake *in); /* the final dot has come */
+/* All chunks are on disk: the accept record goes out. */
+void intake_store(struct engine *e, struct intake *in, const struct intake_origin *origin);

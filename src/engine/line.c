@@ -1,0 +1,172 @@
+/* line.c -- see the header. */
+#include "line.h"
+
+enum {
+    IDLE_MS = 5000, /* an open connection waits this long for the next message */
+    QUIT_MS = 10000,
+    REPLY_BYTES_MAX = 500,
+};
+
+void line_drop_transaction(struct line *l)
+{
+    mem_free(l->recipient);
+    mem_free(l->index);
+    l->recipient = NULL;
+    l->index = NULL;
+    l->recipient_count = 0;
+    body_unref(l->body);
+    l->body = NULL;
+    l->waits_body = false;
+}
+
+void line_drop_results(struct line *l)
+{
+    for (uint32_t i = 0; i < l->result_count; i++)
+        mem_free((char *)(uintptr_t)l->result[i].reply.p);
+    mem_free(l->result);
+    l->result = NULL;
+    l->result_count = 0;
+}
+
+void line_leave_idle(struct line *l)
+{
+    if (!list_has(&l->in_idle))
+        return;
+    list_remove(&l->in_idle);
+    l->destination->idle_count--;
+}
+
+void line_hang_up(struct engine *e, struct line *l, bool is_open)
+{
+    if (l->conn) {
+        map_take_id(&e->lines, l->conn);
+        if (is_open)
+            engine_close_conn(e, l->conn, true);
+    }
+    l->conn = 0;
+    smtp_client_free(l->smtp);
+    l->smtp = NULL;
+    l->messages = 0;
+    l->tls_version = SLICE_NONE;
+    l->is_verified = false;
+    timer_stop(e, &l->timer);
+}
+
+void line_free(struct engine *e, struct line *l)
+{
+    struct destination *d = l->destination;
+    CHECK(!l->job);
+    line_leave_idle(l);
+    list_remove(&l->in_destination);
+    d->line_count--;
+    timer_stop(e, &l->timer);
+    line_drop_transaction(l);
+    line_drop_results(l);
+    target_list_unref(l->targets);
+    mem_free(l);
+    schedule_on_line_gone(e, d);
+}
+
+void line_note(struct engine *e, struct line *l, enum note_kind kind, const char *reason)
+{
+    const struct target *t = line_target(l);
+    struct note *n = engine_note(e, kind, l->job ? l->job->message->id : 0);
+    engine_tell(e, n, "destination", slice_cstr(l->destination->name));
+    engine_tell(e, n, "host", slice_cstr(t->host));
+    struct ip_text ip = ip_port_build(&t->address);
+    engine_tell(e, n, "ip", slice_cstr(ip.s));
+    if (l->tls_version.n)
+        engine_tell(e, n, "tls", l->tls_version);
+    if (reason)
+        engine_tell(e, n, "reason", slice_cstr(reason));
+}
+
+void line_flush(struct engine *e, struct line *l, bool wants_drained)
+{
+    struct slice out = smtp_client_output(l->smtp);
+    if (!out.n)
+        return;
+    engine_send(e, l->conn, out, wants_drained);
+    smtp_client_sent(l->smtp, out.n);
+}
+
+void line_watch(struct engine *e, struct line *l)
+{
+    uint32_t wait = smtp_client_wait(l->smtp);
+    if (l->watched_state == l->state && l->watched_wait == wait && l->timer.due_ms != INT64_MAX)
+        return;
+    l->watched_state = l->state;
+    l->watched_wait = wait;
+    int64_t ms = smtp_client_timeout_ms(l->smtp);
+    if (l->state == LINE_IDLE)
+        ms = IDLE_MS;
+    else if (l->state == LINE_QUITTING)
+        ms = QUIT_MS;
+    timer_set(e, &l->timer, ms ? e->now_ms + ms : INT64_MAX);
+}
+
+bool line_is_decided(const struct line *l, uint32_t recipient)
+{
+    for (uint32_t i = 0; i < l->result_count; i++)
+        if (l->result[i].recipient == recipient)
+            return true;
+    return false;
+}
+
+void line_add_result(struct line *l, uint32_t recipient, enum attempt_verdict verdict,
+                     struct smtp_status status, const struct smtp_reply *reply, const char *reason)
+{
+    if (!(l->result_count & (l->result_count - 1)))
+        l->result =
+            mem_resize(l->result, (l->result_count ? l->result_count * 2 : 1) * sizeof *l->result);
+    struct buf text;
+    buf_init(&text, REPLY_BYTES_MAX + 1);
+    if (reply)
+        smtp_reply_text(reply, &text, REPLY_BYTES_MAX);
+    l->result[l->result_count++] =
+        (struct attempt_result){.recipient = recipient,
+                                .verdict = verdict,
+                                .status = status,
+                                .reply = slice_of(mem_dup(text.p, text.n), text.n),
+                                .reason = slice_cstr(reason)};
+    buf_close(&text);
+}
+
+bool line_has_undecided(const struct line *l)
+{
+    const struct queue_message *m = l->job->message;
+    for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
+         i = m->recipient[i].next_in_job)
+        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
+            !line_is_decided(l, i))
+            return true;
+    return false;
+}
+
+void line_decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_status status,
+                      const char *reason)
+{
+    const struct queue_message *m = l->job->message;
+    for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
+         i = m->recipient[i].next_in_job)
+        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
+            !line_is_decided(l, i))
+            line_add_result(l, i, verdict, status, NULL, reason);
+}
+
+void line_end_attempt(struct engine *e, struct line *l)
+{
+    const struct target *t = line_target(l);
+    struct ip_text ip = ip_build(&t->address.ip);
+    struct attempt a = {.job = l->job,
+                        .host = slice_cstr(t->host),
+                        .ip = slice_cstr(ip.s),
+                        .tls = l->tls_version,
+                        .result = l->result,
+                        .result_count = l->result_count,
+                        .started_ms = l->started_ms};
+    line_drop_transaction(l);
+    l->job = NULL;
+    outcome_attempt(e, &a);
+    line_drop_results(l);
+}

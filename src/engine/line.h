@@ -1,0 +1,71 @@
+/* line.h -- one outgoing connection, its job, and what the job's recipients were told so far.
+ *
+ * Owned by deliver, which walks it through its states; here are the parts that know nothing of the
+ * walk. */
+#pragma once
+
+#include "engine_core.h"
+
+enum line_state { LINE_CONNECTING, LINE_TALKING, LINE_BUSY, LINE_IDLE, LINE_QUITTING };
+
+struct line {
+    uint64_t conn;
+    enum line_state state;
+    struct destination *destination;
+    struct list in_destination, in_idle;
+    struct target_list *targets;
+    uint32_t target;
+    bool has_no_tls; /* the handshake failed once: opportunistic means plain now */
+    struct smtp_client *smtp;
+    struct smtp_client_options options;
+    struct timer timer;
+    uint32_t watched_wait; /* what the timer runs for */
+    enum line_state watched_state;
+    struct slice tls_version; /* static */
+    bool is_verified;
+    unsigned messages; /* transactions done on this connection */
+    bool was_ready;    /* some target talked to us to the end of its greetings */
+    struct ip_port local;
+    char trouble[256]; /* why the last target was of no use */
+
+    struct job *job;
+    int64_t started_ms;
+    bool waits_body;
+    struct body *body;
+    uint32_t piece; /* next extent to fetch; UINT32_MAX: nothing more to feed */
+    bool is_fetching;
+    struct smtp_client_recipient *recipient;
+    uint32_t *index; /* of recipient[], in the message */
+    uint32_t recipient_count;
+    struct smtp_client_message message;
+    struct attempt_result *result;
+    uint32_t result_count;
+};
+
+static inline const struct target *line_target(const struct line *l)
+{
+    return &l->targets->target[l->target];
+}
+
+void line_free(struct engine *e, struct line *l);
+void line_leave_idle(struct line *l);
+/* The connection ends, not the line: it may go on with its next target. */
+void line_hang_up(struct engine *e, struct line *l, bool is_open);
+void line_drop_transaction(struct line *l);
+void line_drop_results(struct line *l);
+void line_note(struct engine *e, struct line *l, enum note_kind kind, const char *reason);
+void line_flush(struct engine *e, struct line *l, bool wants_drained);
+/* A wait's time-out runs from its beginning: bytes that complete no reply buy a slow server no
+ * time. */
+void line_watch(struct engine *e, struct line *l);
+
+/* What a recipient of the job was told. reason: static, or living until line_end_attempt. */
+void line_add_result(struct line *l, uint32_t recipient, enum attempt_verdict verdict,
+                     struct smtp_status status, const struct smtp_reply *reply, const char *reason);
+bool line_is_decided(const struct line *l, uint32_t recipient);
+bool line_has_undecided(const struct line *l);
+/* The same for all of the job's recipients that are still waiting and undecided. */
+void line_decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_status status,
+                      const char *reason);
+/* Hands the results to outcome; the line has no job afterwards. */
+void line_end_attempt(struct engine *e, struct line *l);
