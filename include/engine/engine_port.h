@@ -71,6 +71,7 @@ struct engine_event {
     enum engine_login login;
     struct journal_pos pos;
     const struct journal_record *record;
+    uint64_t segment_bytes; /* STARTED: size of the journal's segments */
     const struct dns_answer *answer;
     const struct engine_options *options;
     const struct engine_operator *op;

@@ -23,7 +23,7 @@ struct engine_filter {
     unsigned limit;        /* at most this many */
 };
 /* JSON array text of messages, oldest first: [{"id","from","to":[first
- * few],"recipients","bytes","age_s","state","next_try","reason"}...]. *last: id to continue after,
+ * few],"recipients","bytes","age_s","state","next_s","reason"}...]. *last: id to continue after,
  * 0 at the end. */
 void engine_queue_json(const struct engine *e, const struct engine_filter *f, int64_t now_ms,
                        struct buf *out, uint64_t *last);
@@ -33,7 +33,7 @@ void engine_queue_text(const struct engine *e, const struct engine_filter *f, in
 /* Everything known of one message; false: not in the queue. */
 bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, struct buf *out);
 bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, struct buf *out);
-/* Destinations in trouble or paused, worst first, at most limit; JSON array / lines. */
+/* Destinations in trouble or paused, at most limit; JSON array / lines. */
 void engine_destinations_json(const struct engine *e, unsigned limit, int64_t now_ms,
                               struct buf *out);
 void engine_destinations_text(const struct engine *e, unsigned limit, int64_t now_ms,

@@ -102,6 +102,8 @@ void queue_pin(struct queue *q, uint64_t segment);
 void queue_unpin(struct queue *q, uint64_t segment);
 /* Records now go to this segment: older ones may die. */
 void queue_newest(struct queue *q, uint64_t segment);
+/* The n-th oldest segment (n >= 1) that is not dead; 0: there are fewer. */
+uint64_t queue_nth_segment(const struct queue *q, uint64_t n);
 /* The next dead segment, each once; 0: none. */
 uint64_t queue_next_dead(struct queue *q);
 

@@ -59,6 +59,7 @@ void store_kick(struct store *s);
 void store_fetch(struct store *s, uint64_t ticket, uint64_t id, struct journal_pos pos);
 void store_release(struct store *s, uint64_t segment);
 void store_usage(const struct store *s, struct journal_usage *out);
+uint64_t store_segment_bytes(const struct store *s); /* of new segments */
 int64_t store_last_sync_us(const struct store *s); /* duration of the latest write+sync */
 bool store_is_idle(const struct store *s);
 /* Waits for what is in flight, writes and syncs what was appended, unlocks, frees; `closed` may be

@@ -270,7 +270,8 @@ enum err driver_replay(struct driver *d, struct fault *why)
 
 void driver_start(struct driver *d)
 {
-    struct engine_event event = {.kind = EVENT_STARTED};
+    struct engine_event event = {.kind = EVENT_STARTED,
+                                 .segment_bytes = store_segment_bytes(d->store)};
     driver_tell(d, &event);
     load_trust(d);
     uv_prepare_start(&d->prepare, on_prepare);

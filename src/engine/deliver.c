@@ -264,15 +264,19 @@ static void on_ready(struct engine *e, struct line *l)
         go_idle(e, l);
 }
 
+static struct line *line_waiting_for(const struct queue_message *m)
+{
+    for (const struct job *j = m->jobs; j; j = j->next_of_message)
+        if (j->line && j->line->waits_body)
+            return j->line;
+    return NULL;
+}
+
 void deliver_on_body(struct engine *e, struct queue_message *m, enum err err, struct slice why)
 {
     m->is_fetching = false;
-    struct job *next;
-    for (struct job *j = m->jobs; j; j = next) {
-        next = j->next_of_message;
-        struct line *l = j->line;
-        if (!l || !l->waits_body)
-            continue;
+    /* Each step may end jobs of m: look again from the start. */
+    for (struct line *l; !m->is_fetching && (l = line_waiting_for(m));) {
         l->waits_body = false;
         if (!err) {
             carry(e, l);

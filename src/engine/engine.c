@@ -138,6 +138,9 @@ static void fire(struct engine *e, struct timer *t)
     case TIMER_PUMP:
         schedule_pump_wanting(e);
         break;
+    case TIMER_COMPACT:
+        compact_on_timer(e);
+        break;
     }
 }
 
@@ -205,6 +208,7 @@ struct engine *engine_new(const struct engine_options *options, uint64_t seed)
     timer_init(&e->unrecorded_timer, TIMER_UNRECORDED);
     submit_init(e);
     schedule_init(e);
+    compact_init(e);
     resolve_init(e);
     return e;
 }
@@ -217,6 +221,7 @@ void engine_free(struct engine *e)
     deliver_close(e);
     submit_close(e);
     outcome_close(e);
+    compact_close(e);
     for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
         spool_cool(e, m);
     schedule_close(e);
@@ -297,6 +302,10 @@ static void on_fetched(struct engine *e, const struct engine_event *ev)
         outcome_on_header(e, t.owner, ev->err, ev->record);
         return;
     }
+    if (t.kind == TICKET_MOVE_FETCH) {
+        compact_on_fetched(e, ev->err, ev->record);
+        return;
+    }
     CHECK(t.kind == TICKET_BODY);
     struct queue_message *m = queue_find(&e->queue, t.message);
     CHECK(m && m->pending > 0);
@@ -327,6 +336,8 @@ static void on_appended(struct engine *e, const struct engine_event *ev)
         /* The pauses go along: where they stood last would keep every segment after it. */
         if (is_new && e->queue.pauses_segment && t.kind != TICKET_PAUSES)
             spool_pauses(e);
+        if (is_new)
+            compact_on_segment(e);
     }
     switch (t.kind) {
     case TICKET_CHUNK:
@@ -342,10 +353,17 @@ static void on_appended(struct engine *e, const struct engine_event *ev)
     case TICKET_PAUSES:
         spool_on_appended(e, &t, ev->err, ev->pos);
         break;
+    case TICKET_MOVE_CHUNK:
+        compact_on_chunk(e, ev->err, ev->pos);
+        break;
+    case TICKET_MOVE:
+        compact_on_moved(e, ev->err, ev->pos);
+        break;
     case TICKET_BODY:
     case TICKET_PIECE:
     case TICKET_LOOKUP:
     case TICKET_HEADER:
+    case TICKET_MOVE_FETCH:
         CHECK(!"an append's ticket");
     }
     spool_release_dead(e);
@@ -403,6 +421,7 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
         spool_on_record(e, ev->record);
         break;
     case EVENT_STARTED:
+        e->segment_bytes = ev->segment_bytes;
         spool_on_started(e);
         break;
     case EVENT_ACCEPTED:
@@ -453,7 +472,10 @@ static bool has_appends_out(const struct engine *e)
         case TICKET_REPORT:
         case TICKET_OUTCOME:
         case TICKET_PAUSES:
+        case TICKET_MOVE:
             return true;
+        case TICKET_MOVE_CHUNK: /* nobody was promised anything */
+        case TICKET_MOVE_FETCH:
         case TICKET_BODY:
         case TICKET_PIECE:
         case TICKET_LOOKUP:

@@ -31,6 +31,7 @@ enum timer_kind {
     TIMER_REPORT,
     TIMER_UNRECORDED,
     TIMER_PUMP,
+    TIMER_COMPACT,
 };
 struct timer {
     struct heap_node node;
@@ -60,7 +61,10 @@ enum ticket_kind {
     TICKET_BODY,  /* message: its accept record, for lines and reports waiting on it */
     TICKET_PIECE, /* line (by conn): a chunk */
     TICKET_LOOKUP,
-    TICKET_HEADER, /* report: the chunk with the original's header */
+    TICKET_HEADER,     /* report: the chunk with the original's header */
+    TICKET_MOVE_FETCH, /* compaction: a record to be copied */
+    TICKET_MOVE_CHUNK, /* compaction: a copied chunk is written */
+    TICKET_MOVE,       /* compaction: the copied accept record is written */
 };
 struct ticket {
     enum ticket_kind kind;
@@ -127,6 +131,19 @@ struct destination {
     unsigned host_count;
 };
 
+/* Copying what is alive out of the oldest segments; one message at a time. */
+struct compact {
+    struct timer timer;
+    uint64_t target;          /* segments up to this one are to be emptied */
+    struct queue_message *at; /* where the walk is; named by its pending count; NULL: no walk */
+    bool is_moving;           /* at is being copied */
+    struct body *body;        /* of at */
+    char *message_id;         /* owned */
+    uint32_t next_extent;
+    uint64_t *pinned; /* segments of copied chunks, until the accept record names them; owned */
+    uint32_t pinned_count;
+};
+
 struct engine {
     const struct engine_options *opt;
     struct rng rng;
@@ -156,6 +173,8 @@ struct engine {
     struct map unrecorded;    /* messages whose outcome could not be written */
     struct timer unrecorded_timer;
     bool is_pauses_dirty;
+    struct compact compact;
+    uint64_t segment_bytes; /* of the journal; 0: not known, nothing is compacted */
 
     struct map destinations; /* by key */
     struct list wanting;     /* destinations to pump: for want of a connection, or in bulk */
@@ -247,6 +266,15 @@ void spool_cool(struct engine *e, struct queue_message *m); /* the message lets 
 void spool_heat(struct engine *e, struct queue_message *m, struct body *b);
 /* Nothing names it any more and all its recipients are done: forget it if the record is written. */
 void spool_settle(struct engine *e, struct queue_message *m);
+
+/* compact.c: the journal's old segments */
+void compact_init(struct engine *e);
+void compact_on_segment(struct engine *e); /* records now go to a new segment */
+void compact_on_fetched(struct engine *e, enum err err, const struct journal_record *r);
+void compact_on_chunk(struct engine *e, enum err err, struct journal_pos pos);
+void compact_on_moved(struct engine *e, enum err err, struct journal_pos pos);
+void compact_on_timer(struct engine *e);
+void compact_close(struct engine *e);
 
 /* schedule.c: jobs, destinations, when and how many */
 void schedule_init(struct engine *e);

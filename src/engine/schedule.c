@@ -198,9 +198,25 @@ void schedule_arm(struct engine *e, struct job *j)
     timer_set(e, &j->timer, j->line ? INT64_MAX : due);
 }
 
+static void want(struct engine *e, struct destination *d)
+{
+    if (!list_has(&d->in_wanting))
+        list_add_last(&e->wanting, &d->in_wanting);
+}
+
+/* Those that want: now, or step by step when the whole queue is at work. A pump may end jobs, so
+ * nobody walks over jobs meanwhile. */
+static void pump_soon(struct engine *e)
+{
+    if (e->is_bulk)
+        timer_set(e, &e->pump_timer, e->now_ms);
+    else
+        schedule_pump_wanting(e);
+}
+
 void schedule_message(struct engine *e, struct queue_message *m)
 {
-    for (uint32_t i = 0; i < m->recipient_count; i++) {
+    for (uint32_t i = m->recipient_count; i-- > 0;) { /* to the front each: in their order then */
         struct queue_recipient *r = &m->recipient[i];
         if (r->fate != QUEUE_WAITING || r->is_reporting || r->next_in_job != QUEUE_UNASSIGNED)
             continue;
@@ -215,16 +231,15 @@ void schedule_message(struct engine *e, struct queue_message *m)
         if (r->next_ms < j->next_ms)
             j->next_ms = r->next_ms;
     }
-    struct job *next;
-    for (struct job *j = m->jobs; j; j = next) {
-        next = j->next_of_message;
+    for (struct job *j = m->jobs; j; j = j->next_of_message) {
         if (j->line)
             continue;
         if (j->next_ms <= e->now_ms)
             make_ready(e, j, false);
         schedule_arm(e, j);
-        schedule_pump(e, j->destination); /* ends no job at once: look-ups answer later */
+        want(e, j->destination);
     }
+    pump_soon(e);
 }
 
 struct job *schedule_take(struct engine *e, struct destination *d)
@@ -297,12 +312,6 @@ static uint32_t lines_most(const struct engine *e, const struct destination *d)
     return d->lines_most && d->lines_most < most ? d->lines_most : most;
 }
 
-static void want(struct engine *e, struct destination *d)
-{
-    if (!list_has(&d->in_wanting))
-        list_add_last(&e->wanting, &d->in_wanting);
-}
-
 void schedule_pump(struct engine *e, struct destination *d)
 {
     if (!e->is_started || e->is_stopping || list_is_empty(&d->ready) || schedule_is_paused(e, d) ||
@@ -366,6 +375,8 @@ void schedule_on_targets(struct engine *e, struct destination *d, struct target_
 void schedule_trouble(struct engine *e, struct destination *d, struct slice why)
 {
     struct policy_retry p = {e->opt->retry_first_ms, e->opt->retry_max_ms, e->opt->retry_factor};
+    if (d->backoff_until_ms > e->now_ms)
+        return; /* a line that was begun before the first one failed: the same trouble, once */
     if (!d->failures)
         e->trouble_count++;
     d->failures++;
@@ -440,16 +451,15 @@ void schedule_on_timer(struct engine *e, struct timer *t)
 
 static void retry_message(struct engine *e, struct queue_message *m, bool is_first)
 {
-    struct job *next;
-    for (struct job *j = m->jobs; j; j = next) {
-        next = j->next_of_message;
+    for (struct job *j = m->jobs; j; j = j->next_of_message) {
         j->destination->backoff_until_ms = 0;
         if (is_first)
             unready(e, j); /* the one that was asked for goes before all others */
         make_ready(e, j, is_first);
         schedule_arm(e, j);
-        schedule_pump(e, j->destination);
+        want(e, j->destination);
     }
+    pump_soon(e);
 }
 
 void schedule_retry(struct engine *e, struct queue_message *m)

@@ -361,8 +361,11 @@ void submit_on_bytes(struct engine *e, struct session *s, struct slice in)
 
 void submit_on_accepted(struct engine *e, const struct engine_event *ev)
 {
+    if (ev->listener >= e->profile_count) { /* its listener went with a reload */
+        engine_close_conn(e, ev->conn, true);
+        return;
+    }
     struct session *s = mem_new(sizeof *s);
-    CHECK(ev->listener < e->profile_count || e->profile_count == 0);
     s->conn = ev->conn;
     s->profile = e->profile[ev->listener];
     s->profile->refs++;

@@ -115,6 +115,25 @@ void queue_newest(struct queue *q, uint64_t segment)
         segment_consider(q, old);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+uint64_t queue_nth_segment(const struct queue *q, uint64_t n)
+{
+    uint64_t count = 0, *all = mem_new((q->segments.count + 1) * sizeof *all);
+    size_t at = 0;
+    for (struct map_entry *e; (e = map_next(&q->segments, &at));)
+        if (!list_has(&((struct queue_segment *)e->value)->in_dead))
+            all[count++] = ((struct queue_segment *)e->value)->sequence;
+    qsort(all, count, sizeof *all, by_number);
+    uint64_t found = n >= 1 && n <= count ? all[n - 1] : 0;
+    mem_free(all);
+    return found;
+}
+
 uint64_t queue_next_dead(struct queue *q)
 {
     struct list *l = list_take_first(&q->dead);

@@ -328,6 +328,11 @@ void store_usage(const struct store *s, struct journal_usage *out)
         *out = (struct journal_usage){0};
 }
 
+uint64_t store_segment_bytes(const struct store *s)
+{
+    return s->disk.segment_bytes;
+}
+
 int64_t store_last_sync_us(const struct store *s)
 {
     return s->last_sync_us;

@@ -98,6 +98,7 @@ struct world {
     unsigned fetch_count, lookup_count, lookups, fetches;
     uint64_t last_ticket, segment;
     uint32_t offset;
+    uint64_t segment_bytes; /* told at start; 0: no compaction */
     bool is_released[WORLD_SEGMENTS_MAX];
     struct world_mail mail[WORLD_MAILS_MAX];
     unsigned mail_count;
@@ -646,7 +647,7 @@ static inline void world_start(struct world *w)
     }
     w->segment++;
     w->offset = 64;
-    world_tell(w, (struct engine_event){.kind = EVENT_STARTED});
+    world_tell(w, (struct engine_event){.kind = EVENT_STARTED, .segment_bytes = w->segment_bytes});
 }
 
 /* All lines are cut, what was not on disk is lost, and it comes up again. */

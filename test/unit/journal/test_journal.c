@@ -15,7 +15,7 @@
 #include "journal/journal.h"
 #include "journal/journal_recover.h"
 
-enum { SECTOR = 512, FILES_MAX = 64, KINDS = JOURNAL_IO_RETIRE + 1, INSTALLATION = 77 };
+enum { SECTOR = 512, FILES_MAX = 64, RELEASES_MAX = 1000, KINDS = JOURNAL_IO_RETIRE + 1, INSTALLATION = 77 };
 
 /* --- the false disk --- */
 
@@ -31,6 +31,9 @@ struct disk {
     size_t count, bytes;
     struct rng rng;
     unsigned fail_percent;
+    bool fails_records; /* headers can be written, records cannot */
+    uint64_t released[RELEASES_MAX]; /* segments in the order of their release, in this life */
+    size_t released_count;
     uint64_t ios[KINDS], fail_from[KINDS], fail_to[KINDS]; /* n-th to m-th io of a kind fails */
     enum err fail_as;
 };
@@ -113,6 +116,19 @@ static void disk_make(struct disk *d, uint64_t number)
         (struct file){true, number, d->bytes, calloc(1, d->bytes), calloc(1, d->bytes)};
 }
 
+/* Of two released segments the later one may hold the outcome of what the earlier one holds. */
+static void check_order(struct disk *d, uint64_t leaving)
+{
+    size_t turn = 0;
+    while (turn < d->released_count && d->released[turn] != leaving)
+        turn++;
+    for (size_t i = 0; turn < d->released_count && i < turn; i++) {
+        if (disk_find(d, false, d->released[i]))
+            fail_msg("segment %d goes before %d, which was released earlier", (int)leaving,
+                     (int)d->released[i]);
+    }
+}
+
 /* Carries an io out, wholly. */
 static void disk_do(struct disk *d, const struct journal_io *io)
 {
@@ -135,6 +151,7 @@ static void disk_do(struct disk *d, const struct journal_io *io)
         disk_rename(d, true, io->spare, io->segment);
         break;
     case JOURNAL_IO_RETIRE:
+        check_order(d, io->segment);
         if (f && io->spare)
             disk_rename(d, false, io->segment, io->spare);
         else if (f)
@@ -177,6 +194,7 @@ static enum err disk_run(struct disk *d, const struct journal_io *io)
 {
     uint64_t n = ++d->ios[io->kind];
     bool is_failing = (n >= d->fail_from[io->kind] && n <= d->fail_to[io->kind]) ||
+                      (d->fails_records && io->kind == JOURNAL_IO_WRITE && io->offset > 0) ||
                       (d->fail_percent && rng_chance(&d->rng, d->fail_percent));
     if (!is_failing) {
         disk_do(d, io);
@@ -321,8 +339,22 @@ static void world_settle(struct world *w)
     fail_msg("seed %llu: never comes to rest", (unsigned long long)w->seed);
 }
 
+static void remember_release(struct world *w, uint64_t segment)
+{
+    struct disk *d = &w->disk;
+    for (size_t i = 0; i < d->released_count; i++) {
+        if (d->released[i] == segment)
+            return;
+    }
+    if (!journal_segment(w->j, segment))
+        return;
+    assert_true(d->released_count < RELEASES_MAX);
+    d->released[d->released_count++] = segment;
+}
+
 static void world_release(struct world *w, uint64_t segment)
 {
+    remember_release(w, segment);
     for (uint64_t t = 1; t <= w->tickets; t++) {
         if (w->known[t].is_done && w->known[t].pos.segment == segment)
             w->known[t].is_released = true;
@@ -421,6 +453,7 @@ static void world_crash(struct world *w)
         disk_do_half(&w->disk, &w->out[i]);
     w->out_count = 0;
     disk_crash(&w->disk);
+    w->disk.released_count = 0;
     journal_free(w->j);
     w->completed = w->tickets; /* the rest will never be told */
 
@@ -464,7 +497,7 @@ static void world_crash(struct world *w)
         for (uint64_t t = 1; t <= w->tickets && !is_used; t++)
             is_used = w->known[t].is_found && w->known[t].pos.segment == f->sequence;
         if (f->verdict == SEGMENT_GOOD && !is_used)
-            journal_release(w->j, f->sequence);
+            world_release(w, f->sequence);
     }
     journal_survey_close(&survey);
     for (size_t i = 0; i < w->disk.count;) {
@@ -931,6 +964,134 @@ static void numbers_are_never_given_twice(void **state)
     world_close(&w);
 }
 
+/* A record alone, on a disk that is well: there must be a way. */
+static void check_it_works(struct world *w)
+{
+    world_settle(w);
+    for (int i = 0; i < 3; i++) { /* some seconds */
+        journal_flush(w->j);
+        world_settle(w);
+    }
+    assert_int_equal(world_append(w, 1000000 + w->tickets, 100, true, true), ERR_OK);
+    world_settle(w);
+    if (w->known[w->tickets].err)
+        fail_msg("seed %llu: the disk is well, but the journal is not",
+                 (unsigned long long)w->seed);
+}
+
+/* Each new segment takes over the seals of those that died before it, else a long row of failures
+ * leaves a long row of segments, each holding the seal of the one before. */
+static void a_sick_disk_gets_well(void **state)
+{
+    static const struct {
+        const char *shows;
+        bool has_live; /* a message that stays */
+        enum journal_io_kind kind; /* NONE: only records cannot be written */
+    } row[] = {
+        {"records fail, headers do not", true, JOURNAL_IO_NONE},
+        {"the same, and nothing is kept", false, JOURNAL_IO_NONE},
+        {"all writes fail", true, JOURNAL_IO_WRITE},
+        {"all syncs fail", true, JOURNAL_IO_SYNC},
+        {"nothing can be deleted", true, JOURNAL_IO_RETIRE},
+    };
+    for (size_t i = 0; i < COUNT_OF(row); i++) {
+        struct world w;
+        struct journal_usage u;
+        scene_init(&w, 13 + i, 64 * 1024, 64);
+        if (row[i].has_live) {
+            assert_int_equal(world_append(&w, 1, 100, true, true), ERR_OK);
+            world_settle(&w);
+        }
+        w.disk.fails_records = row[i].kind == JOURNAL_IO_NONE || row[i].kind == JOURNAL_IO_RETIRE;
+        if (row[i].kind)
+            w.disk.fail_to[row[i].kind] = UINT64_MAX;
+        for (int k = 0; k < 100; k++) {
+            if (world_append(&w, 2, 100, k % 2, true) == ERR_OK)
+                world_settle(&w);
+            journal_usage(w.j, &u);
+            if (getenv("DBG")) fprintf(stderr, "%d: seg %d err %d bytes %d unsealed %d\n", k, (int)u.segments, (int)w.known[w.tickets].err, (int)u.bytes/65536,(int)u.unsealed);
+            if (u.segments > 24)
+                fail_msg("%s: %d segments", row[i].shows, (int)u.segments);
+        }
+        w.disk.fails_records = false;
+        memset(w.disk.fail_to, 0, sizeof w.disk.fail_to);
+        check_it_works(&w);
+        journal_usage(w.j, &u);
+        if (u.segments > 3 || u.unsealed > 0)
+            fail_msg("%s: %d segments, %d unsealed stay", row[i].shows, (int)u.segments,
+                     (int)u.unsealed);
+        world_crash(&w);
+        world_settle(&w);
+        world_close(&w);
+    }
+}
+
+/* Segment 1 is sealed and lives, 2 holds its seal, 3 and 4 are full of other things. */
+static void with_a_seal(struct world *w, uint64_t seed, uint64_t segments)
+{
+    scene_init(w, seed, 64 * 1024, segments);
+    assert_int_equal(world_append(w, 1, 1000, true, true), ERR_OK);
+    world_settle(w);
+    w->disk.fails_records = true;
+    assert_int_equal(world_append(w, 2, 1000, true, true), ERR_OK);
+    world_settle(w);
+    w->disk.fails_records = false;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(world_append(w, 3, 60000, true, true), ERR_OK);
+        world_settle(w);
+    }
+    assert_int_equal(w->known[1].pos.segment, 1);
+    assert_int_equal(w->known[3].pos.segment, 2);
+    assert_int_equal(w->known[5].pos.segment, 4);
+}
+
+static void segments_go_in_the_order_of_their_release(void **state)
+{
+    struct world w;
+    with_a_seal(&w, 30, 8);
+    world_release(&w, 2); /* message 3 was finished in segment 3 */
+    world_release(&w, 3);
+    world_settle(&w);
+    assert_null(journal_segment(w.j, 2)); /* not for ever: its seal went elsewhere */
+    assert_null(journal_segment(w.j, 3));
+    assert_non_null(journal_segment(w.j, 1));
+    world_crash(&w);
+    assert_true(w.known[1].is_found);
+    assert_false(w.known[2].is_found);
+    world_settle(&w);
+    world_close(&w);
+
+    /* The younger one first, if it was released first. */
+    with_a_seal(&w, 31, 8);
+    world_release(&w, 3);
+    world_settle(&w);
+    assert_null(journal_segment(w.j, 3));
+    world_close(&w);
+}
+
+/* Else the space of all that was released would never come back. */
+static void a_seal_moves_though_no_space_is_left(void **state)
+{
+    struct world w;
+    struct journal_usage u;
+    with_a_seal(&w, 32, 6);
+    while (world_append(&w, 3, 60000, true, false) == ERR_OK)
+        world_settle(&w);
+    journal_usage(w.j, &u);
+    assert_int_equal(u.segments, 10);
+    world_release(&w, 2);
+    for (uint64_t s = 3; s < 10; s++)
+        world_release(&w, s);
+    check_it_works(&w);
+    journal_usage(w.j, &u);
+    assert_true(u.segments <= 4);
+    assert_non_null(journal_segment(w.j, 1));
+    world_crash(&w);
+    assert_false(w.known[2].is_found);
+    world_settle(&w);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -947,6 +1108,9 @@ int main(void)
         cmocka_unit_test(a_seal_is_written_at_once_and_hides_what_failed),
         cmocka_unit_test(a_lost_chunk_fails_its_accept),
         cmocka_unit_test(numbers_are_never_given_twice),
+        cmocka_unit_test(a_sick_disk_gets_well),
+        cmocka_unit_test(segments_go_in_the_order_of_their_release),
+        cmocka_unit_test(a_seal_moves_though_no_space_is_left),
         cmocka_unit_test(any_crash_keeps_the_promises),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
