@@ -118,8 +118,8 @@ static void whatever_goes_wrong_the_message_stays(void **state)
             struct world *w = up();
             large_message(w, "late@a.example");
             flow(w, 5);
-            world_new_segment(w);
             world_submit(w, "s@sender.example", "r@a.example");
+            world_new_segment(w);
             unsigned step = 0;
             while (w->append_count || w->fetch_count) {
                 bool is_bad = step++ == bad;
