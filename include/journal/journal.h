@@ -29,7 +29,8 @@ enum {
     JOURNAL_BATCH_BYTES_MAX = 8 * 1024 * 1024, /* gathering; beyond it append says ERR_BUSY */
     JOURNAL_SPARE_SEGMENTS = 2,                /* made ahead of need once the relay is busy */
     JOURNAL_SPARES_MAX = 4,                    /* kept when recycling */
-    JOURNAL_RESERVE_SEGMENTS = 4,              /* beyond bytes_max, for outcomes and reports */
+    JOURNAL_RESERVE_SEGMENTS = 4,              /* beyond bytes_max, for outcomes and reports; at
+                                                * times one more, where that frees others */
     JOURNAL_UNSYNCED_RECORDS_MAX = 16 * 1024,  /* then a batch is synced though nobody asked */
     JOURNAL_LOST_IDS_MAX = 128 * 1024,         /* ids remembered after failures; oldest go first */
     JOURNAL_SEALS_MAX = 32,                    /* in one segment; more wait for the next */
@@ -93,6 +94,9 @@ void journal_found_segment(struct journal *j, const struct journal_header *h);
 /* Recovery stopped at `end` of this segment, because of the seal in `sealed_by`, or (0) because it
  * was torn there: then a seal is written, so that it stays the end. */
 void journal_found_end(struct journal *j, uint64_t segment, uint32_t end, uint64_t sealed_by);
+/* No record of it was told to the owner, who will never release it: it goes. (journal_release would
+ * make the owner's segments wait for it.) */
+void journal_found_empty(struct journal *j, uint64_t segment);
 /* It could not be read without fault: it will be deleted when dead, not recycled. */
 void journal_found_damage(struct journal *j, uint64_t segment);
 /* This number is taken: by a file that is no segment any more (set aside), or by the header that a
@@ -110,12 +114,14 @@ void journal_started(struct journal *j);
 MUST_USE enum err journal_append(struct journal *j, uint64_t ticket, uint8_t type, uint64_t id,
                                  const struct slice *part, int part_count, bool needs_sync,
                                  bool is_admission);
-/* The segment holds nothing alive. It goes once everything completed before is synced. Of the
- * current one it is remembered until it is sealed, but a record that completes in it later makes it
- * alive again: release segments other than journal_current_segment(). Unknown: ignored. */
+/* The segment holds nothing alive. It goes once everything completed before is synced and every
+ * segment released before is gone for good: so a later one, with the outcomes of what stands in an
+ * earlier one, never goes first. Of the current one it is remembered until it is sealed, but a
+ * record that completes in it later makes it alive again: release segments other than
+ * journal_current_segment(). Unknown: ignored. */
 void journal_release(struct journal *j, uint64_t segment);
 /* Once a second or so, while wants_flush says so: what was written without a sync gets one, and
- * spares or deletions that failed are tried again. */
+ * spares, seals or deletions that failed are tried again. */
 void journal_flush(struct journal *j);
 bool journal_wants_flush(const struct journal *j);
 

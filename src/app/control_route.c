@@ -212,7 +212,8 @@ static void answer_retry_all(struct exchange *x)
 static void answer_delete(struct exchange *x)
 {
     operate(x, OPERATOR_DELETE, x->msg, SLICE_NONE);
-    done(x, "message %s is removed", msgid_build(x->msg).s);
+    done(x, "message %s is removed (an attempt under way is finished first)",
+         msgid_build(x->msg).s);
 }
 
 /* A domain (or address literal) as the engine keeps it: lower case, no final dot. */

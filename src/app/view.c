@@ -212,7 +212,7 @@ void view_paused_json(const struct view *v, struct buf *out)
     for (struct slice left = buf_slice(&names); left.n;) {
         struct slice name = slice_head(left, slice_find(left, ' '));
         left = slice_from(left, name.n + 1);
-        if (name.n)
+        if (name.n && !slice_eq(name, SLICE("*")))
             json_string(&j, NULL, name);
     }
     json_end(&j, ']');

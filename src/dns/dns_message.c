@@ -375,9 +375,11 @@ static enum dns_result walk_records(struct reading *r, enum dns_type type,
     return has_unfit ? DNS_BAD : DNS_NO_DATA;
 }
 
-static enum dns_result absent(const struct reading *r, enum dns_result what, struct dns_answer *out)
+/* Neither a referral nor an alias whose target was left out says that there is nothing. */
+static enum dns_result absent(const struct reading *r, enum dns_result what, bool is_alias,
+                              struct dns_answer *out)
 {
-    if (what == DNS_NO_DATA && r->has_ns && !r->has_soa)
+    if (what == DNS_NO_DATA && (r->has_ns || is_alias) && !r->has_soa)
         return DNS_SERVFAIL;
     if (!r->has_soa)
         out->ttl_s = 0;
@@ -420,9 +422,10 @@ static enum dns_result read_answer(struct reading *r, int id, struct slice asked
     if (!follow_aliases(r, &name, &out->ttl_s) || !name_to_text(&name, out->canonical))
         return DNS_BAD;
     if (r->rcode == RCODE_NXDOMAIN)
-        return absent(r, DNS_NO_NAME, out);
+        return absent(r, DNS_NO_NAME, false, out);
     enum dns_result result = walk_records(r, type, &name, out);
-    return result == DNS_NO_DATA ? absent(r, DNS_NO_DATA, out) : result;
+    bool is_alias = !name_eq_nocase(&name, &question);
+    return result == DNS_NO_DATA ? absent(r, DNS_NO_DATA, is_alias, out) : result;
 }
 
 /* ---- the door ---------------------------------------------------------------------------- */

@@ -258,7 +258,7 @@ static void on_ready(struct engine *e, struct line *l)
     }
     if (l->job)
         carry(e, l);
-    else if (e->is_stopping || l->messages >= LINE_MESSAGES_MAX)
+    else if (e->is_stopping || l->messages >= LINE_MESSAGES_MAX || d->generation != e->generation)
         l->state = LINE_QUITTING, smtp_client_quit(l->smtp);
     else
         go_idle(e, l);
@@ -554,7 +554,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
     pump(e, l);
 }
 
-void deliver_on_stop(struct engine *e)
+void deliver_quit_idle(struct engine *e)
 {
     while (!list_is_empty(&e->idle_lines))
         quit(e, CONTAINER_OF(e->idle_lines.next, struct line, in_idle));

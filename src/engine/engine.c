@@ -409,6 +409,7 @@ static void on_options(struct engine *e, const struct engine_options *options)
     e->opt = options;
     submit_on_options(e);
     schedule_on_options(e);
+    deliver_quit_idle(e); /* they belong to destinations that get no more jobs */
 }
 
 void engine_handle(struct engine *e, const struct engine_event *ev)
@@ -449,7 +450,7 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
     case EVENT_STOP:
         e->is_stopping = true;
         submit_on_stop(e);
-        deliver_on_stop(e);
+        deliver_quit_idle(e);
         break;
     case EVENT_OPTIONS:
         on_options(e, ev->options);

@@ -105,7 +105,8 @@ enum destination_state { DESTINATION_IDLE, DESTINATION_RESOLVING, DESTINATION_RE
 struct destination {
     char *name; /* domain, or the route's first host; key of engine.destinations with kind */
     struct slice key;
-    int route; /* index into options.routes, -1: MX */
+    uint64_t generation; /* of the options it was made by */
+    int route;           /* index into options.routes, -1: MX */
     enum destination_state state;
     struct target_list *targets;
     int64_t targets_until_ms;
@@ -176,8 +177,10 @@ struct engine {
     struct compact compact;
     uint64_t segment_bytes; /* of the journal; 0: not known, nothing is compacted */
 
-    struct map destinations; /* by key */
-    struct list wanting;     /* destinations to pump: for want of a connection, or in bulk */
+    struct map destinations;   /* by key */
+    struct list wanting;       /* destinations to pump: for want of a connection, or in bulk */
+    struct list wanting_probe; /* the same, those in trouble: they come after the others, mostly */
+    unsigned picks;
     struct timer pump_timer;
     bool is_bulk; /* whole-queue work: pumps wait for their turn */
     uint64_t job_count, ready_count, in_flight_count;
@@ -334,7 +337,7 @@ void deliver_on_timer(struct engine *e, struct timer *t);
 void deliver_on_body(struct engine *e, struct queue_message *m, enum err err, struct slice why);
 void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struct journal_record *r,
                       struct slice why);
-void deliver_on_stop(struct engine *e);
+void deliver_quit_idle(struct engine *e);
 void deliver_close(struct engine *e);
 uint64_t deliver_idle_count(const struct engine *e);
 

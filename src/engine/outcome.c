@@ -458,6 +458,25 @@ void outcome_unresolved(struct engine *e, struct destination *d, bool is_permane
     schedule_drop_if_unused(e, d);
 }
 
+/* A duration in words: the largest unit that loses little. */
+struct span {
+    char s[32];
+};
+
+static struct span span_of(int64_t ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } unit[] = {{86400000, "days"}, {3600000, "hours"}, {60000, "minutes"}, {1000, "seconds"}};
+    int i = 0;
+    while (unit[i].ms > 1000 && ms < 2 * unit[i].ms)
+        i++;
+    struct span out;
+    snprintf(out.s, sizeof out.s, "%lld %s", (long long)(ms / unit[i].ms), unit[i].name);
+    return out;
+}
+
 void outcome_expire(struct engine *e, struct job *j)
 {
     struct queue_message *m = j->message;
@@ -468,10 +487,10 @@ void outcome_expire(struct engine *e, struct job *j)
         const struct queue_recipient *q = &m->recipient[i];
         if (q->fate != QUEUE_WAITING || q->is_reporting)
             continue;
+        struct span lifetime = span_of(e->opt->lifetime_ms);
         char reason[600];
         struct slice last = q->reason ? slice_cstr(q->reason) : trouble;
-        snprintf(reason, sizeof reason, "not delivered within %lld hours%s%.*s",
-                 (long long)(e->opt->lifetime_ms / 3600000),
+        snprintf(reason, sizeof reason, "not delivered within %s%s%.*s", lifetime.s,
                  last.n ? "; the last answer was: " : "", SLICE_FMT(last));
         report_add(r, i, (struct smtp_status){5, 4, 7}, SLICE_NONE, slice_cstr(reason), SLICE_NONE,
                    SLICE_NONE);

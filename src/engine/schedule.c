@@ -15,7 +15,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SUCCESSES_PER_LINE = 50 }; /* before one more connection is tried where one was refused */
+enum {
+    SUCCESSES_PER_LINE = 50, /* before one more connection is tried where one was refused */
+    PICKS_PER_PROBE = 8,     /* connections to others for each probe of a destination in trouble */
+};
 
 /* Destinations */
 
@@ -75,6 +78,7 @@ static struct destination *destination_get(struct engine *e, int route, struct s
     d = mem_new(sizeof *d);
     d->key = slice_of(mem_dup(key.p, key.n), key.n);
     buf_close(&key);
+    d->generation = e->generation;
     d->route = route;
     d->name = dup_slice(is_mx ? domain : r->name);
     d->helo = dup_slice(e->opt->hostname);
@@ -201,7 +205,17 @@ void schedule_arm(struct engine *e, struct job *j)
 static void want(struct engine *e, struct destination *d)
 {
     if (!list_has(&d->in_wanting))
-        list_add_last(&e->wanting, &d->in_wanting);
+        list_add_last(d->failures ? &e->wanting_probe : &e->wanting, &d->in_wanting);
+}
+
+/* A thousand dead destinations must not keep the living from the few connections there are. */
+static struct destination *next_wanting(struct engine *e)
+{
+    bool is_probe = list_is_empty(&e->wanting) || ++e->picks % PICKS_PER_PROBE == 0;
+    struct list *from =
+        is_probe && !list_is_empty(&e->wanting_probe) ? &e->wanting_probe : &e->wanting;
+    struct list *l = list_take_first(from);
+    return l ? CONTAINER_OF(l, struct destination, in_wanting) : NULL;
 }
 
 /* Those that want: now, or step by step when the whole queue is at work. A pump may end jobs, so
@@ -350,15 +364,17 @@ void schedule_pump(struct engine *e, struct destination *d)
 void schedule_pump_wanting(struct engine *e)
 {
     /* Each destination at most once a round: one that still wants goes to the end. */
-    for (uint64_t n = e->destinations.count; n && !list_is_empty(&e->wanting); n--) {
+    for (uint64_t n = e->destinations.count; n > 0; n--) {
         if (!deliver_has_slot(e))
             return; /* a line that goes comes back here */
         if (e->action_count >= ACTIONS_ENOUGH) {
             timer_set(e, &e->pump_timer, e->now_ms);
             return;
         }
-        struct list *l = list_take_first(&e->wanting);
-        schedule_pump(e, CONTAINER_OF(l, struct destination, in_wanting));
+        struct destination *d = next_wanting(e);
+        if (!d)
+            return;
+        schedule_pump(e, d);
     }
 }
 
@@ -533,6 +549,7 @@ void schedule_init(struct engine *e)
 {
     map_init(&e->destinations, rng_u64(&e->rng));
     list_init(&e->wanting);
+    list_init(&e->wanting_probe);
     timer_init(&e->pump_timer, TIMER_PUMP);
 }
 

@@ -125,7 +125,9 @@ static bool must_wait(const struct session *s)
 
 static void set_reading(struct engine *e, struct session *s)
 {
-    bool is_on = !must_wait(s);
+    /* While the client waits for us one read is let in: a client that leaves is noticed then. */
+    bool is_listening = smtp_server_awaits_answer(s->smtp) && !s->is_draining && s->held.n == 0;
+    bool is_on = !must_wait(s) || is_listening;
     if (is_on == s->is_reading)
         return;
     s->is_reading = is_on;

@@ -1,6 +1,6 @@
 /* journal_inside.h -- the machine's parts, shared by its files: batches and lost ids
- * (journal_batch.c), segments and spares (journal_segments.c), disk space (journal_room.c), the
- * write chain (journal.c). */
+ * (journal_batch.c), segments and spares (journal_segments.c), disk space (journal_room.c), a piece
+ * on its way (journal_piece.c), the write chain (journal_chain.c). */
 #pragma once
 
 #include "base/map.h"
@@ -15,7 +15,7 @@ enum {
         4 * 1024 * 1024,           /* then a batch is synced, so that no later sync is slow */
     BATCH_KEPT_BYTES = 256 * 1024, /* a larger buffer is given back when nothing is going on */
     SPARES_KNOWN_MAX = 16,
-    FAILED_SEGMENTS_MAX = 16, /* that could not be deleted yet: no further one is taken then */
+    FAILED_SEGMENTS_MAX = 16, /* that cannot be deleted: no further one is taken then */
 };
 
 /* --- batch: appended records in a row, and who waits for them --- */
@@ -64,9 +64,11 @@ struct segment {
     bool is_quick;   /* its file is sparse: slower, left as soon as there is better */
     bool needs_seal; /* valid_end is not written down anywhere yet */
     uint32_t valid_end;
-    uint64_t sealed_by;   /* 0: nowhere */
-    uint64_t needs_epoch; /* goes when this many syncs have been done */
-    uint64_t records;     /* completed without error */
+    uint64_t sealed_by;      /* 0: nowhere */
+    uint64_t next_sealed_by; /* the coming segment, whose header is being written */
+    uint64_t needs_epoch;    /* goes when this many syncs have been done */
+    uint64_t turn;           /* of release: goes after all earlier ones; 0: not released */
+    uint64_t records;        /* completed without error */
 };
 
 struct spare {
@@ -78,6 +80,7 @@ struct shelf {
     struct segment **segment; /* by sequence */
     size_t count, cap;
     size_t dead_count;
+    uint64_t turns; /* given so far */
     uint64_t next_sequence;
     uint64_t live_bytes;
     struct spare spare[SPARES_KNOWN_MAX];
@@ -92,10 +95,16 @@ struct segment *shelf_find(const struct shelf *s, uint64_t sequence);
 struct segment *shelf_add(struct shelf *s, const struct journal_header *h); /* highest sequence */
 void shelf_remove(struct shelf *s, struct segment *g);
 void shelf_dead(struct shelf *s, struct segment *g, bool is_dead);
+void shelf_release(struct shelf *s, struct segment *g); /* dead, and it goes in its turn */
 /* The next dead segment that may go now; NULL: none. */
 struct segment *shelf_next_retired(const struct shelf *s, uint64_t epoch,
                                    const struct segment *current);
+/* Failed ones without records that wait for nothing but their deletion. */
 size_t shelf_failed_count(const struct shelf *s);
+/* Seals are due that stand nowhere, or only in segments that want to go. */
+bool shelf_wants_seals(const struct shelf *s);
+/* The latter, and nothing but a new segment helps. */
+bool shelf_is_stuck(const struct shelf *s);
 bool shelf_add_spare(struct shelf *s, struct spare spare); /* false: too many */
 struct spare shelf_take_spare(struct shelf *s);            /* the best; number 0: none */
 size_t shelf_filled_count(const struct shelf *s);
@@ -152,6 +161,7 @@ struct journal {
     bool is_dirty; /* current holds such records */
     uint64_t sync_epoch;
     bool wants_flush, wants_seal, wants_ready;
+    bool is_seal_blocked; /* could not be written: tried again at the next flush */
     /* Where the gathering batch will end: room left in the last segment, and how many new ones it
      * takes to get there. */
     uint64_t plan_rest, plan_new;
@@ -166,6 +176,28 @@ struct journal {
     struct journal_usage usage; /* counters only */
 };
 
+/* --- a piece of the batch in flight --- */
+
+/* Takes what fits into the current segment. False: not even one record. */
+bool piece_place(struct journal *j);
+/* Its bytes with the end mark behind them, where there is room for one; piece_unstash when they are
+ * written, or not. */
+struct slice piece_bytes(struct journal *j);
+void piece_unstash(struct journal *j);
+/* Those who wait are told. */
+void piece_complete(struct journal *j, bool is_synced);
+void piece_fail_entry(struct journal *j, const struct entry *e, enum err err);
+
+/* --- the write chain --- */
+
+void chain_advance(struct journal *j);        /* as far as it goes without io */
+bool chain_has_work(const struct journal *j); /* AT_REST, but not for long */
+struct journal_io
+chain_io(struct journal *j); /* what the present step wants; it is handed out once */
+void chain_on_io(struct journal *j, enum err result);
+/* No segment can be had: what is in flight fails. */
+void chain_fail_waiting(struct journal *j, enum err err);
+
 /* --- disk space --- */
 
 void room_plan(struct journal *j, size_t span); /* a record was appended */
@@ -177,3 +209,5 @@ uint64_t room_bytes(const struct journal *j); /* on disk */
 /* The next thing to do, if any; nothing is marked as being out. */
 struct journal_io room_retire_io(struct journal *j);
 struct journal_io room_make_io(struct journal *j);
+void room_on_made(struct journal *j, const struct journal_io *io, enum err result);
+void room_on_retired(struct journal *j, const struct journal_io *io, enum err result);

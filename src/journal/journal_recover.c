@@ -112,7 +112,9 @@ void journal_survey_finish(struct journal_survey *s)
             s->count ? bsearch(&key, s->found, s->count, sizeof *s->found, by_sequence) : NULL;
         if (!f || f->verdict != SEGMENT_GOOD || f->header.nonce != seal->nonce)
             continue;
-        if (seal->valid_end < f->valid_end) {
+        /* A seal may have moved on: the newest holder of the same word counts. */
+        if (seal->valid_end < f->valid_end ||
+            (seal->valid_end == f->valid_end && s->seal_holder[i] > f->sealed_by)) {
             f->valid_end = seal->valid_end;
             f->sealed_by = s->seal_holder[i];
         }

@@ -4,6 +4,7 @@
  *   on disk = (segments + spares + the one in the making) * segment_bytes
  *   mail            needs  segments + new ones              <= bytes_max
  *   everything else needs  segments + new ones              <= bytes_max + JOURNAL_RESERVE_SEGMENTS
+ *   seals that keep dead segments may take one beyond that: it gives back more
  *   a spare ahead   needs  segments + spares + 1            <= bytes_max
  *
  * New ones are counted exactly: records are placed first fit, in order, so where the gathering
@@ -56,7 +57,7 @@ bool room_may_make(const struct journal *j, bool is_needed)
 {
     uint64_t limit = j->options.bytes_max;
     if (is_needed)
-        limit += JOURNAL_RESERVE_SEGMENTS * j->options.segment_bytes;
+        limit += (JOURNAL_RESERVE_SEGMENTS + shelf_is_stuck(&j->shelf)) * j->options.segment_bytes;
     return room_bytes(j) + j->options.segment_bytes <= limit;
 }
 
@@ -104,4 +105,34 @@ struct journal_io room_make_io(struct journal *j)
     j->making = shelf_new_spare_number(&j->shelf);
     return (struct journal_io){
         .kind = JOURNAL_IO_MAKE, .is_quick = j->is_make_quick, .spare = j->making};
+}
+
+void room_on_made(struct journal *j, const struct journal_io *io, enum err result)
+{
+    CHECK(j->is_make_out && io->spare == j->making);
+    j->is_make_out = false;
+    j->is_make_blocked = result != ERR_OK;
+    if (result == ERR_OK && shelf_add_spare(&j->shelf, (struct spare){io->spare, io->is_quick}))
+        return;
+    shelf_reuse_number(&j->shelf, io->spare);
+    if (j->step == WAITING && j->shelf.spare_count == 0)
+        chain_fail_waiting(j, result);
+}
+
+void room_on_retired(struct journal *j, const struct journal_io *io, enum err result)
+{
+    CHECK(j->is_retire_out);
+    j->is_retire_out = false;
+    struct segment *g = shelf_find(&j->shelf, io->segment);
+    CHECK(g && g->is_dead);
+    if (result != ERR_OK) {
+        /* A half-done rename: tried again later, by deletion. */
+        g->is_failed = true;
+        j->is_retire_blocked = true;
+        shelf_reuse_number(&j->shelf, io->spare);
+        return;
+    }
+    shelf_remove(&j->shelf, g);
+    if (io->spare)
+        (void)shelf_add_spare(&j->shelf, (struct spare){io->spare, false});
 }

@@ -1,4 +1,11 @@
-/* journal_segments.c -- which segments and spare files there are, and which may go. */
+/* journal_segments.c -- which segments and spare files there are, and which may go.
+ *
+ * Two rules bind a dead segment:
+ * - Released ones go in the order of their release, each only when the one before is gone for good:
+ *   an outcome may stand in the later one whose message stands in the earlier one.
+ * - One that says where another one ends (holds its seal) outlives it, or the seal moves: the next
+ *   header repeats what stands in dead segments only. So a dead segment waits for one header at
+ *   most, not for the life of another segment. */
 #include "journal_inside.h"
 
 #include <string.h>
@@ -64,9 +71,17 @@ void shelf_dead(struct shelf *s, struct segment *g, bool is_dead)
         s->dead_count++;
     else
         s->dead_count--;
+    g->turn = 0;
 }
 
-/* The one that says where another one ends must outlive it. */
+void shelf_release(struct shelf *s, struct segment *g)
+{
+    if (g->is_dead)
+        return;
+    shelf_dead(s, g, true);
+    g->turn = ++s->turns;
+}
+
 static bool holds_seal(const struct shelf *s, uint64_t sequence)
 {
     for (size_t i = 0; i < s->count; i++) {
@@ -79,24 +94,68 @@ static bool holds_seal(const struct shelf *s, uint64_t sequence)
 struct segment *shelf_next_retired(const struct shelf *s, uint64_t epoch,
                                    const struct segment *current)
 {
+    struct segment *first = NULL;
     size_t seen = 0;
     for (size_t i = 0; i < s->count && seen < s->dead_count; i++) {
         struct segment *g = s->segment[i];
         if (!g->is_dead)
             continue;
         seen++;
-        if (g != current && epoch >= g->needs_epoch && !holds_seal(s, g->header.sequence))
+        if (g->turn == 0 && g != current && !holds_seal(s, g->header.sequence))
             return g;
+        if (g->turn && (!first || g->turn < first->turn))
+            first = g;
     }
-    return NULL;
+    if (!first || first == current || epoch < first->needs_epoch ||
+        holds_seal(s, first->header.sequence))
+        return NULL;
+    return first;
+}
+
+/* The holder of its seal is dead and will not see it go. */
+static bool has_dying_seal(const struct shelf *s, const struct segment *g)
+{
+    if (g->sealed_by == 0)
+        return false;
+    const struct segment *holder = shelf_find(s, g->sealed_by);
+    return !holder || (holder->is_dead && (!g->is_dead || g->turn > holder->turn));
+}
+
+static bool holds_dying_seal(const struct shelf *s, uint64_t sequence)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->segment[i]->sealed_by == sequence && has_dying_seal(s, s->segment[i]))
+            return true;
+    }
+    return false;
 }
 
 size_t shelf_failed_count(const struct shelf *s)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s->count; i++)
-        n += s->segment[i]->is_failed && s->segment[i]->is_dead;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct segment *g = s->segment[i];
+        n += g->is_failed && g->is_dead && g->turn == 0 && !holds_dying_seal(s, g->header.sequence);
+    }
     return n;
+}
+
+bool shelf_is_stuck(const struct shelf *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (has_dying_seal(s, s->segment[i]))
+            return true;
+    }
+    return false;
+}
+
+bool shelf_wants_seals(const struct shelf *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->segment[i]->needs_seal)
+            return true;
+    }
+    return shelf_is_stuck(s);
 }
 
 bool shelf_add_spare(struct shelf *s, struct spare spare)
@@ -143,16 +202,30 @@ void shelf_reuse_number(struct shelf *s, uint64_t number)
         s->reuse[s->reuse_count++] = number;
 }
 
+/* Whose seal comes next into the header of `holder`: those that stand nowhere, then those of the
+ * oldest holders, so that all have their turn. */
+static struct segment *next_to_seal(const struct shelf *s, uint64_t holder)
+{
+    struct segment *best = NULL;
+    for (size_t i = 0; i < s->count; i++) {
+        struct segment *g = s->segment[i];
+        if (g->next_sealed_by == holder || !(g->needs_seal || has_dying_seal(s, g)))
+            continue;
+        if (!best || g->sealed_by < best->sealed_by)
+            best = g;
+    }
+    return best;
+}
+
 size_t shelf_write_head(struct shelf *s, const struct segment *g, char *head)
 {
     journal_header_build(&g->header, head);
     struct buf seals;
     buf_init(&seals, FIRST_BYTES_MAX);
-    int count = 0;
-    for (size_t i = 0; i < s->count && count < JOURNAL_SEALS_MAX; i++) {
-        struct segment *sealed = s->segment[i];
-        if (!sealed->needs_seal)
-            continue;
+    for (int count = 0; count < JOURNAL_SEALS_MAX; count++) {
+        struct segment *sealed = next_to_seal(s, g->header.sequence);
+        if (!sealed)
+            break;
         char text[JOURNAL_SEAL_BYTES];
         struct slice part = slice_of(text, sizeof text);
         journal_seal_build(&(struct journal_seal){.segment = sealed->header.sequence,
@@ -161,8 +234,7 @@ size_t shelf_write_head(struct shelf *s, const struct segment *g, char *head)
                            text);
         bool is_built = journal_record_build(&seals, &g->header, JOURNAL_TYPE_OWN, 0, &part, 1);
         CHECK(is_built);
-        sealed->sealed_by = g->header.sequence;
-        count++;
+        sealed->next_sealed_by = g->header.sequence;
     }
     size_t n = JOURNAL_HEADER_BYTES + seals.n;
     if (seals.n)
@@ -176,11 +248,12 @@ void shelf_end_seals(struct shelf *s, uint64_t holder, bool is_written)
 {
     for (size_t i = 0; i < s->count; i++) {
         struct segment *g = s->segment[i];
-        if (!g->needs_seal || g->sealed_by != holder)
+        if (g->next_sealed_by != holder)
             continue;
-        if (is_written)
+        g->next_sealed_by = 0;
+        if (is_written) {
+            g->sealed_by = holder;
             g->needs_seal = false;
-        else
-            g->sealed_by = 0;
+        }
     }
 }

@@ -311,8 +311,8 @@ static void walk(struct replay *r, const struct journal_found *f, struct slice i
     }
     if (is_damaged)
         keep_copy(r, f->sequence);
-    if (records == 0) /* the owner will never hear of it */
-        journal_release(j, f->sequence);
+    if (records == 0)
+        journal_found_empty(j, f->sequence);
 }
 
 static void load(struct replay *r, const struct journal_found *f, bool is_last)

@@ -207,6 +207,42 @@ static void seals_count_for_the_life_they_name(void **state)
     journal_survey_close(&s);
 }
 
+/* A seal that moved stands in two segments: the newer one is its holder, the older one may go. */
+static void of_two_holders_the_newest_counts(void **state)
+{
+    struct journal_header sealed = life;
+    struct journal_seal seal = {.segment = life.sequence, .nonce = life.nonce, .valid_end = 256};
+    for (int is_newest_first = 0; is_newest_first < 2; is_newest_first++) {
+        char image[3][JOURNAL_SURVEY_BYTES];
+        struct journal_survey s;
+        memset(image, 0, sizeof image);
+        journal_header_build(&sealed, image[0]);
+        for (unsigned i = 1; i < 3; i++) {
+            struct journal_header h = life;
+            char text[JOURNAL_SEAL_BYTES];
+            struct slice part = slice_of(text, sizeof text);
+            struct buf b;
+            h.sequence += i;
+            h.nonce += i;
+            journal_header_build(&h, image[i]);
+            journal_seal_build(&seal, text);
+            buf_init(&b, 1024);
+            assert_true(journal_record_build(&b, &h, JOURNAL_TYPE_OWN, 0, &part, 1));
+            memcpy(image[i] + JOURNAL_HEADER_BYTES, b.p, b.n);
+            buf_close(&b);
+        }
+        journal_survey_init(&s);
+        for (unsigned k = 0; k < 3; k++) {
+            unsigned i = is_newest_first ? 2 - k : k;
+            journal_survey_add(&s, life.sequence + i, 42, slice_of(image[i], sizeof image[i]));
+        }
+        journal_survey_finish(&s);
+        assert_int_equal(s.found[0].valid_end, 256);
+        assert_int_equal(s.found[0].sealed_by, life.sequence + 2);
+        journal_survey_close(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +250,7 @@ int main(void)
         cmocka_unit_test(an_image_cut_anywhere_gives_its_whole_records),
         cmocka_unit_test(files_are_told_apart),
         cmocka_unit_test(seals_count_for_the_life_they_name),
+        cmocka_unit_test(of_two_holders_the_newest_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
