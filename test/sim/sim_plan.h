@@ -1,0 +1,26 @@
+/* sim_plan.h -- a whole world out of one number: configuration, domains, hosts, clients, and what
+ * goes wrong when. */
+#pragma once
+
+#include "sim_world.h"
+
+/* A configuration with room for what it points to; for plans and scenes to change. */
+struct sim_options {
+    struct engine_options o;
+    struct engine_listener listener[2];
+    struct engine_user user;
+    struct engine_route route;
+    struct engine_host route_host[2];
+    struct slice route_recipient;
+};
+void sim_options_init(struct sim_options *o);
+
+/* Runs the world of this seed to its end. False: `why` says what was broken. *hash: of the trace.
+ */
+bool sim_plan_run(uint64_t seed, bool is_verbose, uint64_t *hash, struct fault *why);
+
+struct sim_totals {
+    uint64_t worlds, mails, accepted, taken, reports, crashes, io_failures, steps;
+    uint64_t notes[NOTE_COUNT];
+};
+extern struct sim_totals sim_totals; /* of all worlds so far, for people */

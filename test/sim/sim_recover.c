@@ -1,0 +1,119 @@
+/* sim_recover.c -- see the header. The order of things is src/store/store_replay.c's. */
+#include "sim_recover.h"
+
+#include "journal/journal_recover.h"
+#include "sim_world.h"
+
+#include <stdio.h>
+
+static bool is_empty(const struct sim_world *w, const struct sim_file *f)
+{
+    for (size_t i = JOURNAL_SURVEY_BYTES; i < w->disk.file_bytes; i++)
+        if (f->now[i])
+            return false;
+    return true;
+}
+
+static void tell(struct sim_world *w, const struct journal_record *r)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "type %d in segment %llu", r->type,
+                     (unsigned long long)r->pos.segment);
+    sim_trace(w, "recovers", r->id, r->payload.n, slice_of(text, (size_t)n));
+    sim_ledger_on_recovered(w, r);
+    struct engine_event ev = {.kind = EVENT_RECORD, .record = r};
+    sim_world_tell(w, &ev);
+}
+
+static void load(struct sim_world *w, const struct journal_found *f, bool is_last)
+{
+    struct sim_file *file = sim_disk_find(&w->disk, false, f->sequence);
+    struct journal_walk walk;
+    struct journal_record r;
+    unsigned records = 0;
+    CHECK(file);
+    if (is_last)
+        sim_disk_sync(file);
+    journal_found_segment(w->journal, &f->header);
+    if (f->sealed_by)
+        journal_found_end(w->journal, f->sequence, f->valid_end, f->sealed_by);
+    journal_walk_init(&walk, slice_of(file->now, w->disk.file_bytes), &f->header, f->valid_end);
+    for (bool is_over = false; !is_over;) {
+        switch (journal_walk_next(&walk, &r)) {
+        case JOURNAL_STEP_RECORD:
+            tell(w, &r);
+            records++;
+            break;
+        case JOURNAL_STEP_DAMAGED:
+            sim_fail(w, "a crash looks like damage: segment %llu, bytes %u to %u",
+                     (unsigned long long)f->sequence, walk.bad_from, walk.bad_to);
+            break;
+        case JOURNAL_STEP_TORN:
+            if (!f->sealed_by)
+                journal_found_end(w->journal, f->sequence, walk.offset, 0);
+            is_over = true;
+            break;
+        case JOURNAL_STEP_END:
+            is_over = true;
+            break;
+        }
+    }
+    if (!records)
+        journal_release(w->journal, f->sequence);
+}
+
+static uint64_t next_spare(const struct sim_world *w)
+{
+    uint64_t n = 1;
+    for (size_t i = 0; i < w->disk.count; i++)
+        if (w->disk.file[i].is_spare && w->disk.file[i].number >= n)
+            n = w->disk.file[i].number + 1;
+    return n;
+}
+
+static uint64_t load_all(struct sim_world *w, const struct journal_survey *s)
+{
+    size_t last = 0;
+    uint64_t gone = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->found[i].verdict == SEGMENT_GOOD)
+            last = i;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct journal_found *f = &s->found[i];
+        if (f->verdict == SEGMENT_GOOD) {
+            load(w, f, i == last);
+            continue;
+        }
+        struct sim_file *file = sim_disk_find(&w->disk, false, f->sequence);
+        if (f->verdict != SEGMENT_SPARE || (f->header.sequence == 0 && !is_empty(w, file)))
+            sim_fail(w, "a segment cannot be read after a crash: %s", f->why.text);
+        gone = f->sequence;
+        sim_disk_rename(&w->disk, false, f->sequence, next_spare(w));
+    }
+    return gone;
+}
+
+void sim_recover(struct sim_world *w)
+{
+    struct journal_options o = {w->disk.file_bytes, w->options->queue_bytes_max, w->installation};
+    struct journal_survey s;
+    w->journal = journal_new(&o, rng_u64(&w->rng));
+    journal_survey_init(&s);
+    for (size_t i = 0; i < w->disk.count; i++)
+        if (!w->disk.file[i].is_spare)
+            journal_survey_add(&s, w->disk.file[i].number, w->installation,
+                               slice_of(w->disk.file[i].now, JOURNAL_SURVEY_BYTES));
+    journal_survey_finish(&s);
+    uint64_t gone = load_all(w, &s);
+    if (gone)
+        journal_found_gone(w->journal, gone);
+    journal_survey_close(&s);
+    for (size_t i = 0; i < w->disk.count;) {
+        struct sim_file *f = &w->disk.file[i];
+        if (f->is_spare && !journal_found_spare(w->journal, f->number))
+            sim_disk_delete(&w->disk, f);
+        else
+            i++;
+    }
+    journal_started(w->journal);
+}
