@@ -1,0 +1,347 @@
+#!/usr/bin/env python3
+"""First figures: how fast Outpost takes and relays mail, beside Postfix, on this machine, now.
+
+    test/bench/run_bench.py [--rounds 5] [--messages 5000] [--sessions 20] [--without-postfix]
+
+Builds a static release binary in build-bench, then lets both systems take turns, round by round, so
+that what else the machine does hits both alike; the figures are medians. Each has its durability as
+shipped. Loads come from smtp-source, mail goes to smtp-sink (both in package postfix), all on
+loopback; Postfix needs root. Prints a table in Markdown; --json FILE keeps every round.
+"""
+import argparse
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BYTES = 5120
+
+OUTPOST = """
+hostname = "relay.example"
+state_dir = "{folder}/state"
+[log]
+level = "error"
+[[listen]]
+address = "127.0.0.1:{port}"
+[[route]]
+recipients = ["*"]
+hosts = ["127.0.0.1:{sink_port}"]
+tls = "none"
+[control]
+socket = "{folder}/c.sock"
+"""
+
+POSTFIX_MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/spool
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = {daemons}
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {folder}/maillog
+maillog_file_prefixes = {folder}
+myhostname = relay.example
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_protocols = ipv4
+alias_maps =
+relayhost = [127.0.0.1]:{sink_port}
+smtp_tls_security_level =
+"""
+
+POSTFIX_MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, seconds=60, every=0.005):
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            sys.exit("waited in vain; is the machine busy?")
+        time.sleep(every)
+
+
+def greets(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as s:
+            return s.recv(4) == b"220 "
+    except OSError:
+        return False
+
+
+class Sink:
+    """smtp-sink with its counter read from its output."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.path = os.path.join(folder, "sink")
+        become = ["-u", "nobody"] if os.geteuid() == 0 else []
+        with open(self.path, "wb") as out:
+            self.process = subprocess.Popen(
+                [tool("smtp-sink"), "-c", *become, f"inet:127.0.0.1:{self.port}", "2048"],
+                stdout=out, stderr=subprocess.DEVNULL)
+        wait_for(lambda: greets(self.port))
+
+    def count(self):
+        with open(self.path, "rb") as f:
+            f.seek(max(0, os.path.getsize(self.path) - 400))
+            found = re.findall(rb"mesg=(\d+)\s", f.read())
+        return int(found[-1]) if found else 0
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def tool(name):
+    return shutil.which(name, path="/usr/sbin:/usr/bin:" + os.environ["PATH"]) or sys.exit(
+        f"{name} is not installed (package postfix)")
+
+
+def smtp_source(port, args, stays=True):
+    keep = ["-d"] if stays else []
+    begin = time.monotonic()
+    subprocess.run([tool("smtp-source"), "-s", str(args.sessions), "-l", str(BYTES), "-m",
+                    str(args.messages), *keep, "-f", "a@sender.example", "-t", "b@sink.example",
+                    f"inet:127.0.0.1:{port}"], check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - begin
+
+
+class Outpost:
+    name = "Outpost"
+
+    def __init__(self, binary, folder, sink_port):
+        self.binary, self.folder = binary, folder
+        os.makedirs(folder)
+        self.port = free_port()
+        self.config = folder + "/outpost.toml"
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write(OUTPOST.format(folder=folder, port=self.port, sink_port=sink_port))
+
+    def start(self):
+        begin = time.monotonic()
+        self.process = subprocess.Popen([self.binary, "run", "-c", self.config])
+        wait_for(lambda: greets(self.port), every=0.0005)
+        return time.monotonic() - begin
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        if self.process.wait(60) != 0:
+            sys.exit(f"outpost ended with {self.process.returncode}")
+
+    def say(self, *words):
+        subprocess.run([self.binary, *words, "-c", self.config], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def pause(self):
+        self.say("pause", "--all")
+
+    def resume(self):
+        self.say("resume", "--all")
+
+    def cpu_s(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def empty(self):
+        """The queue, thrown away: the next round starts as this one did."""
+        self.stop()
+        shutil.rmtree(self.folder + "/state/queue")
+
+    def pss_kib(self):
+        with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+
+
+class Postfix:
+    name = "Postfix"
+
+    def __init__(self, folder, sink_port):
+        self.folder = folder
+        self.port = free_port()
+        owner = pwd.getpwnam("postfix")
+        for name in ("", "spool", "data"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+            os.chmod(os.path.join(folder, name), 0o755)
+        os.chown(folder + "/data", owner.pw_uid, owner.pw_gid)
+        daemons = next(p for p in ("/usr/lib/postfix/sbin", "/usr/libexec/postfix")
+                       if os.path.exists(p))
+        self.main = POSTFIX_MAIN.format(folder=folder, daemons=daemons, sink_port=sink_port)
+        self.write("main.cf", self.main)
+        self.write("master.cf", POSTFIX_MASTER.format(port=self.port))
+
+    def write(self, name, text):
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def control(self, *words):
+        subprocess.run(["/usr/sbin/postfix", "-c", self.folder, *words], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def start(self):
+        self.control("start")
+        wait_for(lambda: greets(self.port))
+
+    def stop(self):
+        self.control("stop")
+
+    def pause(self):
+        self.write("main.cf", self.main + "defer_transports = smtp\n")
+        self.control("reload")
+        wait_for(lambda: greets(self.port))
+
+    def empty(self):
+        self.stop()
+        shutil.rmtree(self.folder + "/spool")
+        os.makedirs(self.folder + "/spool", 0o755)
+        self.write("main.cf", self.main)
+
+    def cpu_s(self):
+        return None
+
+
+def accept_round(system, args):
+    """Messages a second that are safe on disk; nothing is delivered meanwhile."""
+    system.start()
+    system.pause()
+    before = system.cpu_s()
+    seconds = smtp_source(system.port, args)
+    cpu = system.cpu_s() - before if before is not None else None
+    if system.name == "Outpost":
+        system.resume()
+    system.empty()
+    return args.messages / seconds, cpu and cpu * 1000 / args.messages
+
+
+def relay_round(system, sink, args):
+    """Messages a second at the sink, from the first byte sent to the last message there."""
+    system.start()
+    goal = sink.count() + args.messages
+    before = system.cpu_s()
+    begin = time.monotonic()
+    smtp_source(system.port, args)
+    wait_for(lambda: sink.count() >= goal, 300)
+    seconds = time.monotonic() - begin
+    cpu = system.cpu_s() - before if before is not None else None
+    system.empty()
+    return args.messages / seconds, cpu and cpu * 1000 / args.messages
+
+
+def build():
+    folder = os.path.join(REPOSITORY, "build-bench")
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": REPOSITORY}
+    if not os.path.exists(folder + "/build.ninja"):
+        subprocess.run(["meson", "setup", folder, "-Dstatic=true", "-Dtests=disabled",
+                        "--buildtype=release"], **quiet)
+    subprocess.run(["ninja", "-C", folder, "outpost"], **quiet)
+    stripped = folder + "/outpost.stripped"
+    subprocess.run(["strip", "-o", stripped, folder + "/outpost"], check=True)
+    return stripped
+
+
+def median(rounds):
+    values = [v for v in rounds if v is not None]
+    return statistics.median(values) if values else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--messages", type=int, default=5000)
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--without-postfix", action="store_true")
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    binary = build()
+    folder = tempfile.mkdtemp(prefix="outpost-bench-", dir=os.environ.get("TMPDIR", "/var/tmp"))
+    os.chmod(folder, 0o755)
+    sink = Sink(folder)
+    systems = [Outpost(binary, folder + "/outpost", sink.port)]
+    if not args.without_postfix:
+        if os.geteuid() != 0:
+            sys.exit("Postfix wants root; or --without-postfix")
+        systems.append(Postfix(folder + "/postfix", sink.port))
+    rounds = {s.name: {"accept": [], "accept_cpu": [], "relay": [], "relay_cpu": []} for s in systems}
+    for n in range(args.rounds):
+        for system in systems if n % 2 == 0 else systems[::-1]:
+            rate, cpu = accept_round(system, args)
+            rounds[system.name]["accept"].append(rate)
+            rounds[system.name]["accept_cpu"].append(cpu)
+        for system in systems if n % 2 == 0 else systems[::-1]:
+            rate, cpu = relay_round(system, sink, args)
+            rounds[system.name]["relay"].append(rate)
+            rounds[system.name]["relay_cpu"].append(cpu)
+        print(f"round {n + 1} of {args.rounds}: " + ", ".join(
+            f"{s.name} {rounds[s.name]['accept'][-1]:,.0f} accepted/s "
+            f"{rounds[s.name]['relay'][-1]:,.0f} relayed/s" for s in systems), file=sys.stderr)
+    outpost = systems[0]
+    starts = []
+    for _ in range(21):
+        starts.append(outpost.start() * 1000)
+        outpost.stop()
+    outpost.start()
+    time.sleep(3)  # the spare segments are made
+    pss = outpost.pss_kib()
+    outpost.stop()
+    sink.close()
+    shutil.rmtree(folder)
+
+    peer = rounds.get("Postfix")
+    print(f"{args.messages} messages of 5 KiB, {args.sessions} sessions, medians of {args.rounds} "
+          f"rounds\n")
+    print("| figure | Outpost | Postfix | ratio |\n| --- | --- | --- | --- |")
+    for key, title in (("accept", "durable accepts, messages/s"),
+                       ("relay", "relayed end to end, messages/s")):
+        ours, theirs = median(rounds["Outpost"][key]), median(peer[key]) if peer else None
+        print(f"| {title} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.1f} |" if theirs
+              else f"| {title} | {ours:,.0f} | | |")
+    for key, title in (("accept_cpu", "CPU s per 1000 accepted"),
+                       ("relay_cpu", "CPU s per 1000 relayed")):
+        print(f"| {title} | {median(rounds['Outpost'][key]):.2f} | | |")
+    print(f"| binary, static, stripped, MiB | {os.path.getsize(binary) / 1048576:.2f} | | |")
+    print(f"| memory when idle (PSS), MiB | {pss / 1024:.1f} | | |")
+    print(f"| start to 220, ms | {median(starts):.0f} | | |")
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as f:
+            json.dump({"rounds": rounds, "starts_ms": starts, "pss_kib": pss}, f, indent=1)
+
+
+if __name__ == "__main__":
+    main()

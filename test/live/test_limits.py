@@ -1,0 +1,213 @@
+"""A limit that is reached gets the client a 4xx, and the relay goes on."""
+import os
+import smtplib
+import socket
+import subprocess
+
+import pytest
+
+from relay import Raw, wait_for
+from test_delivery import MESSAGE
+
+LARGE = "Subject: large\r\n\r\n" + ("x" * 70 + "\r\n") * (1024 * 1024 // 72)
+
+
+def send_until_refused(relay, most=200):
+    """How many were taken before a 452; it must come, and be a 452."""
+    for n in range(most):
+        try:
+            relay.send("a@sender.example", f"x{n}@sink.example", LARGE)
+        except smtplib.SMTPSenderRefused as refused:
+            code = refused.smtp_code
+        except smtplib.SMTPDataError as refused:
+            code = refused.smtp_code
+        except smtplib.SMTPRecipientsRefused as refused:
+            code = next(iter(refused.recipients.values()))[0]
+        else:
+            continue
+        assert code == 452, code
+        return n
+    raise AssertionError(f"{most} messages were taken")
+
+
+def test_full_queue(relay, sink):
+    relay.set("queue", max_size="32MiB").start()
+    relay.command("pause", "--all")
+    taken = send_until_refused(relay)
+    assert 5 <= taken <= 32
+    assert relay.queued() == taken
+    send_until_refused(relay, 1)
+    used = int(subprocess.run(["du", "-sm", relay.config["state_dir"]], capture_output=True,
+                              text=True, check=True).stdout.split()[0])
+    assert used <= 64, f"{used} MiB on disk with max_size 32 MiB"
+    # Still refused after a restart, and still all there.
+    assert relay.stop() == 0
+    relay.start()
+    assert relay.queued() == taken
+    send_until_refused(relay, 1)
+    relay.command("resume", "--all")
+    wait_for(lambda: sink.count() == taken, 30)
+    relay.wait_empty()
+    wait_for(lambda: is_accepted(relay))
+    wait_for(lambda: sink.count() == taken + 1)
+
+
+def is_accepted(relay):
+    try:
+        relay.send("a@sender.example", "again@sink.example", MESSAGE)
+        return True
+    except smtplib.SMTPException:
+        return False
+
+
+@pytest.fixture
+def small_disk(folder):
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    path = folder + "/disk"
+    os.mkdir(path)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", path],
+                          capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("a tmpfs cannot be mounted here")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def fill(path):
+    """Leaves nothing; the file to remove for room."""
+    name = path + "/filler"
+    with open(name, "wb", buffering=0) as f:
+        try:
+            while f.write(b"\xff" * 65536) == 65536:
+                pass
+            while f.write(b"\xff"):
+                pass
+        except OSError:
+            pass
+    return name
+
+
+def test_full_disk(relay, sink, small_disk):
+    """Nothing that was answered 250 is lost, clients get 452, and room brings back good days."""
+    relay.config["state_dir"] = small_disk + "/state"
+    relay.set("queue", max_size="64MiB").start()
+    relay.command("pause", "--all")
+    relay.send("a@sender.example", "first@sink.example", MESSAGE)
+    filler = fill(small_disk)
+    taken = send_until_refused(relay)
+    assert relay.queued() == taken + 1
+    os.remove(filler)
+    wait_for(lambda: is_accepted(relay), 20)
+    relay.command("resume", "--all")
+    wait_for(lambda: sink.count() == taken + 2, 30)
+    relay.wait_empty()
+    assert relay.stop() == 0
+
+
+def test_delivery_goes_on_while_the_disk_is_full(relay, sink, small_disk):
+    relay.config["state_dir"] = small_disk + "/state"
+    relay.set("queue", max_size="64MiB").start()
+    relay.command("pause", "--all")
+    for n in range(5):
+        relay.send("a@sender.example", f"x{n}@sink.example", MESSAGE)
+    fill(small_disk)
+    send_until_refused(relay)
+    relay.command("resume", "--all")
+    wait_for(lambda: sink.count() >= 5, 20)
+
+
+def test_start_on_a_full_disk(relay, sink, small_disk):
+    relay.config["state_dir"] = small_disk + "/state"
+    relay.set("queue", max_size="64MiB").start()
+    relay.command("pause", "--all")
+    relay.send("a@sender.example", "x@sink.example", MESSAGE)
+    relay.kill()
+    filler = fill(small_disk)
+    relay.launch()
+    wait_for(lambda: relay.process.poll() is not None or relay.is_ready())
+    if not relay.is_running():
+        assert relay.process.returncode == 1 and "space" in relay.log()
+    os.remove(filler)
+    if not relay.is_running():
+        relay.start()
+    wait_for(lambda: relay.queued() == 1)
+    relay.command("resume", "--all")
+    wait_for(sink.count)
+
+
+def test_too_many_connections(relay):
+    """Further clients wait or get a 421; those inside are served; room is given back."""
+    relay.set("submission", max_connections=5).start()
+    inside = [relay.raw() for _ in range(5)]
+    outside = socket.create_connection(("127.0.0.1", relay.port), 10)
+    outside.settimeout(0.5)
+    try:
+        said = outside.recv(100)
+    except TimeoutError:
+        said = b""
+    assert said == b"" or said.startswith(b"421 4."), said
+    for client in inside:
+        client.say("NOOP\r\n", "250")
+    for client in inside:
+        client.socket.close()
+        client.file.close()
+    outside.close()
+
+    def is_let_in():
+        try:
+            with Raw(relay.port) as client:
+                return client.greeting.startswith("220")
+        except OSError:
+            return False
+    wait_for(is_let_in)
+
+
+def test_hundreds_of_clients_at_once(relay, sink):
+    relay.start()
+    clients = [relay.raw() for _ in range(300)]
+    for n, client in enumerate(clients):
+        client.socket.sendall(f"EHLO c{n}.example\r\nMAIL FROM:<a@sender.example>\r\n"
+                              f"RCPT TO:<x{n}@sink.example>\r\nDATA\r\n".encode())
+    for client in clients:
+        for want in ("250", "250", "250", "354"):
+            assert client.reply().startswith(want)
+        client.socket.sendall(b"Subject: x\r\n\r\nx\r\n.\r\n")
+    for client in clients:
+        assert client.reply().startswith("250")
+        client.socket.close()
+    wait_for(lambda: sink.count() == 300, 30)
+
+
+@pytest.mark.plain_binary
+def test_memory_does_not_follow_a_large_message(relay, new_receiver):
+    """50 MiB go through in chunks, not whole."""
+    def peak():
+        with open(f"/proc/{relay.process.pid}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) // 1024
+
+    sink = new_receiver()
+    relay.start()
+    before = peak()
+    with relay.raw() as client:
+        client.envelope("a@sender.example", "x@sink.example")
+        client.socket.sendall(b"Subject: large\r\n\r\n")
+        line = b"x" * 998 + b"\r\n"
+        for _ in range(45):
+            client.socket.sendall(line * 1048)
+        client.say(".\r\n", "250")
+    wait_for(sink.count, 60)
+    assert len(sink.messages[0].data) > 45 * 1000 * 1000
+    grown = peak() - before
+    assert grown < 24, f"{grown} MiB more"
+
+
+def test_one_stuck_message_does_not_fill_the_disk(relay, sink):
+    """Four times queue.max_size passes by a message that nobody takes."""
+    relay.set("queue", max_size="32MiB").start()
+    relay.send("a@sender.example", "stuck@moody.example", MESSAGE)
+    relay.wait_event("deferred")
+    for n in range(128):
+        relay.send("a@sender.example", f"x{n}@sink.example", LARGE)
+        wait_for(lambda count=n + 1: sink.count() == count)
+    assert relay.queued() == 1
