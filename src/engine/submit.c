@@ -19,9 +19,10 @@
 enum {
     CHUNKS_OUT_MAX = 3, /* unwritten chunks of one session before it has to wait */
     HELD_BYTES_MAX =
-        128 * 1024,     /* input kept while an answer is outstanding: one read and a half */
-    RECEIVED_MAX = 100, /* RFC 5321 6.3: a loop */
-    OUTPUT_BURST_BYTES = 32 * 1024, /* replies sent without waiting for the client to read them */
+        128 * 1024, /* input kept while an answer is outstanding: one read and a half */
+    INTAKE_MS_MAX = 2 * 3600 * 1000, /* from MAIL to the final dot, however busy the client looks */
+    RECEIVED_MAX = 100,              /* RFC 5321 6.3: a loop */
+    OUTPUT_BURST_BYTES = 32 * 1024,  /* replies sent without waiting for the client to read them */
 };
 
 struct session {
@@ -113,8 +114,10 @@ static void session_close(struct engine *e, struct session *s)
 
 static void watch(struct engine *e, struct session *s)
 {
-    bool waits_for_us = smtp_server_awaits_answer(s->smtp);
-    timer_set(e, &s->timer, waits_for_us ? INT64_MAX : e->now_ms + e->opt->idle_ms);
+    int64_t due_ms = e->now_ms + e->opt->idle_ms;
+    if (s->intake && due_ms > s->intake->began_ms + INTAKE_MS_MAX)
+        due_ms = s->intake->began_ms + INTAKE_MS_MAX;
+    timer_set(e, &s->timer, smtp_server_awaits_answer(s->smtp) ? INT64_MAX : due_ms);
 }
 
 static bool must_wait(const struct session *s)

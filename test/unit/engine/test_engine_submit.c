@@ -542,6 +542,23 @@ static void bytes_against_our_will_end_the_session(void **state)
     world_down(w);
 }
 
+static void a_message_may_not_take_for_ever(void **state)
+{
+    struct world *w = world_up();
+    struct world_conn *c = world_client(w);
+    world_envelope(w, c, "s@sender.example", "r@a.example");
+    for (int minutes = 0; minutes < 119; minutes++) {
+        world_say(w, c, "x");
+        world_pass(w, 60000);
+        assert_true(c->is_open);
+    }
+    world_say(w, c, "x");
+    world_pass(w, 60001);
+    assert_false(c->is_open);
+    world_expect(c, "421 4.4.2 ");
+    world_down(w);
+}
+
 static void stopping(void **state)
 {
     struct world *w = world_up();
@@ -629,6 +646,7 @@ int main(void)
         cmocka_unit_test(no_timer_runs_while_the_disk_works),
         cmocka_unit_test(replies_that_nobody_reads),
         cmocka_unit_test(bytes_against_our_will_end_the_session),
+        cmocka_unit_test(a_message_may_not_take_for_ever),
         cmocka_unit_test(stopping),
         cmocka_unit_test(implicit_tls_greets_after_the_handshake),
         cmocka_unit_test(events_of_unknown_connections_are_nothing),
