@@ -672,8 +672,10 @@ static void recovered_fate(struct sim_world *w, struct sim_fate *f, const struct
         f->noted = state->fate;
         f->may_repeat = false;
     }
+    /* What a failed sync left in memory only is read back, and still not on disk. */
+    if (f->pos.segment != pos.segment || f->pos.offset != pos.offset)
+        f->is_record_lost = false;
     f->record = SIM_RECORD_WRITTEN;
-    f->is_record_lost = false;
     f->pos = pos;
 }
 

@@ -246,7 +246,8 @@ static void expiry(struct sim_stage *s)
     sim_stage_expect(s, sim_stage_fate(s, m, 0) == QUEUE_WAITING, "it is tried to the end");
     sim_stage_wait_for_rest(s, 3 * SIM_HOUR_MS);
     expect_failure(s, m, 0, QUEUE_EXPIRED, "5.4.7");
-    sim_stage_expect(s, sim_stage_fate_of(s, m, 0)->warnings == 1, "one warning before");
+    const struct sim_fate *f = sim_stage_fate_of(s, m, 0);
+    sim_stage_expect(s, f && f->warnings == 1, "one warning before");
 }
 
 static void warning(struct sim_stage *s)
