@@ -268,7 +268,7 @@ void compact_on_moved(struct engine *e, enum err err, struct journal_pos pos)
         CHECK(queue_accept_parse_head(buf_slice(&head), &a) == PARSE_DONE);
         queue_moved(&e->queue, m, pos, &a);
         buf_close(&head);
-        spool_cool(e, m); /* what is in memory says where the chunks were */
+        body_cool(e, m); /* what is in memory says where the chunks were */
         (void)engine_note(e, NOTE_MOVED, m->id);
     }
     next_message(e);

@@ -196,19 +196,6 @@ static void begin(struct engine *e, struct line *l)
     smtp_client_begin(l->smtp, &l->message);
 }
 
-static void fetch_body(struct engine *e, struct queue_message *m)
-{
-    if (m->is_fetching)
-        return;
-    m->is_fetching = true;
-    m->pending++;
-    uint64_t ticket = ticket_new(e, TICKET_BODY, NULL, 0, m->id);
-    struct engine_action *a = engine_do(e, ACTION_FETCH);
-    a->ticket = ticket;
-    a->id = m->id;
-    a->pos = m->accept;
-}
-
 /* The line has a job and the session is ready: the body first, then MAIL. */
 static void carry(struct engine *e, struct line *l)
 {
@@ -216,7 +203,7 @@ static void carry(struct engine *e, struct line *l)
     l->state = LINE_BUSY;
     if (!m->body) {
         l->waits_body = true;
-        fetch_body(e, m);
+        body_fetch(e, m);
         return;
     }
     l->body = m->body;

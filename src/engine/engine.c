@@ -223,7 +223,7 @@ void engine_free(struct engine *e)
     outcome_close(e);
     compact_close(e);
     for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
-        spool_cool(e, m);
+        body_cool(e, m);
     schedule_close(e);
     resolve_close(e);
     size_t at = 0;
@@ -315,7 +315,7 @@ static void on_fetched(struct engine *e, const struct engine_event *ev)
     if (!err) {
         struct body *b = body_parse(ev->record->payload);
         if (b)
-            spool_heat(e, m, b);
+            body_heat(e, m, b);
         else
             err = ERR_DAMAGED, why = SLICE("the record is no message");
     }

@@ -261,14 +261,18 @@ void spool_on_unrecorded(struct engine *e);
 void spool_on_record(struct engine *e, const struct journal_record *r);
 void spool_on_started(struct engine *e);
 void spool_release_dead(struct engine *e);
+/* Nothing names it any more and all its recipients are done: forget it if the record is written. */
+void spool_settle(struct engine *e, struct queue_message *m);
+
+/* body.c: a message's bytes in memory */
 struct body *body_new(char *memory, size_t bytes, struct slice prefix, struct slice tail);
 struct body *body_parse(struct slice payload); /* NULL: not an accept record */
 void body_ref(struct body *b);
 void body_unref(struct body *b);
-void spool_cool(struct engine *e, struct queue_message *m); /* the message lets go of its body */
-void spool_heat(struct engine *e, struct queue_message *m, struct body *b);
-/* Nothing names it any more and all its recipients are done: forget it if the record is written. */
-void spool_settle(struct engine *e, struct queue_message *m);
+void body_heat(struct engine *e, struct queue_message *m, struct body *b); /* takes the reference */
+void body_cool(struct engine *e, struct queue_message *m); /* the message lets go of its body */
+/* From the journal, once for all who wait: deliver_on_body and outcome_on_report_body follow. */
+void body_fetch(struct engine *e, struct queue_message *m);
 
 /* compact.c: the journal's old segments */
 void compact_init(struct engine *e);

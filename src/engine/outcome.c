@@ -195,15 +195,7 @@ static void report_make(struct engine *e, struct report *r)
         report_store(e, r);
     } else if (!m->body) {
         r->waits_body = true;
-        if (m->is_fetching)
-            return;
-        m->is_fetching = true;
-        m->pending++;
-        uint64_t ticket = ticket_new(e, TICKET_BODY, NULL, 0, m->id);
-        struct engine_action *a = engine_do(e, ACTION_FETCH);
-        a->ticket = ticket;
-        a->id = m->id;
-        a->pos = m->accept;
+        body_fetch(e, m);
     } else if (((struct body *)m->body)->extent_count && !r->header) {
         report_fetch_header(e, r);
     } else {

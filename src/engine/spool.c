@@ -13,73 +13,6 @@ enum {
     UNRECORDED_A_STEP = 256, /* outcomes written again at once */
 };
 
-/* Bodies */
-
-struct body *body_new(char *memory, size_t bytes, struct slice prefix, struct slice tail)
-{
-    struct body *b = mem_new(sizeof *b);
-    b->refs = 1;
-    b->bytes = bytes + sizeof *b;
-    b->memory = memory;
-    b->prefix = prefix;
-    b->tail = tail;
-    return b;
-}
-
-void body_ref(struct body *b)
-{
-    b->refs++;
-}
-
-void body_unref(struct body *b)
-{
-    if (!b || --b->refs)
-        return;
-    mem_free(b->memory);
-    mem_free(b->extent);
-    mem_free(b);
-}
-
-struct body *body_parse(struct slice payload)
-{
-    struct queue_accept a;
-    if (queue_accept_parse(payload, &a) != PARSE_DONE)
-        return NULL;
-    size_t n = a.prefix.n + a.tail.n; /* they stand side by side */
-    char *memory = mem_dup(a.prefix.p, n);
-    struct body *b =
-        body_new(memory, n, slice_of(memory, a.prefix.n), slice_of(memory + a.prefix.n, a.tail.n));
-    b->extent_count = a.envelope.extent_count;
-    if (b->extent_count)
-        b->extent = mem_new(b->extent_count * sizeof *b->extent);
-    for (uint32_t i = 0; i < b->extent_count; i++)
-        b->extent[i] = queue_accept_extent(&a, i);
-    return b;
-}
-
-void spool_cool(struct engine *e, struct queue_message *m)
-{
-    struct body *b = m->body;
-    if (!b)
-        return;
-    m->body = NULL;
-    b->owner = NULL;
-    list_remove(&b->in_hot);
-    e->hot_bytes -= b->bytes;
-    body_unref(b);
-}
-
-void spool_heat(struct engine *e, struct queue_message *m, struct body *b)
-{
-    spool_cool(e, m);
-    m->body = b;
-    b->owner = m;
-    list_add_last(&e->hot, &b->in_hot);
-    e->hot_bytes += b->bytes;
-    while (e->hot_bytes > HOT_BYTES_MAX && e->hot.next != &b->in_hot)
-        spool_cool(e, CONTAINER_OF(e->hot.next, struct body, in_hot)->owner);
-}
-
 /* Records */
 
 static struct engine_action *append(struct engine *e, uint64_t ticket, uint8_t type, uint64_t id)
@@ -153,7 +86,7 @@ struct queue_message *spool_stored(struct engine *e, const struct spool_message 
     CHECK(added);
     buf_close(&head);
     body_ref(m->body);
-    spool_heat(e, added, m->body);
+    body_heat(e, added, m->body);
     schedule_message(e, added);
     return added;
 }
@@ -263,7 +196,7 @@ void spool_settle(struct engine *e, struct queue_message *m)
         return;
     struct note *n = engine_note(e, NOTE_COMPLETED, m->id);
     engine_tell_delay(e, n, m->accepted_ms);
-    spool_cool(e, m);
+    body_cool(e, m);
     uint64_t last = 0; /* its last outcome stands in the newest segment that names it */
     for (uint32_t i = 0; i < m->segment_count; i++)
         last = m->segment[i] > last ? m->segment[i] : last;
