@@ -134,7 +134,6 @@ static void start_tls(struct engine *e, struct line *l)
 void deliver_on_connected(struct engine *e, struct line *l, const struct engine_event *ev)
 {
     const struct destination *d = l->destination;
-    l->local = ev->local;
     l->state = LINE_TALKING;
     l->options = (struct smtp_client_options){
         .helo = slice_cstr(d->helo),
@@ -160,7 +159,10 @@ void deliver_on_connected(struct engine *e, struct line *l, const struct engine_
 void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *tls)
 {
     l->tls_version = tls->version;
-    l->is_verified = tls->is_verified;
+    if (l->destination->tls == DELIVERY_TLS_VERIFY && !tls->is_verified) {
+        next_target(e, l, "its certificate was not verified"); /* the shell refuses it first */
+        return;
+    }
     if (l->options.tls == SMTP_CLIENT_TLS_IMPLICIT)
         smtp_client_on_connected(l->smtp);
     else

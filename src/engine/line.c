@@ -48,7 +48,6 @@ void line_hang_up(struct engine *e, struct line *l, bool is_open)
     l->smtp = NULL;
     l->messages = 0;
     l->tls_version = SLICE_NONE;
-    l->is_verified = false;
     timer_stop(e, &l->timer);
 }
 

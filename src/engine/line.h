@@ -22,10 +22,8 @@ struct line {
     uint32_t watched_wait; /* what the timer runs for */
     enum line_state watched_state;
     struct slice tls_version; /* static */
-    bool is_verified;
     unsigned messages; /* transactions done on this connection */
     bool was_ready;    /* some target talked to us to the end of its greetings */
-    struct ip_port local;
     char trouble[256]; /* why the last target was of no use */
 
     struct job *job;

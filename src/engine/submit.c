@@ -34,7 +34,6 @@ struct session {
     bool is_unix, is_trusted;
     bool is_reading;  /* the driver reads for us */
     bool is_draining; /* output was sent that the client has yet to read */
-    bool is_closing;
     struct buf held;
     struct intake *intake;
     struct slice tls_version, tls_cipher; /* static */

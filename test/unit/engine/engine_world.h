@@ -98,6 +98,7 @@ struct world {
     unsigned fetch_count, lookup_count, lookups, fetches;
     uint64_t last_ticket, segment;
     uint32_t offset;
+    bool is_unverified;     /* a shell that lets a bad certificate through */
     uint64_t segment_bytes; /* told at start; 0: no compaction */
     bool is_released[WORLD_SEGMENTS_MAX];
     struct world_mail mail[WORLD_MAILS_MAX];
@@ -553,8 +554,9 @@ static inline bool world_remote_step(struct world *w, struct world_conn *c)
             world_closed(w, c, ERR_TLS, "handshake failed");
             return true;
         }
-        static const struct engine_tls tls = {
-            .version = SLICE_INIT("TLSv1.2"), .cipher = SLICE_INIT("X"), .is_verified = true};
+        const struct engine_tls tls = {.version = SLICE_INIT("TLSv1.2"),
+                                              .cipher = SLICE_INIT("X"),
+                                              .is_verified = !w->is_unverified};
         c->has_tls = true;
         world_tell(w, (struct engine_event){.kind = EVENT_TLS_UP, .conn = c->id, .tls = &tls});
         return true;

@@ -519,6 +519,22 @@ static void tls_of_the_delivery(void **state)
     }
 }
 
+/* The shell refuses a bad certificate; should it ever not, nothing is said to that host. */
+static void an_unverified_host_gets_nothing(void **state)
+{
+    struct world *w = world_new();
+    w->opt.delivery_tls = DELIVERY_TLS_VERIFY;
+    w->offers_tls = w->is_unverified = true;
+    world_start(w);
+    world_submit(w, "s@sender.example", "r@a.example");
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_DELIVERED], 0);
+    assert_int_equal(w->notes[NOTE_DEFERRED], 1);
+    for (unsigned k = 0; k < w->conn_count; k++)
+        assert_null(strstr(buf_cstr(&w->conn[k]->sent), w->conn[k]->is_out ? "MAIL FROM" : "\1"));
+    world_down(w);
+}
+
 /* Bodies */
 
 static void say_lines(struct world *w, struct world_conn *c, int lines)
@@ -700,6 +716,7 @@ static void quiet_means_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_unverified_host_gets_nothing),
         cmocka_unit_test(a_message_is_delivered),
         cmocka_unit_test(roads_that_are_taken),
         cmocka_unit_test(our_own_name_cuts_the_list),
