@@ -97,6 +97,11 @@ void queue_moved(struct queue *q, struct queue_message *m, struct journal_pos po
 /* All its recipients have their fate, all of them recorded last in `segment`: forgets and frees m.
  */
 void queue_finish(struct queue *q, struct queue_message *m, uint64_t segment);
+/* The same without an outcome on disk: only when the segment with its accept record dies by it,
+ * because then that is the record. A restart before the segment is gone brings the message back. */
+void queue_forget(struct queue *q, struct queue_message *m);
+/* Messages and pins that name the segment; 0: none, or still written to. */
+uint64_t queue_segment_live(const struct queue *q, uint64_t segment);
 /* Records that belong to no message yet (chunks of an upload). */
 void queue_pin(struct queue *q, uint64_t segment);
 void queue_unpin(struct queue *q, uint64_t segment);

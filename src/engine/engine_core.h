@@ -172,6 +172,7 @@ struct engine {
     size_t hot_bytes;
     uint64_t unsettled_bytes; /* of messages being stored: counted against queue.max_size */
     struct map unrecorded;    /* messages whose outcome could not be written */
+    bool is_unrecorded_full;  /* because the disk is full */
     struct timer unrecorded_timer;
     bool is_pauses_dirty;
     struct compact compact;

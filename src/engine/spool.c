@@ -168,6 +168,7 @@ void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
     if (err) {
         m->is_unrecorded = true;
         map_put_id(&e->unrecorded, m->id, m);
+        e->is_unrecorded_full |= err == ERR_FULL;
         unrecorded(e);
         return;
     }
@@ -175,8 +176,57 @@ void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
     spool_settle(e, m);
 }
 
+static bool is_over(const struct queue_message *m)
+{
+    return !m->waiting_count && !m->pending && !m->jobs && !m->stale_count;
+}
+
+/* How many finished messages without a record name each segment; the count is the value itself. */
+static void count_over(struct engine *e, struct map *counts)
+{
+    map_init(counts, e->last_ticket);
+    size_t at = 0;
+    for (struct map_entry *u; (u = map_next(&e->unrecorded, &at));) {
+        const struct queue_message *m = u->value;
+        for (uint32_t i = 0; is_over(m) && i < m->segment_count; i++) {
+            uintptr_t n = (uintptr_t)map_get_id(counts, m->segment[i]);
+            map_put_id(counts, m->segment[i], (void *)(n + 1));
+        }
+    }
+}
+
+/* The disk is so full that no outcome can be written, and only outcomes would free it. A segment in
+ * which all is finished may go without them: when it is gone nothing of it can come back. */
+static void forget_for_room(struct engine *e)
+{
+    struct map counts;
+    struct queue_message **gone = mem_new((e->unrecorded.count + 1) * sizeof *gone);
+    size_t gone_count = 0, at = 0;
+    count_over(e, &counts);
+    for (struct map_entry *u; (u = map_next(&e->unrecorded, &at));) {
+        struct queue_message *m = u->value;
+        uint64_t live = queue_segment_live(&e->queue, m->accept.segment);
+        if (is_over(m) && live && live == (uintptr_t)map_get_id(&counts, m->accept.segment))
+            gone[gone_count++] = m;
+    }
+    map_close(&counts);
+    for (size_t i = 0; i < gone_count && e->action_count < ACTIONS_ENOUGH; i++) {
+        struct note *n = engine_note(e, NOTE_JOURNAL, gone[i]->id);
+        note_text(n, "text", SLICE("finished, and forgotten without a record: the disk is full"));
+        map_take_id(&e->unrecorded, gone[i]->id);
+        body_cool(e, gone[i]);
+        queue_forget(&e->queue, gone[i]);
+    }
+    mem_free(gone);
+    spool_release_dead(e);
+}
+
 void spool_on_unrecorded(struct engine *e)
 {
+    if (e->is_unrecorded_full) {
+        e->is_unrecorded_full = false;
+        forget_for_room(e);
+    }
     if (e->is_pauses_dirty)
         spool_pauses(e);
     for (int i = 0; i < UNRECORDED_A_STEP && e->unrecorded.count; i++) {

@@ -382,20 +382,36 @@ void queue_moved(struct queue *q, struct queue_message *m, struct journal_pos po
     mem_free(old);
 }
 
-void queue_finish(struct queue *q, struct queue_message *m, uint64_t segment)
+static void message_end(struct queue *q, struct queue_message *m)
 {
     CHECK(m->waiting_count == 0);
-    struct queue_segment *last = segment_get(q, segment);
-    for (uint32_t i = 0; i < m->segment_count + m->stale_count; i++)
-        if (m->segment[i] != segment && segment_find(q, m->segment[i]))
-            segment_needs(last, m->segment[i]);
     for (uint32_t i = 0; i < m->segment_count; i++)
         segment_drop(q, m->segment[i]);
-    segment_consider(q, last);
     map_take_id(&q->by_id, m->id);
     list_remove(&m->in_queue);
     q->bytes -= m->wire_bytes;
     message_free(m);
+}
+
+void queue_finish(struct queue *q, struct queue_message *m, uint64_t segment)
+{
+    struct queue_segment *last = segment_get(q, segment);
+    for (uint32_t i = 0; i < m->segment_count + m->stale_count; i++)
+        if (m->segment[i] != segment && segment_find(q, m->segment[i]))
+            segment_needs(last, m->segment[i]);
+    message_end(q, m);
+    segment_consider(q, last);
+}
+
+void queue_forget(struct queue *q, struct queue_message *m)
+{
+    message_end(q, m);
+}
+
+uint64_t queue_segment_live(const struct queue *q, uint64_t segment)
+{
+    const struct queue_segment *s = segment < q->newest_segment ? segment_find(q, segment) : NULL;
+    return s ? s->live : 0;
 }
 
 /* Start-up */
