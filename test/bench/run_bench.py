@@ -9,6 +9,7 @@ shipped. Loads come from smtp-source, mail goes to smtp-sink (both in package po
 loopback; Postfix needs root. Prints a table in Markdown; --json FILE keeps every round.
 """
 import argparse
+import atexit
 import json
 import os
 import pwd
@@ -28,8 +29,6 @@ BYTES = 5120
 OUTPOST = """
 hostname = "relay.example"
 state_dir = "{folder}/state"
-[log]
-level = "error"
 [[listen]]
 address = "127.0.0.1:{port}"
 [[route]]
@@ -116,6 +115,7 @@ class Sink:
             self.process = subprocess.Popen(
                 [tool("smtp-sink"), "-c", *become, f"inet:127.0.0.1:{self.port}", "2048"],
                 stdout=out, stderr=subprocess.DEVNULL)
+        atexit.register(self.close)
         wait_for(lambda: greets(self.port))
 
     def count(self):
@@ -157,6 +157,7 @@ class Outpost:
     def start(self):
         begin = time.monotonic()
         self.process = subprocess.Popen([self.binary, "run", "-c", self.config])
+        atexit.register(self.process.kill)
         wait_for(lambda: greets(self.port), every=0.0005)
         return time.monotonic() - begin
 
@@ -206,6 +207,8 @@ class Postfix:
         self.main = POSTFIX_MAIN.format(folder=folder, daemons=daemons, sink_port=sink_port)
         self.write("main.cf", self.main)
         self.write("master.cf", POSTFIX_MASTER.format(port=self.port))
+        self.is_up = False
+        atexit.register(self.stop)
 
     def write(self, name, text):
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as f:
@@ -217,10 +220,13 @@ class Postfix:
 
     def start(self):
         self.control("start")
+        self.is_up = True
         wait_for(lambda: greets(self.port))
 
     def stop(self):
-        self.control("stop")
+        if self.is_up:
+            self.control("stop")
+        self.is_up = False
 
     def pause(self):
         self.write("main.cf", self.main + "defer_transports = smtp\n")

@@ -18,10 +18,10 @@ enum sim_vanish {
 
 struct sim_manners {
     bool is_pipelining;
-    bool is_eager;   /* pipelining: the next envelope goes out right behind the final dot */
-    bool wants_tls;  /* STARTTLS and AUTH from a foreign address; else from a trusted one */
+    bool is_eager;    /* pipelining: the next envelope goes out right behind the final dot */
+    bool wants_tls;   /* STARTTLS and AUTH from a foreign address; else from a trusted one */
     bool is_implicit; /* the second listener */
-    bool quits;      /* QUIT at the end, else it just closes */
+    bool quits;       /* QUIT at the end, else it just closes */
     bool says_8bit, says_size;
     bool repeats_recipient;
     unsigned vanish_percent; /* per message */

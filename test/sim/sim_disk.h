@@ -13,9 +13,9 @@ enum { SIM_DISK_SECTOR = 512, SIM_DISK_KINDS = JOURNAL_IO_RETIRE + 1 };
 struct sim_file {
     bool is_spare;
     uint64_t number;
-    char *now, *safe;             /* as read back; what survives a power cut for sure */
-    size_t dirty_from, dirty_to;  /* written since the last sync */
-    size_t lost_from, lost_to;    /* a sync failed here: no later one makes it good */
+    char *now, *safe;            /* as read back; what survives a power cut for sure */
+    size_t dirty_from, dirty_to; /* written since the last sync */
+    size_t lost_from, lost_to;   /* a sync failed here: no later one makes it good */
 };
 
 struct sim_disk {

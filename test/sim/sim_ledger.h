@@ -18,13 +18,13 @@ enum sim_crash { SIM_KILL, SIM_POWER_CUT, SIM_ORDERLY };
 enum sim_record { SIM_RECORD_NONE, SIM_RECORD_OUT, SIM_RECORD_WRITTEN };
 
 struct sim_fate {
-    struct slice address; /* in the parcel's memory */
+    struct slice address;   /* in the parcel's memory */
     enum queue_fate noted;  /* the last word on it; QUEUE_WAITING: none yet */
     enum queue_fate before; /* the latest crash */
     unsigned takes;
-    bool is_told;    /* the engine has read the final reply of the latest take */
-    bool may_repeat; /* the latest take may be forgotten: another is excused */
-    bool was_lost;   /* an outcome was taken back by a crash */
+    bool is_told;                /* the engine has read the final reply of the latest take */
+    bool may_repeat;             /* the latest take may be forgotten: another is excused */
+    bool was_lost;               /* an outcome was taken back by a crash */
     bool is_reported, is_warned; /* named in a stored report about a failure, a delay */
     unsigned reports, warnings;  /* how often */
     unsigned tries;
@@ -49,11 +49,11 @@ struct sim_parcel {
     enum sim_parcel_state state;
     struct sim_mail *mail; /* what it is, or, a report, what it is about */
     bool is_report, is_failure;
-    bool may_return; /* failed, and its seal was not on disk when the world ended */
-    bool is_found;   /* by the latest recovery */
-    bool is_waiting; /* for an outcome, as recovery left it */
-    struct buf text; /* a report's */
-    uint32_t content; /* a checksum: copies have the same */
+    bool may_return;                 /* failed, and its seal was not on disk when the world ended */
+    bool is_found;                   /* by the latest recovery */
+    bool is_waiting;                 /* for an outcome, as recovery left it */
+    struct buf text;                 /* a report's */
+    uint32_t content;                /* a checksum: copies have the same */
     struct journal_pos pos, *extent; /* in the world's arena */
     unsigned extent_count;
     unsigned count;
@@ -103,7 +103,8 @@ void sim_ledger_told(struct sim_world *w, struct sim_taking *t);
 void sim_ledger_unsure(struct sim_world *w, struct sim_taking *t);
 
 /* What the disk does, and the end of a life. */
-void sim_ledger_before_io(struct sim_world *w, uint64_t segment); /* a write or sync that may fail */
+void sim_ledger_before_io(struct sim_world *w,
+                          uint64_t segment); /* a write or sync that may fail */
 void sim_ledger_on_io_failed(struct sim_world *w, uint64_t segment);
 void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unsealed);
 void sim_ledger_on_recovered(struct sim_world *w, const struct journal_record *r);

@@ -33,9 +33,23 @@ static void add_header(struct sim_mail *m, struct rng *rng)
 /* What trips mail software: dots at line starts, empty lines, long lines, almost-commands. */
 static void add_line(struct sim_mail *m, struct rng *rng, size_t left)
 {
-    static const char *const odd[] = {"",  ".",         "..",   "...",  ". ", ".\t", "..x",
-                                      ".x", "QUIT",     "DATA", "MAIL FROM:<a@b>",  "From x",
-                                      "--", "Received: from nowhere", " ", "\t.", "\xc3\xa4\xff"};
+    static const char *const odd[] = {"",
+                                      ".",
+                                      "..",
+                                      "...",
+                                      ". ",
+                                      ".\t",
+                                      "..x",
+                                      ".x",
+                                      "QUIT",
+                                      "DATA",
+                                      "MAIL FROM:<a@b>",
+                                      "From x",
+                                      "--",
+                                      "Received: from nowhere",
+                                      " ",
+                                      "\t.",
+                                      "\xc3\xa4\xff"};
     struct buf *b = &m->body;
     if (rng_chance(rng, 30)) {
         buf_add_cstr(b, odd[rng_below(rng, COUNT_OF(odd))]);

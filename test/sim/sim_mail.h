@@ -26,13 +26,13 @@ struct sim_address {
 struct sim_mail {
     uint64_t number;
     enum sim_mail_state state;
-    uint64_t id; /* as the 250 says it */
-    struct sim_address sender; /* "": null */
+    uint64_t id;                   /* as the 250 says it */
+    struct sim_address sender;     /* "": null */
     struct sim_address *recipient; /* owned */
     unsigned recipient_count;
     struct buf body; /* as written: dots not doubled */
     bool has_header, has_date, has_message_id;
-    bool is_deleted;  /* the operator was asked to remove it */
+    bool is_deleted; /* the operator was asked to remove it */
     int64_t accepted_ms;
     unsigned tries;
 };
@@ -60,8 +60,8 @@ bool sim_mail_is_it(const struct sim_mail *m, struct slice got, uint64_t *id, st
 /* A delivery report as a receiver reads it. */
 enum { SIM_REPORT_RECIPIENTS_MAX = 128 };
 struct sim_report {
-    uint64_t id;          /* its own, from Message-ID */
-    bool is_failure;      /* else a delay */
+    uint64_t id;     /* its own, from Message-ID */
+    bool is_failure; /* else a delay */
     unsigned count;
     struct slice recipient[SIM_REPORT_RECIPIENTS_MAX]; /* Final-Recipient, inside the text */
     struct slice status[SIM_REPORT_RECIPIENTS_MAX];

@@ -1,5 +1,5 @@
 /* sim_mood.c -- what may be wrong with a host today, as rows. */
-#include "sim_remote.h"
+#include "sim_mood.h"
 
 #include <string.h>
 

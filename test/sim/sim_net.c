@@ -87,6 +87,7 @@ static void engine_let_go(struct sim_world *w, struct sim_conn *c)
     c->has_engine = c->is_connecting = false;
     if (c->is_outgoing) {
         w->net.outgoing--;
+        sim_host_on_hung_up(w, c);
         sim_remote_on_engine_gone(w, c);
     }
     let_go(c);
@@ -375,8 +376,7 @@ static void opened(struct sim_world *w, void *thing, uint64_t unused)
         c->ops->opened(w, c);
 }
 
-void sim_net_let_in(struct sim_world *w, struct sim_conn *c, const struct sim_peer *ops,
-                    void *peer)
+void sim_net_let_in(struct sim_world *w, struct sim_conn *c, const struct sim_peer *ops, void *peer)
 {
     c->ops = ops;
     c->peer = peer;
@@ -404,7 +404,7 @@ void sim_net_connect(struct sim_world *w, uint64_t id, struct ip_port to)
     c->address = to;
     c->has_engine = c->is_connecting = true;
     w->net.outgoing++;
-    sim_remote_on_dialled(w, c);
+    sim_host_on_dialled(w, c);
     sim_agenda_add(&w->agenda, w->now_us + c->latency_us, knocks, c, 0);
 }
 
@@ -470,8 +470,8 @@ static void tls_done(struct sim_world *w, void *thing, uint64_t unused)
 static void handshake(struct sim_world *w, struct sim_conn *c)
 {
     int64_t from = c->to_peer.last_us > w->now_us ? c->to_peer.last_us : w->now_us;
-    sim_agenda_add(&w->agenda, from + 4 * c->latency_us + rng_between(&w->rng, 500, 20000), tls_done,
-                   c, 0);
+    sim_agenda_add(&w->agenda, from + 4 * c->latency_us + rng_between(&w->rng, 500, 20000),
+                   tls_done, c, 0);
 }
 
 void sim_net_tls_server(struct sim_world *w, uint64_t id)
@@ -486,7 +486,7 @@ void sim_net_tls_client(struct sim_world *w, uint64_t id, bool needs_verify)
     struct sim_conn *c = sim_net_find(w, id);
     if (!c || !c->has_engine)
         return;
-    if (sim_remote_takes_tls(w, c, needs_verify))
+    if (sim_host_takes_tls(w, c, needs_verify))
         handshake(w, c);
     else
         end_engine_later(w, c, ERR_TLS);

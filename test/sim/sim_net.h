@@ -24,7 +24,7 @@ struct sim_peer {
 
 struct sim_pipe {
     struct buf flying;
-    size_t arrived; /* of `flying` */
+    size_t arrived;  /* of `flying` */
     int64_t last_us; /* when the latest piece arrives */
     bool is_dead;
 };

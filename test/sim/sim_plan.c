@@ -57,7 +57,8 @@ static void draw_options(struct plan *p, struct sim_options *s)
     struct rng *r = &p->rng;
     struct engine_options *o = &s->o;
     sim_options_init(s);
-    o->lifetime_ms = ONE_OF(r, 1 * SIM_HOUR_MS, 6 * SIM_HOUR_MS, SIM_DAY_MS, 5 * (int64_t)SIM_DAY_MS);
+    o->lifetime_ms =
+        ONE_OF(r, 1 * SIM_HOUR_MS, 6 * SIM_HOUR_MS, SIM_DAY_MS, 5 * (int64_t)SIM_DAY_MS);
     o->warn_after_ms = ONE_OF(r, 0, 30 * SIM_MINUTE_MS, 4 * SIM_HOUR_MS);
     o->retry_first_ms = ONE_OF(r, 10 * SIM_SECOND_MS, SIM_MINUTE_MS, 5 * SIM_MINUTE_MS);
     o->retry_max_ms = ONE_OF(r, 10 * SIM_MINUTE_MS, SIM_HOUR_MS, 4 * SIM_HOUR_MS);
@@ -95,10 +96,10 @@ static void draw_route(struct plan *p, struct sim_options *s)
 static void draw_host(struct plan *p, const char *name)
 {
     struct rng *r = &p->rng;
-    unsigned i = sim_remote_add(p->w, name);
+    unsigned i = sim_host_add(p->w, name);
     struct sim_host *h = &p->w->host[i];
     if (rng_chance(r, 30))
-        sim_remote_add_v6(p->w, i);
+        sim_host_add_v6(p->w, i);
     h->has_no_ehlo = rng_chance(r, 10);
     h->has_no_pipelining = rng_chance(r, 30);
     h->size_max = rng_chance(r, 30) ? 64 * 1024 * 1024 : rng_chance(r, 3) ? 20000 : 0;
@@ -125,15 +126,14 @@ static void draw_domains(struct plan *p)
         else if (!is_senders && rng_chance(r, 12))
             kind = (enum sim_domain_kind)rng_between(r, SIM_DOMAIN_NULL, SIM_DOMAIN_BARE);
         struct sim_domain *d = sim_dns_add(w, p->domain[i], kind);
-        unsigned mx = kind == SIM_DOMAIN_MX ? (unsigned)rng_between(r, 1, 3)
-                      : kind == SIM_DOMAIN_IMPLICIT;
+        unsigned mx =
+            kind == SIM_DOMAIN_MX ? (unsigned)rng_between(r, 1, 3) : kind == SIM_DOMAIN_IMPLICIT;
         for (unsigned k = 0; k < mx; k++)
-            sim_dns_add_mx(w, d, (uint16_t)(10 * rng_below(r, 3)),
-                           (unsigned)rng_below(r, hosts));
+            sim_dns_add_mx(w, d, (uint16_t)(10 * rng_below(r, 3)), (unsigned)rng_below(r, hosts));
         d->is_own_mx = kind == SIM_DOMAIN_MX && !is_senders && rng_chance(r, 5);
         d->own_preference = 10;
     }
-    sim_remote_group(w);
+    sim_host_group(w);
     for (unsigned i = 0; i < 2; i++) /* routes may lead there, too */
         if (w->host[i].group != UINT32_MAX)
             w->group_domains[w->host[i].group]++;
@@ -236,7 +236,8 @@ static void change_disk(struct sim_world *w, void *thing, uint64_t unused)
             (unsigned)ONE_OF(&p->rng, 5, 30, 100);
     sim_trace(w, "disk changes", is_bad, d->is_full, SLICE_NONE);
     sim_agenda_add(&w->agenda,
-                   w->now_us + ONE_OF(&p->rng, 20, SIM_SECOND_MS, SIM_MINUTE_MS, SIM_HOUR_MS) * 1000,
+                   w->now_us +
+                       ONE_OF(&p->rng, 20, SIM_SECOND_MS, SIM_MINUTE_MS, SIM_HOUR_MS) * 1000,
                    change_disk, p, 0);
 }
 
@@ -315,7 +316,8 @@ static void draw_trouble(struct plan *p)
     if (rng_chance(r, 25))
         sim_agenda_add(&w->agenda, w->now_us + some_time(p) * 1000 / 4, change_disk, p, 0);
     for (int i = rng_chance(r, 50) ? (int)rng_between(r, 1, 5) : 0; i > 0; i--)
-        sim_agenda_add(&w->agenda, w->now_us + some_time(p) * 1000 / (i % 2 ? 1 : 4), disaster, p, 0);
+        sim_agenda_add(&w->agenda, w->now_us + some_time(p) * 1000 / (i % 2 ? 1 : 4), disaster, p,
+                       0);
     for (int i = rng_chance(r, 20) ? (int)rng_between(r, 1, 6) : 0; i > 0; i--)
         sim_agenda_add(&w->agenda, w->now_us + some_time(p) * 1000, operate, p, 0);
 }

@@ -25,6 +25,12 @@ static void tell(struct sim_world *w, const struct journal_record *r)
     sim_world_tell(w, &ev);
 }
 
+static void found_empty(struct sim_world *w, uint64_t sequence)
+{
+    map_put_id(&w->empty, sequence, w);
+    journal_found_empty(w->journal, sequence);
+}
+
 static void load(struct sim_world *w, const struct journal_found *f, bool is_last)
 {
     struct sim_file *file = sim_disk_find(&w->disk, false, f->sequence);
@@ -59,7 +65,7 @@ static void load(struct sim_world *w, const struct journal_found *f, bool is_las
         }
     }
     if (!records)
-        journal_release(w->journal, f->sequence);
+        found_empty(w, f->sequence);
 }
 
 static uint64_t next_spare(const struct sim_world *w)
@@ -87,7 +93,7 @@ static uint64_t load_all(struct sim_world *w, const struct journal_survey *s)
         struct sim_file *file = sim_disk_find(&w->disk, false, f->sequence);
         if (f->verdict != SEGMENT_SPARE || (f->header.sequence == 0 && !is_empty(w, file)))
             sim_fail(w, "a segment cannot be read after a crash: %s", f->why.text);
-        gone = f->sequence;
+        gone = f->sequence > gone ? f->sequence : gone;
         sim_disk_rename(&w->disk, false, f->sequence, next_spare(w));
     }
     return gone;
@@ -98,6 +104,8 @@ void sim_recover(struct sim_world *w)
     struct journal_options o = {w->disk.file_bytes, w->options->queue_bytes_max, w->installation};
     struct journal_survey s;
     w->journal = journal_new(&o, rng_u64(&w->rng));
+    map_close(&w->empty);
+    map_init(&w->empty, 5);
     journal_survey_init(&s);
     for (size_t i = 0; i < w->disk.count; i++)
         if (!w->disk.file[i].is_spare)
@@ -110,6 +118,11 @@ void sim_recover(struct sim_world *w)
     journal_survey_close(&s);
     for (size_t i = 0; i < w->disk.count;) {
         struct sim_file *f = &w->disk.file[i];
+        struct journal_header h;
+        /* The number of its earlier life must not be given again. */
+        if (f->is_spare &&
+            journal_header_parse(slice_of(f->now, JOURNAL_HEADER_BYTES), &h, NULL) == ERR_OK)
+            journal_found_gone(w->journal, h.sequence);
         if (f->is_spare && !journal_found_spare(w->journal, f->number))
             sim_disk_delete(&w->disk, f);
         else

@@ -20,9 +20,9 @@ struct talk {
     size_t scanned; /* of a body: no end before here */
     struct buf answer;
     enum after after;
-    bool is_busy;    /* an answer is being thought over */
-    bool is_silent;  /* never says anything again */
-    bool is_over;    /* nothing may come any more */
+    bool is_busy;               /* an answer is being thought over */
+    bool is_silent;             /* never says anything again */
+    bool is_over;               /* nothing may come any more */
     bool is_in_body, is_taking; /* the answer under way is the final 250 */
     bool has_tls, waits_tls, has_hello, has_auth, has_sender;
     bool offers_pipelining;
@@ -36,54 +36,6 @@ struct grey {
     int64_t since_ms;
     char address[SIM_ADDRESS_BYTES];
 };
-
-/* Hosts */
-
-unsigned sim_remote_add(struct sim_world *w, const char *name)
-{
-    CHECK(w->host_count < SIM_HOSTS_MAX);
-    unsigned i = w->host_count++;
-    struct sim_host *h = &w->host[i];
-    *h = (struct sim_host){.mood = sim_mood_named("good"), .group = UINT32_MAX};
-    snprintf(h->name, sizeof h->name, "%s", name);
-    h->ip[h->ip_count++] =
-        (struct ip){IP_V4, {11, 1, (uint8_t)(i >> 8), (uint8_t)(i & 255)}};
-    return i;
-}
-
-void sim_remote_add_v6(struct sim_world *w, unsigned host)
-{
-    struct sim_host *h = &w->host[host];
-    CHECK(h->ip_count < SIM_HOST_ADDRESSES_MAX);
-    h->ip[h->ip_count++] = (struct ip){
-        IP_V6, {0x26, 0x06, 0, 1, [13] = (uint8_t)(host >> 8), [14] = (uint8_t)host, [15] = 1}};
-}
-
-static void join(struct sim_world *w, unsigned a, unsigned b)
-{
-    for (unsigned i = 0; i < w->domain_count; i++)
-        if (w->domain[i].group == a)
-            w->domain[i].group = b;
-    for (unsigned i = 0; i < w->host_count; i++)
-        if (w->host[i].group == a)
-            w->host[i].group = b;
-}
-
-void sim_remote_group(struct sim_world *w)
-{
-    memset(w->group_domains, 0, sizeof w->group_domains);
-    for (unsigned i = 0; i < w->domain_count; i++) {
-        for (unsigned k = 0; k < w->domain[i].mx_count; k++) {
-            struct sim_host *h = &w->host[w->domain[i].mx[k].host];
-            if (h->group == UINT32_MAX)
-                h->group = w->domain[i].group;
-            else if (h->group != w->domain[i].group)
-                join(w, h->group, w->domain[i].group);
-        }
-    }
-    for (unsigned i = 0; i < w->domain_count; i++)
-        w->group_domains[w->domain[i].group]++;
-}
 
 void sim_remote_close(struct sim_world *w)
 {
@@ -101,15 +53,6 @@ void sim_remote_close(struct sim_world *w)
         mem_free(t->recipient);
         mem_free(t);
     }
-}
-
-static struct sim_host *host_at(struct sim_world *w, const struct ip *ip)
-{
-    for (unsigned i = 0; i < w->host_count; i++)
-        for (unsigned k = 0; k < w->host[i].ip_count; k++)
-            if (ip_eq(&w->host[i].ip[k], ip))
-                return &w->host[i];
-    return NULL;
 }
 
 static enum sim_deed deed_at(struct sim_world *w, const struct sim_host *h, enum sim_point stage)
@@ -393,8 +336,8 @@ static void on_command(struct sim_world *w, struct talk *t, struct slice line)
     static const struct {
         const char *verb;
         int what;
-    } verbs[] = {{"EHLO ", 0}, {"HELO ", 1}, {"STARTTLS", 2}, {"AUTH ", 3}, {"MAIL FROM:", 4},
-                 {"RCPT TO:", 5}, {"DATA", 6}, {"RSET", 7}, {"QUIT", 8}};
+    } verbs[] = {{"EHLO ", 0},    {"HELO ", 1}, {"STARTTLS", 2}, {"AUTH ", 3}, {"MAIL FROM:", 4},
+                 {"RCPT TO:", 5}, {"DATA", 6},  {"RSET", 7},     {"QUIT", 8}};
     int what = -1;
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
         if (slice_starts(line, slice_cstr(verbs[i].verb)))
@@ -626,24 +569,6 @@ void sim_remote_on_connect(struct sim_world *w, struct sim_conn *c)
     sim_net_let_in(w, c, &remote_peer, t);
 }
 
-void sim_remote_on_dialled(struct sim_world *w, struct sim_conn *c)
-{
-    struct sim_host *h = host_at(w, &c->address.ip);
-    c->host = h;
-    if (w->net.outgoing > w->out_max)
-        sim_fail(w, "%u connections go out, %u are allowed", w->net.outgoing, w->out_max);
-    if (!h)
-        return;
-    h->connects++;
-    if (++h->open > h->most_open)
-        h->most_open = h->open;
-    if (h->group == UINT32_MAX)
-        return;
-    unsigned open = ++w->group_open[h->group], most = w->out_each_max * w->group_domains[h->group];
-    if (open > most)
-        sim_fail(w, "%u connections to the hosts of %s, %u are allowed", open, h->name, most);
-}
-
 void sim_remote_on_told(struct sim_world *w, struct sim_conn *c)
 {
     if (!c->taking || !c->has_mark || c->told_bytes < c->mark)
@@ -654,31 +579,7 @@ void sim_remote_on_told(struct sim_world *w, struct sim_conn *c)
 
 void sim_remote_on_engine_gone(struct sim_world *w, struct sim_conn *c)
 {
-    struct sim_host *h = c->host;
-    if (h) {
-        h->open--;
-        if (h->group != UINT32_MAX)
-            w->group_open[h->group]--;
-    }
     if (c->taking)
         sim_ledger_unsure(w, c->taking);
     c->taking = NULL;
-}
-
-bool sim_remote_takes_tls(struct sim_world *w, struct sim_conn *c, bool needs_verify)
-{
-    const struct sim_host *h = c->host;
-    if (!h || !c->has_peer)
-        return false;
-    switch (h->tls) {
-    case SIM_TLS_NONE:
-    case SIM_TLS_REFUSED:
-    case SIM_TLS_BROKEN:
-        return false;
-    case SIM_TLS_GOOD:
-        return true;
-    case SIM_TLS_UNKNOWN:
-        return !needs_verify;
-    }
-    return false;
 }

@@ -53,7 +53,8 @@ static void expect_failure(struct sim_stage *s, const struct sim_mail *m, unsign
     sim_stage_expect(s, sim_stage_fate(s, m, i) == fate, "it has failed");
     if (!r)
         return;
-    sim_stage_expect(s, r->count == 1 && slice_eq(r->recipient[0], slice_cstr(m->recipient[i].text)),
+    sim_stage_expect(s,
+                     r->count == 1 && slice_eq(r->recipient[0], slice_cstr(m->recipient[i].text)),
                      "the report names the recipient and nobody else");
     sim_stage_expect(s, slice_eq(r->status[0], slice_cstr(status)), "the report has the status");
     sim_stage_expect(s, r->has_original || !m->has_header, "the report has the original's header");
@@ -94,7 +95,7 @@ static void one_of_three(struct sim_stage *s)
 static void fallback(struct sim_stage *s)
 {
     struct sim_domain *d = sim_stage_find(s, "d.test");
-    unsigned silent = sim_remote_add(s->w, "silent.d.test"), last = sim_remote_add(s->w, "c.d.test");
+    unsigned silent = sim_host_add(s->w, "silent.d.test"), last = sim_host_add(s->w, "c.d.test");
     sim_dns_add_mx(s->w, d, 20, silent);
     sim_dns_add_mx(s->w, d, 30, last);
     sim_stage_mood(s, s->host, "dead");
@@ -127,7 +128,7 @@ static void own_name(struct sim_stage *s)
 {
     /* loop.test: we are as good as its only host. d.test: its first host is better than us, what
      * stands behind us is no way forward. */
-    unsigned i = sim_stage_domain(s, "loop.test"), behind = sim_remote_add(s->w, "behind.d.test");
+    unsigned i = sim_stage_domain(s, "loop.test"), behind = sim_host_add(s->w, "behind.d.test");
     struct sim_domain *loop = sim_stage_find(s, "loop.test"), *d = sim_stage_find(s, "d.test");
     loop->is_own_mx = d->is_own_mx = true;
     loop->own_preference = 10;
@@ -167,7 +168,7 @@ static void large(struct sim_stage *s)
 static void smarthost(struct sim_stage *s)
 {
     struct sim_options *o = &s->options;
-    unsigned smart = sim_remote_add(s->w, "smart.test");
+    unsigned smart = sim_host_add(s->w, "smart.test");
     struct sim_host *h = &s->w->host[smart];
     h->tls = SIM_TLS_UNKNOWN;
     h->needs_auth = true;
@@ -419,9 +420,10 @@ static void deleted(struct sim_stage *s)
 static void reload(struct sim_stage *s)
 {
     struct sim_options *o = &s->other;
-    unsigned smart = sim_remote_add(s->w, "smart.test");
+    unsigned smart = sim_host_add(s->w, "smart.test");
     o->route_host[0] = (struct engine_host){SLICE("smart.test"), 25};
-    o->route = (struct engine_route){.hosts = o->route_host, .host_count = 1,
+    o->route = (struct engine_route){.hosts = o->route_host,
+                                     .host_count = 1,
                                      .tls = DELIVERY_TLS_OPPORTUNISTIC,
                                      .name = SLICE("smart.test")};
     o->o.routes = &o->route;

@@ -19,7 +19,7 @@ void sim_stage_open(struct sim_stage *s, bool is_verbose)
 
 void sim_stage_begin(struct sim_stage *s)
 {
-    sim_remote_group(s->w);
+    sim_host_group(s->w);
     sim_world_start(s->w);
 }
 
@@ -32,7 +32,7 @@ unsigned sim_stage_domain(struct sim_stage *s, const char *name)
 {
     char host[SIM_NAME_BYTES];
     snprintf(host, sizeof host, "mx.%s", name);
-    unsigned i = sim_remote_add(s->w, host);
+    unsigned i = sim_host_add(s->w, host);
     s->w->host[i].tls = SIM_TLS_GOOD;
     s->w->host[i].size_max = 64 * 1024 * 1024;
     sim_dns_add_mx(s->w, sim_dns_add(s->w, name, SIM_DOMAIN_MX), 10, i);
@@ -88,8 +88,9 @@ void sim_stage_expect(struct sim_stage *s, bool is_so, const char *what)
         sim_fail(s->w, "expected: %s", what);
 }
 
-bool sim_stage_wait_for(struct sim_stage *s, bool (*is_so)(const struct sim_stage *s, const void *x),
-                        const void *x, int64_t most_ms, const char *what)
+bool sim_stage_wait_for(struct sim_stage *s,
+                        bool (*is_so)(const struct sim_stage *s, const void *x), const void *x,
+                        int64_t most_ms, const char *what)
 {
     int64_t last = sim_world_now_ms(s->w) + most_ms;
     while (!is_so(s, x) && sim_world_step(s->w, last))

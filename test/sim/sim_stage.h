@@ -27,8 +27,9 @@ struct sim_mail *sim_stage_mail(struct sim_stage *s, const char *to, size_t byte
 
 void sim_stage_wait(struct sim_stage *s, int64_t ms);
 /* Waits for it, at most so long; else the scene fails. */
-bool sim_stage_wait_for(struct sim_stage *s, bool (*is_so)(const struct sim_stage *s, const void *x),
-                        const void *x, int64_t most_ms, const char *what);
+bool sim_stage_wait_for(struct sim_stage *s,
+                        bool (*is_so)(const struct sim_stage *s, const void *x), const void *x,
+                        int64_t most_ms, const char *what);
 /* Until all clients are done and the queue is empty. */
 void sim_stage_wait_for_rest(struct sim_stage *s, int64_t most_ms);
 void sim_stage_expect(struct sim_stage *s, bool is_so, const char *what);

@@ -1,10 +1,9 @@
 /* sim_world.c -- see the header. */
 #include "sim_world.h"
 
-#include "base/crc32c.h"
+#include "sim_action.h"
 #include "sim_recover.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,202 +12,6 @@ enum { STEPS_MAX = 8 * 1000 * 1000, TICKS_MAX = 100 * 1000, STOP_POLL_MS = 50 };
 int64_t sim_world_now_ms(const struct sim_world *w)
 {
     return w->now_us / 1000;
-}
-
-void sim_fail(struct sim_world *w, const char *fmt, ...)
-{
-    if (w->has_failed)
-        return;
-    w->has_failed = true;
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(w->failure, sizeof w->failure, fmt, args);
-    va_end(args);
-    sim_trace(w, "FAILED", 0, 0, slice_cstr(w->failure));
-}
-
-static void print_time(const struct sim_world *w)
-{
-    int64_t ms = sim_world_now_ms(w) - w->begin_ms;
-    printf("%3lld:%02lld:%02lld.%03lld ", (long long)(ms / SIM_HOUR_MS),
-           (long long)(ms / SIM_MINUTE_MS % 60), (long long)(ms / SIM_SECOND_MS % 60),
-           (long long)(ms % 1000));
-}
-
-static void print_text(struct slice s)
-{
-    struct slice shown = slice_head(s, 160);
-    for (size_t i = 0; i < shown.n; i++)
-        putchar(shown.p[i] < ' ' || shown.p[i] > '~' ? '.' : shown.p[i]);
-    if (shown.n < s.n)
-        printf("... (%zu bytes)", s.n);
-}
-
-void sim_trace(struct sim_world *w, const char *what, uint64_t a, uint64_t b, struct slice bytes)
-{
-    uint64_t x[4] = {(uint64_t)w->now_us, a, b, crc32c(0, bytes)};
-    for (size_t i = 0; i < COUNT_OF(x); i++)
-        w->hash = (w->hash ^ x[i]) * 0x9e3779b97f4a7c15u + (w->hash >> 29);
-    if (!w->is_verbose)
-        return;
-    print_time(w);
-    printf("%-18s %llu %llu ", what, (unsigned long long)a, (unsigned long long)b);
-    print_text(bytes);
-    putchar('\n');
-}
-
-/* --- actions --- */
-
-struct fetch {
-    uint64_t ticket, id, life;
-    struct journal_pos pos;
-};
-
-static void fetched(struct sim_world *w, void *thing, uint64_t unused)
-{
-    const struct fetch *f = thing;
-    if (f->life != w->life)
-        return;
-    struct journal_record record = {0};
-    struct fault why = {0};
-    struct sim_file *file = sim_disk_find(&w->disk, false, f->pos.segment);
-    const struct journal_header *h = journal_segment(w->journal, f->pos.segment);
-    enum err e;
-    if (!file || !h || f->pos.offset + journal_record_span(f->pos.bytes) > w->disk.file_bytes)
-        e = fault_set(&why, ERR_MISSING, 0, "its segment is gone");
-    else if (w->disk.read_fail_percent && rng_chance(&w->rng, w->disk.read_fail_percent))
-        e = fault_set(&why, ERR_SYSTEM, 0, "input/output error");
-    else
-        e = journal_record_verify(
-            slice_of(file->now + f->pos.offset, journal_record_span(f->pos.bytes)), h, f->pos,
-            f->id, &record, &why);
-    struct engine_event ev = {.kind = EVENT_FETCHED,
-                              .ticket = f->ticket,
-                              .err = e,
-                              .record = e ? NULL : &record,
-                              .text = slice_cstr(why.text)};
-    sim_world_tell(w, &ev);
-}
-
-static void fetch(struct sim_world *w, const struct engine_action *a)
-{
-    struct fetch *f = arena_new(&w->arena, sizeof *f);
-    *f = (struct fetch){a->ticket, a->id, w->life, a->pos};
-    sim_agenda_add(&w->agenda, w->now_us + rng_between(&w->rng, 20, 5000), fetched, f, 0);
-}
-
-struct answer {
-    uint64_t ticket, life;
-    enum err err;
-    enum engine_event_kind kind;
-    enum engine_login login;
-    struct sim_conn *conn;
-};
-
-static void answered(struct sim_world *w, void *thing, uint64_t unused)
-{
-    const struct answer *n = thing;
-    if (n->life != w->life || (n->kind == EVENT_LOGIN && !n->conn->has_engine))
-        return;
-    struct engine_event ev = {.kind = n->kind,
-                              .ticket = n->ticket,
-                              .conn = n->conn ? n->conn->id : 0,
-                              .err = n->err,
-                              .login = n->login};
-    if (n->kind == EVENT_APPENDED)
-        sim_ledger_on_appended(w, n->ticket, n->err, (struct journal_pos){0});
-    sim_world_tell(w, &ev);
-}
-
-static void append(struct sim_world *w, const struct engine_action *a)
-{
-    sim_ledger_on_append(w, a);
-    enum err e = journal_append(w->journal, a->ticket, a->type, a->id, a->part, a->part_count,
-                                a->needs_sync, a->is_admission);
-    if (!e)
-        return;
-    struct answer *n = arena_new(&w->arena, sizeof *n);
-    *n = (struct answer){.ticket = a->ticket, .life = w->life, .err = e, .kind = EVENT_APPENDED};
-    sim_agenda_add(&w->agenda, w->now_us, answered, n, 0);
-}
-
-static void login(struct sim_world *w, const struct engine_action *a)
-{
-    struct answer *n = arena_new(&w->arena, sizeof *n);
-    bool is_right = slice_eq(a->user, SLICE("app")) && slice_eq(a->password, SLICE("secret"));
-    *n = (struct answer){.life = w->life,
-                         .kind = EVENT_LOGIN,
-                         .login = is_right ? LOGIN_OK : LOGIN_WRONG,
-                         .conn = sim_net_find(w, a->conn)};
-    if (w->login_trouble_percent && rng_chance(&w->rng, w->login_trouble_percent))
-        n->login = LOGIN_TROUBLE;
-    if (n->conn)
-        sim_agenda_add(&w->agenda, w->now_us + rng_between(&w->rng, 0, 80000), answered, n, 0);
-}
-
-static void note(struct sim_world *w, const struct note *n)
-{
-    buf_clear(&w->line);
-    note_build_text(n, sim_world_now_ms(w), &w->line);
-    sim_trace(w, "note", n->msg, 0, slice_from(buf_slice(&w->line), 25));
-    sim_ledger_on_note(w, n);
-}
-
-static void send_bytes(struct sim_world *w, const struct engine_action *a)
-{
-    sim_trace(w, "engine sends", a->conn, a->wants_drained, a->bytes);
-    if (a->conn % 2)
-        sim_ledger_on_said(w, a->bytes);
-    sim_net_send(w, a->conn, a->bytes, a->wants_drained);
-}
-
-static void carry_out(struct sim_world *w, const struct engine_action *a)
-{
-    switch (a->kind) {
-    case ACTION_SEND:
-        send_bytes(w, a);
-        break;
-    case ACTION_READ:
-        sim_trace(w, "reads", a->conn, a->is_on, SLICE_NONE);
-        sim_net_read(w, a->conn, a->is_on);
-        break;
-    case ACTION_TLS_SERVER:
-        sim_net_tls_server(w, a->conn);
-        break;
-    case ACTION_TLS_CLIENT:
-        sim_net_tls_client(w, a->conn, a->needs_verify);
-        break;
-    case ACTION_CLOSE:
-        sim_trace(w, "engine closes", a->conn, a->at_once, SLICE_NONE);
-        sim_net_close(w, a->conn, a->at_once);
-        break;
-    case ACTION_CONNECT:
-        sim_trace(w, "connects", a->conn, 0, slice_cstr(ip_port_build(&a->address).s));
-        sim_net_connect(w, a->conn, a->address);
-        break;
-    case ACTION_LOGIN:
-        login(w, a);
-        break;
-    case ACTION_APPEND:
-        sim_trace(w, "appends", a->ticket, a->type, a->part[0]);
-        append(w, a);
-        break;
-    case ACTION_FETCH:
-        sim_trace(w, "fetches", a->ticket, a->pos.offset, SLICE_NONE);
-        fetch(w, a);
-        break;
-    case ACTION_RELEASE:
-        sim_trace(w, "releases", a->segment, 0, SLICE_NONE);
-        journal_release(w->journal, a->segment);
-        break;
-    case ACTION_LOOKUP:
-        sim_trace(w, "looks up", a->ticket, a->dns_type, a->text);
-        sim_dns_lookup(w, a->ticket, a->text, a->dns_type);
-        break;
-    case ACTION_NOTE:
-        note(w, a->note);
-        break;
-    }
 }
 
 void sim_world_tell(struct sim_world *w, struct engine_event *ev)
@@ -223,7 +26,7 @@ void sim_world_tell(struct sim_world *w, struct engine_event *ev)
             w->is_crash_due = true; /* what else was wanted is never done */
             return;
         }
-        carry_out(w, a);
+        sim_action_carry_out(w, a);
     }
     sim_ledger_on_event_over(w);
 }
@@ -250,12 +53,29 @@ static int64_t latency_us(struct sim_world *w, const struct journal_io *io)
     return 0;
 }
 
+/* Of two released segments the later one may hold the outcome of what the earlier one holds. */
+static void check_order(struct sim_world *w, uint64_t leaving)
+{
+    size_t turn = 0;
+    if (map_get_id(&w->empty, leaving))
+        return;
+    while (turn < w->released_count && w->released[turn] != leaving)
+        turn++;
+    for (size_t i = 0; turn < w->released_count && i < turn; i++)
+        if (!map_get_id(&w->empty, w->released[i]) &&
+            sim_disk_find(&w->disk, false, w->released[i]))
+            sim_fail(w, "segment %llu goes before %llu, which was released earlier",
+                     (unsigned long long)leaving, (unsigned long long)w->released[i]);
+}
+
 static void do_io(struct sim_world *w, struct journal_io *io)
 {
     bool may_fail = w->disk.fail_percent[io->kind] &&
                     (io->kind == JOURNAL_IO_WRITE || io->kind == JOURNAL_IO_SYNC);
     if (may_fail)
         sim_ledger_before_io(w, io->segment);
+    if (io->kind == JOURNAL_IO_RETIRE)
+        check_order(w, io->segment);
     enum err e = sim_disk_do(&w->disk, io);
     static const char *const name[] = {"nothing", "writes", "syncs", "makes", "adopts", "retires"};
     char text[64];
@@ -356,6 +176,7 @@ static void end_life(struct sim_world *w, enum sim_crash kind, int64_t down_ms)
     w->life++;
     w->is_started = w->is_stopping = w->has_flush = w->is_crash_due = false;
     w->crash_in_actions = w->crash_in_ios = 0;
+    w->released_count = 0;
     sim_agenda_add(&w->agenda, w->now_us + down_ms * 1000, restart, NULL, w->life);
 }
 
@@ -474,6 +295,7 @@ struct sim_world *sim_world_new(uint64_t seed, const struct engine_options *opti
     arena_init(&w->arena, 16 * 1024);
     buf_init(&w->line, 64 * 1024);
     map_init(&w->grey, 4);
+    map_init(&w->empty, 5);
     sim_disk_init(&w->disk, &w->rng, segment_bytes);
     sim_net_init(w);
     sim_ledger_init(w);
@@ -493,6 +315,8 @@ void sim_world_free(struct sim_world *w)
     for (uint64_t i = 1; i < w->mail_count; i++)
         sim_mail_free(w->mail[i]);
     mem_free(w->mail);
+    mem_free(w->released);
+    map_close(&w->empty);
     arena_close(&w->arena);
     buf_close(&w->line);
     mem_free(w);

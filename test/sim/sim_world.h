@@ -11,8 +11,10 @@
 #include "sim_client.h"
 #include "sim_disk.h"
 #include "sim_dns.h"
+#include "sim_host.h"
 #include "sim_ledger.h"
 #include "sim_remote.h"
+#include "sim_trace.h"
 
 enum {
     SIM_DOMAINS_MAX = 1200,
@@ -52,6 +54,9 @@ struct sim_world {
     struct ip_port local;
     uint64_t installation;
     struct sim_io io[3]; /* write chain, make, retire */
+    uint64_t *released;  /* segments, in this life, in order; owned */
+    size_t released_count, released_cap;
+    struct map empty; /* segments in which this life found nothing: they go when they like */
     bool has_flush;
     int64_t down_ms; /* the latest crash's; until the next start */
 
@@ -113,7 +118,3 @@ void sim_world_check_rest(struct sim_world *w);
 
 /* --- for the parts --- */
 void sim_world_tell(struct sim_world *w, struct engine_event *ev);
-/* The first reason counts. */
-void sim_fail(struct sim_world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Goes into the hash that two runs of a seed must agree on; printed when verbose. */
-void sim_trace(struct sim_world *w, const char *what, uint64_t a, uint64_t b, struct slice bytes);

@@ -1,0 +1,107 @@
+/* sim_host.c -- see the header. */
+#include "sim_host.h"
+
+#include "sim_world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+unsigned sim_host_add(struct sim_world *w, const char *name)
+{
+    CHECK(w->host_count < SIM_HOSTS_MAX);
+    unsigned i = w->host_count++;
+    struct sim_host *h = &w->host[i];
+    *h = (struct sim_host){.mood = sim_mood_named("good"), .group = UINT32_MAX};
+    snprintf(h->name, sizeof h->name, "%s", name);
+    h->ip[h->ip_count++] = (struct ip){IP_V4, {11, 1, (uint8_t)(i >> 8), (uint8_t)(i & 255)}};
+    return i;
+}
+
+void sim_host_add_v6(struct sim_world *w, unsigned host)
+{
+    struct sim_host *h = &w->host[host];
+    CHECK(h->ip_count < SIM_HOST_ADDRESSES_MAX);
+    h->ip[h->ip_count++] = (struct ip){
+        IP_V6, {0x26, 0x06, 0, 1, [13] = (uint8_t)(host >> 8), [14] = (uint8_t)host, [15] = 1}};
+}
+
+static void join(struct sim_world *w, unsigned a, unsigned b)
+{
+    for (unsigned i = 0; i < w->domain_count; i++)
+        if (w->domain[i].group == a)
+            w->domain[i].group = b;
+    for (unsigned i = 0; i < w->host_count; i++)
+        if (w->host[i].group == a)
+            w->host[i].group = b;
+}
+
+void sim_host_group(struct sim_world *w)
+{
+    memset(w->group_domains, 0, sizeof w->group_domains);
+    for (unsigned i = 0; i < w->domain_count; i++) {
+        for (unsigned k = 0; k < w->domain[i].mx_count; k++) {
+            struct sim_host *h = &w->host[w->domain[i].mx[k].host];
+            if (h->group == UINT32_MAX)
+                h->group = w->domain[i].group;
+            else if (h->group != w->domain[i].group)
+                join(w, h->group, w->domain[i].group);
+        }
+    }
+    for (unsigned i = 0; i < w->domain_count; i++)
+        w->group_domains[w->domain[i].group]++;
+}
+
+static struct sim_host *host_at(struct sim_world *w, const struct ip *ip)
+{
+    for (unsigned i = 0; i < w->host_count; i++)
+        for (unsigned k = 0; k < w->host[i].ip_count; k++)
+            if (ip_eq(&w->host[i].ip[k], ip))
+                return &w->host[i];
+    return NULL;
+}
+
+void sim_host_on_dialled(struct sim_world *w, struct sim_conn *c)
+{
+    struct sim_host *h = host_at(w, &c->address.ip);
+    c->host = h;
+    if (w->net.outgoing > w->out_max)
+        sim_fail(w, "%u connections go out, %u are allowed", w->net.outgoing, w->out_max);
+    if (!h)
+        return;
+    h->connects++;
+    if (++h->open > h->most_open)
+        h->most_open = h->open;
+    if (h->group == UINT32_MAX)
+        return;
+    unsigned open = ++w->group_open[h->group], most = w->out_each_max * w->group_domains[h->group];
+    if (open > most)
+        sim_fail(w, "%u connections to the hosts of %s, %u are allowed", open, h->name, most);
+}
+
+void sim_host_on_hung_up(struct sim_world *w, struct sim_conn *c)
+{
+    struct sim_host *h = c->host;
+    if (!h)
+        return;
+    h->open--;
+    if (h->group != UINT32_MAX)
+        w->group_open[h->group]--;
+}
+
+bool sim_host_takes_tls(struct sim_world *w, struct sim_conn *c, bool needs_verify)
+{
+    const struct sim_host *h = c->host;
+    if (!h || !c->has_peer)
+        return false;
+    switch (h->tls) {
+    case SIM_TLS_NONE:
+    case SIM_TLS_REFUSED:
+    case SIM_TLS_BROKEN:
+        return false;
+    case SIM_TLS_GOOD:
+        return true;
+    case SIM_TLS_UNKNOWN:
+        return !needs_verify;
+    }
+    return false;
+}
