@@ -488,7 +488,7 @@ static void thousand(struct sim_stage *s)
         }
         sim_client_add(s->w, &manners, m, MAILS, sim_world_now_ms(s->w) + 10);
     }
-    sim_stage_wait(s, 30 * SIM_MINUTE_MS);
+    sim_stage_wait(s, 20 * SIM_MINUTE_MS);
     unsigned served = 0;
     for (unsigned i = 0; i < DOMAINS; i += LIVE_EVERY)
         served += s->w->host[host[i]].taken == 2;
