@@ -111,7 +111,8 @@ def test_a_flood_whose_replies_nobody_reads(relay, flood):
         begin = time.monotonic()
         relay.stats()
         assert time.monotonic() - begin < 0.5
-        assert resident_mib(relay) < before + 40
+        # A message that was taken in costs its place in the queue; nothing else may grow.
+        assert resident_mib(relay) < before + 40 + relay.queued() // 1024
 
 
 def test_garbage_where_tls_should_begin(relay):
