@@ -52,6 +52,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
       "What recovery or the disk had to report of the journal.")                                   \
     X(MOVED, DEBUG, "moved", "messages_moved_total",                                               \
       "Messages copied out of old journal segments.")                                              \
+    X(CHECKPOINT, DEBUG, "checkpoint", "checkpoints_total",                                        \
+      "Checkpoints of journal segments that others waited for.")                                   \
     X(RECOVERED, INFO, "recovered", "recoveries_total", "Queue recovered at start.")               \
     X(WARNING, WARN, "warning", "warnings_total", "Other things an operator should know of.")
 

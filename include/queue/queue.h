@@ -1,23 +1,29 @@
 /* queue.h -- what we promised, in memory: messages, recipients, and which segments they keep alive.
  *
  * Built by replaying the journal's records at start, then kept in step by the engine. A message is
- * one heap block (struct, recipients, texts), about 250 bytes for one recipient.
+ * one heap block (struct, recipients, texts), about 180 bytes for one recipient, and 17 bytes in
+ * the order of ids; replies that many recipients got are kept once.
  *
- * Segments: each message names the segments in which records of it stand. A segment is dead when no
- * live message names it and no outcome in it is needed to keep a finished message from coming back:
- * the last outcome of a message must outlive every other record of it. That one must hold the state
- * of all recipients (earlier outcomes may die before the accept record does).
+ * Segments: a message *holds* the segment with its accept record, those with its chunks, and those
+ * with outcomes that no later outcome repeats. A segment is dead when nobody holds it and no
+ * outcome in it is needed to keep a finished message from coming back: the last outcome of a
+ * message must outlive every accept record of it (there may be stale ones, left behind by
+ * compaction). That outcome must hold the state of all recipients (earlier ones may die before the
+ * accept record does).
  *
- * One old message can so keep many segments: needs run from segment to segment. Moving what is
- * alive out of the oldest segment (queue_moved) lets the whole row go. */
+ * One old message can so keep many segments: needs run from segment to segment. Two things end
+ * that: moving what is alive out of a segment (queue_moved), and a checkpoint, a record that says
+ * of one segment which of its accept records still count (queue_checkpointed). */
 #pragma once
 
-#include "base/list.h"
 #include "base/map.h"
+#include "base/sorted.h"
 #include "queue/queue_record.h"
 
 #define QUEUE_NO_RECIPIENT UINT32_MAX     /* the last of its job */
 #define QUEUE_UNASSIGNED (UINT32_MAX - 1) /* in no job */
+
+enum { QUEUE_REASONS_SHARED_MAX = 4096 }; /* different replies kept once; more: each its own */
 
 struct queue_recipient {
     uint32_t text_at; /* into the message's texts */
@@ -29,40 +35,66 @@ struct queue_recipient {
     uint32_t next_in_job; /* the engine's: next recipient of the same job, QUEUE_NO_RECIPIENT or
                              _UNASSIGNED */
     int64_t next_ms;
-    char *reason; /* owned, NULL: none */
+    const char *reason; /* the queue's, shared; NULL: none. Set by queue_set_reason alone */
+};
+
+/* What stands of a message outside of its accept record. */
+struct queue_hold {
+    uint64_t segment;
+    uint32_t bytes; /* of records */
+    enum queue_hold_kind {
+        QUEUE_HOLD_CHUNKS,
+        QUEUE_HOLD_STATE, /* an outcome, not repeated by a later one */
+        QUEUE_HOLD_STALE, /* an accept record before it was moved: may die before the message */
+    } kind;
+};
+struct queue_trail {
+    uint32_t count, cap;
+    struct queue_hold hold[];
 };
 
 struct queue_message {
     uint64_t id;
     int64_t accepted_ms;
-    uint64_t wire_bytes;
     struct journal_pos accept;
-    struct list in_queue; /* by id */
-    uint64_t *segment;    /* with a record of it: those that matter, then the stale ones */
-    uint32_t segment_count;
-    uint32_t stale_count; /* held an accept record before it was moved, may die before m */
+    void *jobs, *body;         /* the engine's */
+    struct queue_trail *trail; /* owned; NULL: nothing but the accept record */
+    uint32_t wire_bytes;       /* QUEUE_WIRE_BYTES_MAX at most */
+    uint32_t pending;          /* the engine's: appends, fetches and attempts that still name it */
     uint32_t recipient_count, waiting_count;
     uint16_t sender_bytes, user_bytes, client_bytes;
     bool is_8bit : 1;
     bool is_report : 1;
-    bool is_removing : 1;   /* the operator deleted it while an attempt was in flight */
-    bool is_unrecorded : 1; /* an outcome could not be written yet */
-    bool is_fetching : 1;   /* the engine's: its body is on the way from disk */
-    uint32_t pending;       /* the engine's: appends, fetches and attempts that still name it */
-    void *jobs, *body;      /* the engine's */
-    struct queue_recipient *recipient;
-    char *texts; /* sender, user, client, then the recipients */
+    bool is_removing : 1;               /* the operator deleted it while an attempt was in flight */
+    bool is_unrecorded : 1;             /* an outcome could not be written yet */
+    bool is_fetching : 1;               /* the engine's: its body is on the way from disk */
+    struct queue_recipient recipient[]; /* behind the last: sender, user, client, addresses */
 };
 
-struct queue_segment;
+/* Segments that hold something of the queue's. */
+struct queue_segment {
+    uint64_t sequence;
+    uint64_t live;       /* messages, twice if need be, and pins that hold it */
+    uint64_t live_bytes; /* of records, pins aside */
+    struct queue_need {  /* segments that must die before this one */
+        uint64_t segment;
+        uint64_t pass; /* of queue_pass(), when it was last needed */
+    } * need;
+    uint32_t need_count, need_cap;
+    bool is_dead; /* and waits to be told with queue_next_dead */
+};
+
+struct queue_checkpoint_list;
 struct queue {
-    struct map by_id;
-    struct list messages; /* oldest id first */
-    struct map segments;
-    struct list dead;           /* segments to be told with queue_next_dead */
-    uint64_t newest_segment;    /* records still go there: never dead */
-    uint64_t recipients, bytes; /* waiting recipients; wire bytes */
-    bool is_replaying;          /* from the first record to queue_replayed */
+    struct sorted by_id;                       /* messages */
+    struct sorted segments;                    /* by sequence */
+    uint64_t dead_count;                       /* segments to be told with queue_next_dead */
+    uint64_t newest_segment;                   /* records still go there: never dead */
+    uint64_t recipients, bytes;                /* waiting recipients; wire bytes */
+    uint64_t live_bytes;                       /* of records, in all segments */
+    uint64_t pass;                             /* see queue_pass */
+    struct map reasons;                        /* shared ones, by text */
+    struct queue_checkpoint_list *checkpoints; /* read at start, until queue_replayed; owned */
     bool is_all_paused;
     struct map pauses;       /* by name; the key is owned by the value */
     uint64_t pauses_segment; /* where the newest pauses record stands; 0: none */
@@ -77,6 +109,8 @@ struct queue_message *queue_add(struct queue *q, uint64_t id, struct journal_pos
                                 const struct queue_accept *a);
 struct queue_message *queue_find(const struct queue *q, uint64_t id);
 struct queue_message *queue_first(const struct queue *q);
+/* The first one with a higher id. */
+struct queue_message *queue_after_id(const struct queue *q, uint64_t id);
 struct queue_message *queue_after(const struct queue *q, const struct queue_message *m);
 
 struct slice queue_sender(const struct queue_message *m);
@@ -86,35 +120,54 @@ struct slice queue_address(const struct queue_message *m, uint32_t i);
 void queue_set_state(struct queue *q, struct queue_message *m, uint32_t i,
                      const struct queue_state *s);
 void queue_get_state(const struct queue_message *m, uint32_t i, struct queue_state *out);
-void queue_set_reason(struct queue_recipient *r, struct slice reason);
+void queue_set_reason(struct queue *q, struct queue_recipient *r, struct slice reason);
 
-/* A record of m was written in this segment. */
-void queue_in_segment(struct queue *q, struct queue_message *m, uint64_t segment);
+/* An outcome of m was written at pos; is_whole: it holds the state of all recipients, so that
+ * earlier outcomes of m are of no use any more. */
+void queue_recorded(struct queue *q, struct queue_message *m, struct journal_pos pos,
+                    bool is_whole);
 /* Compaction: its accept record was written anew, with its present state, and the copy `a` (head is
  * enough) is on disk at pos. Segments that only older records of it stand in may die. */
 void queue_moved(struct queue *q, struct queue_message *m, struct journal_pos pos,
                  const struct queue_accept *a);
-/* All its recipients have their fate, all of them recorded last in `segment`: forgets and frees m.
- */
-void queue_finish(struct queue *q, struct queue_message *m, uint64_t segment);
+/* All its recipients have their fate, and the last outcome told with queue_recorded says so of all
+ * of them (or the accept record does): forgets and frees m. */
+void queue_finish(struct queue *q, struct queue_message *m);
 /* The same without an outcome on disk: only when the segment with its accept record dies by it,
  * because then that is the record. A restart before the segment is gone brings the message back. */
 void queue_forget(struct queue *q, struct queue_message *m);
-/* Messages and pins that name the segment; 0: none, or still written to. */
+/* The i-th segment that m holds; a segment may come twice. 0: no more. */
+uint64_t queue_held(const struct queue_message *m, uint32_t i);
+bool queue_has_stale(const struct queue_message *m);
+
+/* How many hold the segment; 0: nobody, or it is still written to. */
 uint64_t queue_segment_live(const struct queue *q, uint64_t segment);
+/* Nobody holds it, but others must die first. */
+bool queue_segment_is_stuck(const struct queue *q, const struct queue_segment *s);
+struct queue_segment *queue_segment_find(const struct queue *q, uint64_t segment);
+struct queue_segment *queue_segment_after(const struct queue *q, uint64_t segment); /* 0: first */
 /* Records that belong to no message yet (chunks of an upload). */
 void queue_pin(struct queue *q, uint64_t segment);
 void queue_unpin(struct queue *q, uint64_t segment);
 /* Records now go to this segment: older ones may die. */
 void queue_newest(struct queue *q, uint64_t segment);
-/* The n-th oldest segment (n >= 1) that is not dead; 0: there are fewer. */
-uint64_t queue_nth_segment(const struct queue *q, uint64_t n);
 /* The next dead segment, each once; 0: none. */
 uint64_t queue_next_dead(struct queue *q);
 
-/* Start-up: one record. False: it is of no use (bad payload, unknown type): report it. */
+/* Checkpoints. First a pass begins; then whoever makes it goes over all messages and lists, for
+ * some segments older than the newest, the offsets of the accept records that count
+ * (m->accept); then it writes the lists. A message that finishes after the pass began may be
+ * listed or not: what was needed since then stays needed. */
+void queue_pass(struct queue *q);
+/* A part of a checkpoint of `segment` is on disk in `holder`, which from now on outlives it. */
+void queue_checkpoint_part(struct queue *q, uint64_t segment, uint64_t holder);
+/* All parts are, as listed in the present pass: what was needed of it before is forgotten. */
+void queue_checkpointed(struct queue *q, uint64_t segment);
+
+/* Start-up: one record; of an accept record the head is enough. False: it is of no use (bad
+ * payload, unknown type): report it. */
 bool queue_replay(struct queue *q, const struct journal_record *r);
-/* After the last record: messages that are finished are forgotten, the others put in order. */
+/* After the last record: messages that are finished, or that checkpoints say are, are forgotten. */
 void queue_replayed(struct queue *q);
 
 bool queue_is_paused(const struct queue *q, struct slice name);

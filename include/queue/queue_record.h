@@ -9,10 +9,11 @@
 #include "journal/journal_codec.h"
 
 enum queue_record_type {
-    QUEUE_RECORD_CHUNK = 1,   /* a piece of a large body, as on the wire */
-    QUEUE_RECORD_ACCEPT = 2,  /* envelope, state, and the body or where its chunks are */
-    QUEUE_RECORD_OUTCOME = 3, /* what became of some recipients */
-    QUEUE_RECORD_PAUSES = 4,  /* the whole set of paused destinations */
+    QUEUE_RECORD_CHUNK = 1,      /* a piece of a large body, as on the wire */
+    QUEUE_RECORD_ACCEPT = 2,     /* envelope, state, and the body or where its chunks are */
+    QUEUE_RECORD_OUTCOME = 3,    /* what became of some recipients */
+    QUEUE_RECORD_PAUSES = 4,     /* the whole set of paused destinations */
+    QUEUE_RECORD_CHECKPOINT = 6, /* which accept records of one segment still count */
 };
 
 enum {
@@ -23,7 +24,9 @@ enum {
     QUEUE_REASON_BYTES_MAX = 200,  /* of a remote's reply, as remembered */
     QUEUE_TEXT_BYTES_MAX = 1024,   /* sender, user, client, Message-ID */
     QUEUE_PAUSES_MAX = 1000,
+    QUEUE_CHECKPOINT_OFFSETS_MAX = 64 * 1024, /* in one record; more go into several */
 };
+#define QUEUE_WIRE_BYTES_MAX UINT32_MAX
 
 enum queue_fate {
     QUEUE_WAITING,
@@ -104,3 +107,15 @@ struct queue_pauses {
 };
 MUST_USE enum parse queue_pauses_parse(struct slice payload, struct queue_pauses *out);
 bool queue_pauses_next(struct slice *rest, struct slice *domain);
+
+/* Checkpoint payload: in this segment, of the accept records from offset `from` to before `to`,
+ * these count; messages of the others had finished. */
+bool queue_checkpoint_begin(struct buf *out, uint64_t segment, uint32_t from, uint32_t to,
+                            uint32_t count);
+bool queue_checkpoint_add(struct buf *out, uint32_t offset); /* ascending, count times */
+struct queue_checkpoint {
+    uint64_t segment;
+    uint32_t from, to, count;
+    struct slice offsets; /* count times u32 */
+};
+MUST_USE enum parse queue_checkpoint_parse(struct slice payload, struct queue_checkpoint *out);

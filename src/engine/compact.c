@@ -1,288 +1,365 @@
-/* compact.c -- keeps the journal small: what is alive in the oldest segments is copied to the
- * newest, so that the old ones, and all that waited for them, can go.
+/* compact.c -- keeps the journal small: at most twice what is alive, and a few segments.
  *
- * Without it one message that stays for days keeps every segment since (see queue.h). A walk starts
- * when records go to a new segment while far more segments are held than the queue's bytes need,
- * and goes over the messages from the oldest on:
+ * Two things fill it with what nobody needs: segments of which little is alive, and segments of
+ * which nothing is, but whose outcomes must outlive an older segment (see queue.h). When there is
+ * too much of it a pass goes over all messages, some at a time:
  *
- *   fetch accept -> [each chunk in an old segment: fetch, append] -> append a new accept record
- * with the present state, synced -> queue_moved
+ *   plan -> walk: [a message with records in a victim moves] [an accept record in a needed segment
+ *   is listed] -> moves are over -> checkpoints, one segment at a time -> rest, and plan again
  *
- * A crash in between leaves two accept records; the later one counts. Messages in flight are left
- * for the next walk: a line may be reading their chunks. */
+ * Victims are the segments with the least alive in them; the needed ones get a checkpoint. Bytes
+ * copied in a second are bounded, and more only when the journal grows all the same. */
 #include "engine_core.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 enum {
-    SPARE_SEGMENTS = 4, /* held beyond twice the need before a walk starts */
-    LOOKED_AT_A_STEP = 256,
+    SPARE_SEGMENTS = 4, /* held beyond twice the need before a pass begins */
+    VICTIMS_MAX = 16,   /* in one pass */
+    LISTED_MAX = 8,     /* segments that get a checkpoint in one pass */
+    LOOKED_AT_A_STEP = 512,
+    REST_MS = 1000, /* between passes; longer after one that freed nothing */
+    REST_MOST_MS = 60 * 1000,
+    STEP_MS = 20, /* waited for when the second's bytes are spent */
+    BYTES_A_SECOND = 16 * 1024 * 1024,
+    BURST_BYTES = 1024 * 1024,
+    HURRY_FACTOR = 4, /* when there are half as many again as allowed */
 };
 
-static bool is_in_flight(const struct queue_message *m)
+/* --- how much is too much --- */
+
+static uint64_t allowed(const struct engine *e)
 {
-    for (const struct job *j = m->jobs; j; j = j->next_of_message)
-        if (j->line)
-            return true;
-    return false;
+    uint64_t needed = (e->queue.live_bytes + e->unsettled_bytes) / e->segment_bytes + 1;
+    return 2 * needed + SPARE_SEGMENTS;
 }
 
-static bool is_old(const struct engine *e, const struct queue_message *m)
-{
-    for (uint32_t i = 0; i < m->segment_count; i++)
-        if (m->segment[i] <= e->compact.target)
-            return true;
-    return false;
-}
-
-/* Ids and segments both grow: behind a message that stands where it was accepted, none is older. */
-static bool is_past(const struct engine *e, const struct queue_message *m)
-{
-    return !m->stale_count && m->accept.segment > e->compact.target;
-}
-
-static void forget_copy(struct engine *e)
+void compact_consider(struct engine *e)
 {
     struct compact *c = &e->compact;
-    for (uint32_t i = 0; i < c->pinned_count; i++)
-        queue_unpin(&e->queue, c->pinned[i]);
-    mem_free(c->pinned);
-    c->pinned = NULL;
-    c->pinned_count = 0;
-    body_unref(c->body);
-    mem_free(c->message_id);
-    c->body = NULL;
-    c->message_id = NULL;
-    c->is_moving = false;
-}
-
-/* The walk steps to m (NULL: it is over) and lets go of where it was. */
-static void walk_to(struct engine *e, struct queue_message *m)
-{
-    struct queue_message *was = e->compact.at;
-    e->compact.at = m;
-    if (m)
-        m->pending++;
-    if (!was)
+    if (!e->segment_bytes || c->state != COMPACT_RESTS || heap_has(&c->timer.node) ||
+        e->queue.segments.count <= allowed(e))
         return;
-    was->pending--;
-    spool_settle(e, was);
+    timer_set(e, &c->timer, c->rested_ms > e->now_ms ? c->rested_ms : e->now_ms);
 }
 
-static void fetch(struct engine *e, struct journal_pos pos)
+static void earn(struct engine *e)
 {
-    struct queue_message *m = e->compact.at;
-    uint64_t ticket = ticket_new(e, TICKET_MOVE_FETCH, NULL, 0, m->id);
-    struct engine_action *a = engine_do(e, ACTION_FETCH);
-    a->ticket = ticket;
-    a->id = m->id;
-    a->pos = pos;
+    struct compact *c = &e->compact;
+    int64_t rate = BYTES_A_SECOND;
+    if (e->queue.segments.count > allowed(e) + allowed(e) / 2)
+        rate *= HURRY_FACTOR;
+    int64_t since_ms = e->now_ms - c->earned_ms;
+    c->earned_ms = e->now_ms;
+    if (since_ms > 1000)
+        since_ms = 1000;
+    c->budget_bytes += since_ms * rate / 1000;
+    if (c->budget_bytes > BURST_BYTES)
+        c->budget_bytes = BURST_BYTES;
+}
+
+void compact_spend(struct engine *e, uint64_t bytes)
+{
+    e->compact.budget_bytes -= (int64_t)bytes;
+}
+
+/* --- the plan --- */
+
+static struct compact_segment *find(const struct engine *e, uint64_t sequence)
+{
+    const struct compact *c = &e->compact;
+    for (uint32_t i = 0; i < c->segment_count; i++)
+        if (c->segment[i].sequence == sequence)
+            return &e->compact.segment[i];
+    return NULL;
+}
+
+bool compact_is_victim(const struct engine *e, uint64_t segment)
+{
+    const struct compact_segment *s = find(e, segment);
+    return s && s->is_victim;
+}
+
+static void add(struct engine *e, uint64_t sequence, bool is_victim)
+{
+    struct compact *c = &e->compact;
+    c->segment = mem_resize(c->segment, (c->segment_count + 1) * sizeof *c->segment);
+    c->segment[c->segment_count++] =
+        (struct compact_segment){.sequence = sequence, .is_victim = is_victim};
+}
+
+/* The one with the least alive that is not chosen yet and worth it; NULL: none. */
+static const struct queue_segment *emptiest(const struct engine *e)
+{
+    const struct queue *q = &e->queue;
+    const struct queue_segment *best = NULL;
+    for (const struct queue_segment *s = queue_segment_after(q, 0); s;
+         s = queue_segment_after(q, s->sequence)) {
+        if (!s->live || s->sequence >= q->newest_segment ||
+            s->live_bytes > e->segment_bytes / 4 * 3 || find(e, s->sequence))
+            continue;
+        if (!best || s->live_bytes < best->live_bytes)
+            best = s;
+    }
+    return best;
+}
+
+static void choose_victims(struct engine *e, uint64_t to_free)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < VICTIMS_MAX && bytes < to_free * e->segment_bytes; i++) {
+        const struct queue_segment *s = emptiest(e);
+        if (!s)
+            return;
+        bytes += e->segment_bytes - s->live_bytes;
+        add(e, s->sequence, true);
+    }
+}
+
+/* Those that keep segments in which nothing is alive; returns how many it keeps. */
+static uint64_t choose_listed(struct engine *e)
+{
+    const struct queue *q = &e->queue;
+    uint64_t stuck = 0, listed = 0;
+    for (const struct queue_segment *s = queue_segment_after(q, 0); s;
+         s = queue_segment_after(q, s->sequence)) {
+        if (!queue_segment_is_stuck(q, s))
+            continue;
+        stuck++;
+        for (uint32_t i = 0; i < s->need_count && listed < LISTED_MAX; i++) {
+            if (queue_segment_live(q, s->need[i].segment) && !find(e, s->need[i].segment)) {
+                add(e, s->need[i].segment, false);
+                listed++;
+            }
+        }
+    }
+    return stuck;
+}
+
+static void rest(struct engine *e)
+{
+    struct compact *c = &e->compact;
+    for (uint32_t i = 0; i < c->segment_count; i++)
+        mem_free(c->segment[i].offset);
+    mem_free(c->segment);
+    c->segment = NULL;
+    c->segment_count = 0;
+    c->state = COMPACT_RESTS;
+    bool is_good = e->queue.segments.count < c->count_before;
+    c->rest_ms = is_good ? REST_MS : 2 * c->rest_ms + REST_MS;
+    if (c->rest_ms > REST_MOST_MS)
+        c->rest_ms = REST_MOST_MS;
+    c->rested_ms = e->now_ms + c->rest_ms;
+    compact_consider(e);
+}
+
+static void plan(struct engine *e)
+{
+    struct compact *c = &e->compact;
+    uint64_t count = e->queue.segments.count, most = allowed(e);
+    if (count <= most || e->is_stopping)
+        return;
+    c->count_before = count;
+    uint64_t stuck = choose_listed(e);
+    if (count - stuck > most)
+        choose_victims(e, count - stuck - most + 1);
+    if (!c->segment_count) {
+        rest(e); /* uploads and pauses hold the rest: later */
+        return;
+    }
+    queue_pass(&e->queue);
+    c->at_id = 0;
+    c->state = COMPACT_WALKS;
+}
+
+/* --- the walk --- */
+
+static void list_it(struct compact_segment *s, uint32_t offset)
+{
+    if (s->count == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 1024;
+        s->offset = mem_resize(s->offset, s->cap * sizeof *s->offset);
+    }
+    s->offset[s->count++] = offset;
+}
+
+/* What of m stands in victims: nothing, outcomes alone, or more. */
+static enum {
+    STAYS,
+    STATE_MOVES,
+    ALL_MOVES
+} what_moves(const struct engine *e, const struct queue_message *m)
+{
+    if (compact_is_victim(e, m->accept.segment))
+        return ALL_MOVES;
+    bool has_state = false;
+    for (uint32_t i = 0; m->trail && i < m->trail->count; i++) {
+        const struct queue_hold *h = &m->trail->hold[i];
+        if (h->kind == QUEUE_HOLD_STALE || !compact_is_victim(e, h->segment))
+            continue;
+        if (h->kind == QUEUE_HOLD_CHUNKS)
+            return ALL_MOVES;
+        has_state = true;
+    }
+    return has_state ? STATE_MOVES : STAYS;
+}
+
+/* False: not now; the walk waits at m. */
+static bool visit(struct engine *e, struct queue_message *m)
+{
+    struct compact_segment *s = find(e, m->accept.segment);
+    int what = what_moves(e, m);
+    if (what != STAYS && move_is_possible(m)) {
+        if (!move_may_begin(e) || e->compact.budget_bytes <= 0)
+            return false;
+        compact_spend(e, journal_record_span(what == ALL_MOVES ? m->accept.bytes : 0));
+        what == ALL_MOVES ? move_whole(e, m) : move_state(e, m);
+    }
+    if (s && !s->is_victim)
+        list_it(s, m->accept.offset);
+    return true;
 }
 
 static void walk(struct engine *e)
 {
     struct compact *c = &e->compact;
-    for (int i = 0; c->at && !c->is_moving; i++) {
-        if (i == LOOKED_AT_A_STEP) {
-            timer_set(e, &c->timer, e->now_ms);
-            return;
+    for (int i = 0; i < LOOKED_AT_A_STEP; i++) {
+        struct queue_message *m = queue_after_id(&e->queue, c->at_id);
+        if (!m) {
+            c->state = COMPACT_LISTS;
+            break;
         }
-        struct queue_message *m = c->at;
-        if (m->waiting_count && is_old(e, m) && !is_in_flight(m)) {
-            c->is_moving = true;
-            fetch(e, m->accept);
-            return;
+        if (!visit(e, m)) {
+            if (c->budget_bytes <= 0)
+                timer_set(e, &c->timer, e->now_ms + STEP_MS);
+            return; /* or until a move is over */
         }
-        walk_to(e, is_past(e, m) ? NULL : queue_after(&e->queue, m));
+        c->at_id = m->id;
     }
+    timer_set(e, &c->timer, e->now_ms);
 }
 
-static void next_message(struct engine *e)
+/* --- checkpoints --- */
+
+static int by_value(const void *a, const void *b)
 {
-    forget_copy(e);
-    walk_to(e, queue_after(&e->queue, e->compact.at));
-    walk(e);
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
 }
 
-void compact_on_segment(struct engine *e)
+static void append_part(struct engine *e, const struct compact_segment *s, uint32_t first,
+                        uint32_t from, uint32_t to, uint32_t count)
+{
+    struct buf out;
+    buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
+    queue_checkpoint_begin(&out, s->sequence, from, to, count);
+    for (uint32_t i = 0; i < count; i++)
+        queue_checkpoint_add(&out, s->offset[first + i]);
+    CHECK(!out.is_full);
+    struct slice kept = engine_keep(e, buf_slice(&out));
+    buf_close(&out);
+    uint64_t ticket = ticket_new(e, TICKET_CHECKPOINT, NULL, 0, s->sequence);
+    struct engine_action *a = engine_do(e, ACTION_APPEND);
+    a->ticket = ticket;
+    a->type = QUEUE_RECORD_CHECKPOINT;
+    a->part[0] = kept;
+    a->part_count = 1;
+    a->needs_sync = true; /* before what was needed may go */
+    compact_spend(e, kept.n);
+}
+
+static void append_checkpoint(struct engine *e, struct compact_segment *s)
+{
+    if (s->count)
+        qsort(s->offset, s->count, sizeof *s->offset, by_value);
+    uint32_t from = 0;
+    for (uint32_t first = 0; from != UINT32_MAX; first += QUEUE_CHECKPOINT_OFFSETS_MAX) {
+        uint32_t count = s->count - first;
+        bool is_last = count <= QUEUE_CHECKPOINT_OFFSETS_MAX;
+        count = is_last ? count : QUEUE_CHECKPOINT_OFFSETS_MAX;
+        uint32_t to = is_last ? UINT32_MAX : s->offset[first + count];
+        append_part(e, s, first, from, to, count);
+        s->parts_out++;
+        from = to;
+    }
+    s->is_written = true;
+}
+
+/* One segment a step. */
+static void write_lists(struct engine *e)
 {
     struct compact *c = &e->compact;
-    if (!e->segment_bytes)
+    if (c->move_count)
+        return; /* the last one comes back here */
+    for (uint32_t i = 0; i < c->segment_count; i++) {
+        struct compact_segment *s = &c->segment[i];
+        if (s->parts_out)
+            return;
+        if (s->is_victim || s->is_written)
+            continue;
+        append_checkpoint(e, s);
         return;
-    uint64_t needed = (e->queue.bytes + e->unsettled_bytes) / e->segment_bytes + 1;
-    uint64_t allowed = 2 * needed + SPARE_SEGMENTS;
-    if (e->queue.segments.count <= allowed)
-        return;
-    c->target = queue_nth_segment(&e->queue, e->queue.segments.count - allowed);
-    if (c->at || !c->target)
-        return; /* a walk is on its way */
-    walk_to(e, queue_first(&e->queue));
-    walk(e);
+    }
+    rest(e);
 }
+
+void compact_on_checkpoint(struct engine *e, uint64_t segment, enum err err, struct journal_pos pos)
+{
+    struct compact_segment *s = find(e, segment);
+    CHECK(s && s->parts_out > 0);
+    s->parts_out--;
+    s->has_failed |= err != ERR_OK;
+    if (!err)
+        queue_checkpoint_part(&e->queue, segment, pos.segment);
+    if (s->parts_out)
+        return;
+    if (!s->has_failed) {
+        queue_checkpointed(&e->queue, segment);
+        struct note *n = engine_note(e, NOTE_CHECKPOINT, 0);
+        note_number(n, "segment", (int64_t)segment);
+        note_number(n, "messages", s->count);
+    }
+    timer_set(e, &e->compact.timer, e->now_ms);
+}
+
+/* --- life --- */
 
 void compact_on_timer(struct engine *e)
 {
-    walk(e);
-}
-
-/* The copy */
-
-static struct slice recipient_of(void *ctx, uint32_t i)
-{
-    return queue_address(ctx, i);
-}
-
-static void state_of(void *ctx, uint32_t i, struct queue_state *out)
-{
-    queue_get_state(ctx, i, out);
-}
-
-static void state_without_reason(void *ctx, uint32_t i, struct queue_state *out)
-{
-    queue_get_state(ctx, i, out);
-    out->reason = SLICE_NONE;
-}
-
-static bool build_head(const struct engine *e, struct buf *head)
-{
-    const struct compact *c = &e->compact;
-    struct queue_message *m = c->at;
-    struct queue_envelope v = {.accepted_ms = m->accepted_ms,
-                               .wire_bytes = m->wire_bytes,
-                               .is_8bit = m->is_8bit,
-                               .is_report = m->is_report,
-                               .sender = queue_sender(m),
-                               .user = queue_user(m),
-                               .client = queue_client(m),
-                               .message_id = slice_cstr(c->message_id),
-                               .recipient_count = m->recipient_count,
-                               .extent_count = c->body->extent_count,
-                               .prefix_bytes = (uint32_t)c->body->prefix.n};
-    struct queue_accept_source from = {.envelope = &v,
-                                       .ctx = m,
-                                       .recipient = recipient_of,
-                                       .state = state_of,
-                                       .extent = c->body->extent};
-    size_t most = JOURNAL_RECORD_BYTES_MAX - c->body->prefix.n - c->body->tail.n;
-    buf_init(head, most);
-    if (queue_accept_build(head, &from))
-        return true;
-    buf_clear(head); /* many recipients, long replies: those are the first to go */
-    from.state = state_without_reason;
-    return queue_accept_build(head, &from);
-}
-
-static void append_accept(struct engine *e)
-{
-    struct compact *c = &e->compact;
-    struct buf head;
-    bool fits = build_head(e, &head);
-    struct slice kept = engine_keep(e, buf_slice(&head));
-    buf_close(&head);
-    if (!fits || is_in_flight(c->at) || !c->at->waiting_count) {
-        next_message(e);
-        return;
+    earn(e);
+    switch (e->compact.state) {
+    case COMPACT_RESTS:
+        plan(e);
+        if (e->compact.state == COMPACT_WALKS)
+            walk(e);
+        break;
+    case COMPACT_WALKS:
+        if (!e->is_stopping)
+            walk(e);
+        break;
+    case COMPACT_LISTS:
+        write_lists(e);
+        break;
     }
-    uint64_t ticket = ticket_new(e, TICKET_MOVE, NULL, 0, c->at->id);
-    struct engine_action *a = engine_do(e, ACTION_APPEND);
-    engine_hold(e, c->body);
-    a->ticket = ticket;
-    a->type = QUEUE_RECORD_ACCEPT;
-    a->id = c->at->id;
-    a->part[0] = kept;
-    a->part[1] = c->body->prefix;
-    a->part[2] = c->body->tail;
-    a->part_count = 3;
-    a->needs_sync = true; /* before the old ones may go */
 }
 
-/* The next chunk that stands in an old segment, or the accept record when none is left. */
-static void next_chunk(struct engine *e)
+void compact_on_move_over(struct engine *e)
 {
-    struct compact *c = &e->compact;
-    while (c->next_extent < c->body->extent_count &&
-           c->body->extent[c->next_extent].segment > c->target)
-        c->next_extent++;
-    if (c->next_extent < c->body->extent_count)
-        fetch(e, c->body->extent[c->next_extent]);
-    else
-        append_accept(e);
-}
-
-static void copy_chunk(struct engine *e, struct slice bytes)
-{
-    struct queue_message *m = e->compact.at;
-    uint64_t ticket = ticket_new(e, TICKET_MOVE_CHUNK, NULL, 0, m->id);
-    struct slice kept = engine_keep(e, bytes);
-    struct engine_action *a = engine_do(e, ACTION_APPEND);
-    a->ticket = ticket;
-    a->type = QUEUE_RECORD_CHUNK;
-    a->id = m->id;
-    a->part[0] = kept;
-    a->part_count = 1;
-}
-
-void compact_on_fetched(struct engine *e, enum err err, const struct journal_record *r)
-{
-    struct compact *c = &e->compact;
-    if (!err && c->body) {
-        copy_chunk(e, r->payload);
-        return;
-    }
-    struct queue_accept a;
-    if (err || queue_accept_parse_head(r->payload, &a) != PARSE_DONE) {
-        next_message(e); /* a delivery will meet the same and say so */
-        return;
-    }
-    c->body = body_parse(r->payload);
-    c->message_id = mem_dup(a.envelope.message_id.p, a.envelope.message_id.n);
-    c->next_extent = 0;
-    if (c->body)
-        next_chunk(e);
-    else
-        next_message(e);
-}
-
-void compact_on_chunk(struct engine *e, enum err err, struct journal_pos pos)
-{
-    struct compact *c = &e->compact;
-    if (err) {
-        next_message(e);
-        return;
-    }
-    c->pinned = mem_resize(c->pinned, (c->pinned_count + 1) * sizeof *c->pinned);
-    c->pinned[c->pinned_count++] = pos.segment;
-    queue_pin(&e->queue, pos.segment);
-    c->body->extent[c->next_extent++] = pos;
-    next_chunk(e);
-}
-
-void compact_on_moved(struct engine *e, enum err err, struct journal_pos pos)
-{
-    struct compact *c = &e->compact;
-    struct queue_message *m = c->at;
-    if (!err) {
-        struct buf head;
-        struct queue_accept a;
-        CHECK(build_head(e, &head));
-        CHECK(queue_accept_parse_head(buf_slice(&head), &a) == PARSE_DONE);
-        queue_moved(&e->queue, m, pos, &a);
-        buf_close(&head);
-        body_cool(e, m); /* what is in memory says where the chunks were */
-        (void)engine_note(e, NOTE_MOVED, m->id);
-    }
-    next_message(e);
+    if (e->compact.state != COMPACT_RESTS && !heap_has(&e->compact.timer.node))
+        timer_set(e, &e->compact.timer, e->now_ms);
 }
 
 void compact_init(struct engine *e)
 {
     timer_init(&e->compact.timer, TIMER_COMPACT);
+    list_init(&e->compact.moves);
 }
 
 void compact_close(struct engine *e)
 {
-    forget_copy(e);
-    if (e->compact.at)
-        e->compact.at->pending--;
-    e->compact.at = NULL;
+    move_close(e);
+    timer_stop(e, &e->compact.timer);
+    for (uint32_t i = 0; i < e->compact.segment_count; i++)
+        mem_free(e->compact.segment[i].offset);
+    mem_free(e->compact.segment);
 }

@@ -303,7 +303,7 @@ static void on_fetched(struct engine *e, const struct engine_event *ev)
         return;
     }
     if (t.kind == TICKET_MOVE_FETCH) {
-        compact_on_fetched(e, ev->err, ev->record);
+        move_on_fetched(e, t.owner, ev->err, ev->record);
         return;
     }
     CHECK(t.kind == TICKET_BODY);
@@ -337,7 +337,7 @@ static void on_appended(struct engine *e, const struct engine_event *ev)
         if (is_new && e->queue.pauses_segment && t.kind != TICKET_PAUSES)
             spool_pauses(e);
         if (is_new)
-            compact_on_segment(e);
+            compact_consider(e);
     }
     switch (t.kind) {
     case TICKET_CHUNK:
@@ -354,10 +354,16 @@ static void on_appended(struct engine *e, const struct engine_event *ev)
         spool_on_appended(e, &t, ev->err, ev->pos);
         break;
     case TICKET_MOVE_CHUNK:
-        compact_on_chunk(e, ev->err, ev->pos);
+        move_on_chunk(e, t.owner, ev->err, ev->pos);
         break;
     case TICKET_MOVE:
-        compact_on_moved(e, ev->err, ev->pos);
+        move_on_accept(e, t.owner, ev->err, ev->pos);
+        break;
+    case TICKET_MOVE_STATE:
+        move_on_state(e, t.owner, ev->err, ev->pos);
+        break;
+    case TICKET_CHECKPOINT:
+        compact_on_checkpoint(e, t.message, ev->err, ev->pos);
         break;
     case TICKET_BODY:
     case TICKET_PIECE:
@@ -475,7 +481,9 @@ static bool has_appends_out(const struct engine *e)
         case TICKET_PAUSES:
         case TICKET_MOVE:
             return true;
-        case TICKET_MOVE_CHUNK: /* nobody was promised anything */
+        case TICKET_MOVE_STATE: /* nobody was promised anything */
+        case TICKET_MOVE_CHUNK:
+        case TICKET_CHECKPOINT:
         case TICKET_MOVE_FETCH:
         case TICKET_BODY:
         case TICKET_PIECE:

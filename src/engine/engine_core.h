@@ -62,9 +62,11 @@ enum ticket_kind {
     TICKET_PIECE, /* line (by conn): a chunk */
     TICKET_LOOKUP,
     TICKET_HEADER,     /* report: the chunk with the original's header */
-    TICKET_MOVE_FETCH, /* compaction: a record to be copied */
-    TICKET_MOVE_CHUNK, /* compaction: a copied chunk is written */
-    TICKET_MOVE,       /* compaction: the copied accept record is written */
+    TICKET_MOVE_FETCH, /* move: a record to be copied */
+    TICKET_MOVE_CHUNK, /* move: a copied chunk is written */
+    TICKET_MOVE,       /* move: the copied accept record is written */
+    TICKET_MOVE_STATE, /* move: the state is written */
+    TICKET_CHECKPOINT, /* of the segment whose number stands for the message */
 };
 struct ticket {
     enum ticket_kind kind;
@@ -132,17 +134,25 @@ struct destination {
     unsigned host_count;
 };
 
-/* Copying what is alive out of the oldest segments; one message at a time. */
+/* A pass of the compaction: segments to be emptied, segments to get a checkpoint. */
 struct compact {
-    struct timer timer;
-    uint64_t target;          /* segments up to this one are to be emptied */
-    struct queue_message *at; /* where the walk is; named by its pending count; NULL: no walk */
-    bool is_moving;           /* at is being copied */
-    struct body *body;        /* of at */
-    char *message_id;         /* owned */
-    uint32_t next_extent;
-    uint64_t *pinned; /* segments of copied chunks, until the accept record names them; owned */
-    uint32_t pinned_count;
+    enum { COMPACT_RESTS, COMPACT_WALKS, COMPACT_LISTS } state;
+    struct timer timer; /* the next step */
+    uint64_t at_id;     /* the walk goes on behind it */
+    struct compact_segment {
+        uint64_t sequence;
+        bool is_victim, is_written, has_failed;
+        uint32_t *offset; /* of accept records that count; owned */
+        uint32_t count, cap;
+        uint32_t parts_out; /* of its checkpoint, on their way to the disk */
+    } * segment;
+    uint32_t segment_count;
+    struct list moves; /* under way */
+    uint32_t move_count;
+    uint64_t move_bytes;
+    int64_t budget_bytes, earned_ms; /* what may be copied now; since when more is earned */
+    int64_t rested_ms, rest_ms;      /* no pass before; how long it was */
+    uint64_t count_before;           /* segments when the pass began */
 };
 
 struct engine {
@@ -255,6 +265,8 @@ struct queue_message *spool_stored(struct engine *e, const struct spool_message 
  * ends with the record. */
 void spool_outcome(struct engine *e, struct queue_message *m, const uint32_t *index,
                    uint32_t count);
+/* The same of all recipients, synced, for somebody else's ticket. */
+void spool_state(struct engine *e, struct queue_message *m, uint64_t ticket);
 void spool_pauses(struct engine *e);
 void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
                        struct journal_pos pos);
@@ -275,14 +287,29 @@ void body_cool(struct engine *e, struct queue_message *m); /* the message lets g
 /* From the journal, once for all who wait: deliver_on_body and outcome_on_report_body follow. */
 void body_fetch(struct engine *e, struct queue_message *m);
 
-/* compact.c: the journal's old segments */
+/* compact.c: which of the journal's segments are to go */
 void compact_init(struct engine *e);
-void compact_on_segment(struct engine *e); /* records now go to a new segment */
-void compact_on_fetched(struct engine *e, enum err err, const struct journal_record *r);
-void compact_on_chunk(struct engine *e, enum err err, struct journal_pos pos);
-void compact_on_moved(struct engine *e, enum err err, struct journal_pos pos);
+void compact_consider(struct engine *e); /* is there too much? cheap */
+bool compact_is_victim(const struct engine *e, uint64_t segment);
+void compact_spend(struct engine *e, uint64_t bytes);
+void compact_on_checkpoint(struct engine *e, uint64_t segment, enum err err,
+                           struct journal_pos pos);
+void compact_on_move_over(struct engine *e);
 void compact_on_timer(struct engine *e);
 void compact_close(struct engine *e);
+
+/* move.c: a message leaves them */
+struct move;
+bool move_may_begin(const struct engine *e);
+bool move_is_possible(const struct queue_message *m);
+void move_whole(struct engine *e, struct queue_message *m);
+void move_state(struct engine *e, struct queue_message *m);
+void move_on_fetched(struct engine *e, struct move *v, enum err err,
+                     const struct journal_record *r);
+void move_on_chunk(struct engine *e, struct move *v, enum err err, struct journal_pos pos);
+void move_on_accept(struct engine *e, struct move *v, enum err err, struct journal_pos pos);
+void move_on_state(struct engine *e, struct move *v, enum err err, struct journal_pos pos);
+void move_close(struct engine *e);
 
 /* schedule.c: jobs, destinations, when and how many */
 void schedule_init(struct engine *e);

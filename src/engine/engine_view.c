@@ -126,20 +126,16 @@ static void each(const struct engine *e, const struct engine_filter *f, int64_t 
                  void *ctx, uint64_t *last)
 {
     unsigned limit = f->limit && f->limit < LIST_LIMIT_MAX ? f->limit : LIST_LIMIT_MAX;
-    const struct queue_message *m = f->after ? queue_find(&e->queue, f->after) : NULL;
-    m = m ? queue_after(&e->queue, m) : queue_first(&e->queue);
-    while (m && m->id <= f->after)
-        m = queue_after(&e->queue, m);
+    const struct queue_message *m = queue_after_id(&e->queue, f->after);
+    uint64_t before = f->after;
     unsigned shown = 0;
     *last = 0;
     for (unsigned seen = 0; m; m = queue_after(&e->queue, m), seen++) {
         if (shown == limit || seen == LIST_SCAN_MAX) {
-            const struct list *before = m->in_queue.prev;
-            *last = before == &e->queue.messages
-                        ? 0
-                        : CONTAINER_OF(before, const struct queue_message, in_queue)->id;
+            *last = before;
             return;
         }
+        before = m->id;
         if (!matches(m, f))
             continue;
         fn(e, m, now_ms, ctx);

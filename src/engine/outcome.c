@@ -345,7 +345,7 @@ static void put_off(struct engine *e, const struct attempt *a, const struct atte
     q->next_ms = e->now_ms + wait_ms;
     if (q->next_ms < until) /* never sooner than the destination's own back-off */
         q->next_ms = until;
-    queue_set_reason(q, r->reply.n ? r->reply : r->reason);
+    queue_set_reason(&e->queue, q, r->reply.n ? r->reply : r->reason);
     note_attempt(e, a, r, r->verdict == ATTEMPT_UNSURE ? NOTE_UNSURE : NOTE_DEFERRED);
 }
 

@@ -91,8 +91,8 @@ struct queue_message *spool_stored(struct engine *e, const struct spool_message 
     return added;
 }
 
-static void record_states(struct engine *e, struct queue_message *m, const uint32_t *index,
-                          uint32_t count)
+static struct engine_action *append_states(struct engine *e, const struct queue_message *m,
+                                           const uint32_t *index, uint32_t count, uint64_t ticket)
 {
     struct buf out;
     buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
@@ -108,11 +108,22 @@ static void record_states(struct engine *e, struct queue_message *m, const uint3
     CHECK(!out.is_full); /* QUEUE_RECIPIENTS_MAX states fit */
     struct slice kept = engine_keep(e, buf_slice(&out));
     buf_close(&out);
-    m->pending++;
-    uint64_t ticket = ticket_new(e, TICKET_OUTCOME, NULL, 0, m->id);
     struct engine_action *a = append(e, ticket, QUEUE_RECORD_OUTCOME, m->id);
     a->part[0] = kept;
     a->part_count = 1;
+    return a;
+}
+
+static void record_states(struct engine *e, struct queue_message *m, const uint32_t *index,
+                          uint32_t count)
+{
+    m->pending++;
+    (void)append_states(e, m, index, count, ticket_new(e, TICKET_OUTCOME, NULL, 0, m->id));
+}
+
+void spool_state(struct engine *e, struct queue_message *m, uint64_t ticket)
+{
+    append_states(e, m, NULL, 0, ticket)->needs_sync = true;
 }
 
 void spool_outcome(struct engine *e, struct queue_message *m, const uint32_t *index, uint32_t count)
@@ -172,13 +183,13 @@ void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
         unrecorded(e);
         return;
     }
-    queue_in_segment(&e->queue, m, pos.segment);
+    queue_recorded(&e->queue, m, pos, m->recipient_count == 1);
     spool_settle(e, m);
 }
 
 static bool is_over(const struct queue_message *m)
 {
-    return !m->waiting_count && !m->pending && !m->jobs && !m->stale_count;
+    return !m->waiting_count && !m->pending && !m->jobs && !queue_has_stale(m);
 }
 
 /* How many finished messages without a record name each segment; the count is the value itself. */
@@ -188,9 +199,10 @@ static void count_over(struct engine *e, struct map *counts)
     size_t at = 0;
     for (struct map_entry *u; (u = map_next(&e->unrecorded, &at));) {
         const struct queue_message *m = u->value;
-        for (uint32_t i = 0; is_over(m) && i < m->segment_count; i++) {
-            uintptr_t n = (uintptr_t)map_get_id(counts, m->segment[i]);
-            map_put_id(counts, m->segment[i], (void *)(n + 1));
+        uint64_t held;
+        for (uint32_t i = 0; is_over(m) && (held = queue_held(m, i)); i++) {
+            uintptr_t n = (uintptr_t)map_get_id(counts, held);
+            map_put_id(counts, held, (void *)(n + 1));
         }
     }
 }
@@ -247,10 +259,8 @@ void spool_settle(struct engine *e, struct queue_message *m)
     struct note *n = engine_note(e, NOTE_COMPLETED, m->id);
     engine_tell_delay(e, n, m->accepted_ms);
     body_cool(e, m);
-    uint64_t last = 0; /* its last outcome stands in the newest segment that names it */
-    for (uint32_t i = 0; i < m->segment_count; i++)
-        last = m->segment[i] > last ? m->segment[i] : last;
-    queue_finish(&e->queue, m, last);
+    queue_finish(&e->queue, m);
+    compact_consider(e);
 }
 
 void spool_release_dead(struct engine *e)

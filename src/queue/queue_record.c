@@ -6,7 +6,9 @@
  *            prefix | tail (the rest)
  *   state    fate u8 | flags u8 (1: warned) | attempts u32 | next_ms i64 | reason
  *   outcome  version u8 | zero u8[3] | count u32 | time_ms i64 | count times: index u32, state
- *   pauses   version u8 | is_all u8 | zero u16 | count u32 | count times: name */
+ *   pauses   version u8 | is_all u8 | zero u16 | count u32 | count times: name
+ *   checkpoint  version u32 | count u32 | segment u64 | from u32 | to u32 | count times: offset u32
+ */
 #include "queue/queue_record.h"
 
 enum {
@@ -129,7 +131,8 @@ static enum parse parse_head(struct slice payload, struct queue_accept *out, str
     e->client = read_text(&r, QUEUE_TEXT_BYTES_MAX);
     e->message_id = read_text(&r, QUEUE_TEXT_BYTES_MAX);
     if (r.is_bad || version != VERSION || e->recipient_count > QUEUE_RECIPIENTS_MAX ||
-        e->extent_count > QUEUE_EXTENTS_MAX || e->recipient_count == 0)
+        e->wire_bytes > QUEUE_WIRE_BYTES_MAX || e->extent_count > QUEUE_EXTENTS_MAX ||
+        e->recipient_count == 0)
         return PARSE_BAD;
     struct slice rest = r.in;
     for (uint32_t i = 0; i < e->recipient_count && !r.is_bad; i++) {
@@ -260,4 +263,41 @@ bool queue_pauses_next(struct slice *rest, struct slice *domain)
     *domain = read_text(&r, QUEUE_TEXT_BYTES_MAX);
     *rest = r.in;
     return !r.is_bad;
+}
+
+bool queue_checkpoint_begin(struct buf *out, uint64_t segment, uint32_t from, uint32_t to,
+                            uint32_t count)
+{
+    buf_add_u32(out, VERSION);
+    buf_add_u32(out, count);
+    buf_add_u64(out, segment);
+    buf_add_u32(out, from);
+    return buf_add_u32(out, to) && !out->is_full;
+}
+
+bool queue_checkpoint_add(struct buf *out, uint32_t offset)
+{
+    return buf_add_u32(out, offset);
+}
+
+enum parse queue_checkpoint_parse(struct slice payload, struct queue_checkpoint *out)
+{
+    struct reader r = {.in = payload};
+    uint32_t version = read_u32(&r);
+    out->count = read_u32(&r);
+    out->segment = read_u64(&r);
+    out->from = read_u32(&r);
+    out->to = read_u32(&r);
+    out->offsets = r.in;
+    if (r.is_bad || version != VERSION || out->count > QUEUE_CHECKPOINT_OFFSETS_MAX ||
+        r.in.n != (size_t)out->count * 4)
+        return PARSE_BAD;
+    uint64_t least = out->from; /* ascending, within the bounds */
+    for (uint32_t i = 0; i < out->count; i++) {
+        uint32_t offset = read_u32(&r);
+        if (offset < least || offset >= out->to)
+            return PARSE_BAD;
+        least = (uint64_t)offset + 1;
+    }
+    return PARSE_DONE;
 }

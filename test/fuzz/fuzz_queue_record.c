@@ -98,6 +98,19 @@ static void try_pauses(struct slice in, struct buf *out)
     check_same(out, in);
 }
 
+static void try_checkpoint(struct slice in, struct buf *out)
+{
+    struct queue_checkpoint c;
+    if (queue_checkpoint_parse(in, &c) != PARSE_DONE)
+        return;
+    buf_clear(out);
+    queue_checkpoint_begin(out, c.segment, c.from, c.to, c.count);
+    struct reader r = {.in = c.offsets};
+    for (uint32_t i = 0; i < c.count; i++)
+        queue_checkpoint_add(out, read_u32(&r));
+    check_same(out, in);
+}
+
 static void replay(struct queue *q, uint8_t type, uint64_t id, uint64_t segment, struct slice in)
 {
     struct journal_record r = {
@@ -137,10 +150,10 @@ static void try_replay(uint8_t type, struct slice in)
     for (struct queue_message *m; (m = queue_first(&q));) {
         for (uint32_t i = 0; i < m->recipient_count; i++)
             queue_set_state(&q, m, i, &(struct queue_state){.fate = QUEUE_REMOVED});
-        queue_in_segment(&q, m, 20);
-        queue_finish(&q, m, 20);
+        queue_recorded(&q, m, (struct journal_pos){20, 64, 40}, m->id % 2);
+        queue_finish(&q, m);
     }
-    CHECK(q.recipients == 0 && q.bytes == 0);
+    CHECK(q.recipients == 0 && q.bytes == 0 && q.live_bytes == 0);
     queue_close(&q);
 }
 
@@ -155,7 +168,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     try_accept(in, &out);
     try_outcome(in, &out);
     try_pauses(in, &out);
+    try_checkpoint(in, &out);
     buf_close(&out);
-    try_replay((uint8_t)(data[0] % 5), in);
+    try_replay((uint8_t)(data[0] % 7), in);
     return 0;
 }

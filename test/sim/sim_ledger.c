@@ -246,7 +246,8 @@ static void on_outcome(struct sim_world *w, const struct engine_action *a, struc
 
 void sim_ledger_on_append(struct sim_world *w, const struct engine_action *a)
 {
-    if (a->type == QUEUE_RECORD_CHUNK || a->type == QUEUE_RECORD_PAUSES)
+    if (a->type == QUEUE_RECORD_CHUNK || a->type == QUEUE_RECORD_PAUSES ||
+        a->type == QUEUE_RECORD_CHECKPOINT)
         return;
     struct slice payload = join_parts(w, a);
     if (a->type == QUEUE_RECORD_ACCEPT)

@@ -150,16 +150,23 @@ void sim_ledger_on_recovered(struct sim_world *w, const struct journal_record *r
         sim_fail(w, "recovery finds a message that never was");
 }
 
-/* All was said of it, and its segment was given up: it may be gone whatever was synced. */
-static void keep_if_finished(struct sim_parcel *p)
+/* All was said of it before the crash. */
+static bool was_finished(const struct sim_parcel *p)
 {
     for (unsigned k = 0; k < p->count; k++)
-        if (p->is_found || p->fate[k].before == QUEUE_WAITING)
-            return;
+        if (p->fate[k].before == QUEUE_WAITING)
+            return false;
+    return true;
+}
+
+/* That nothing is left says it as well as a record. */
+static void keep_as_finished(struct sim_parcel *p)
+{
     for (unsigned k = 0; k < p->count; k++) {
         p->fate[k].noted = p->fate[k].before;
-        p->fate[k].record = SIM_RECORD_WRITTEN; /* that nothing is left says it, too */
+        p->fate[k].record = SIM_RECORD_WRITTEN;
     }
+    p->is_waiting = false;
 }
 
 void sim_ledger_after_recovery(struct sim_world *w)
@@ -168,7 +175,8 @@ void sim_ledger_after_recovery(struct sim_world *w)
         struct sim_parcel *p = w->ledger.all[i];
         if (p->state == SIM_PARCEL_UNKNOWN)
             p->state = SIM_PARCEL_GONE;
-        keep_if_finished(p);
+        if (!p->is_found && was_finished(p)) /* its segment was given up */
+            keep_as_finished(p);
         p->is_waiting = false;
         for (unsigned k = 0; k < p->count; k++)
             p->is_waiting |= p->fate[k].noted == QUEUE_WAITING;
@@ -178,11 +186,13 @@ void sim_ledger_after_recovery(struct sim_world *w)
 void sim_ledger_after_start(struct sim_world *w)
 {
     for (size_t i = 0; i < w->ledger.count; i++) {
-        const struct sim_parcel *p = w->ledger.all[i];
+        struct sim_parcel *p = w->ledger.all[i];
         bool is_due = p->state == SIM_PARCEL_STORED && p->is_waiting;
         bool is_there = engine_has_message(w->engine, p->id);
         const char *what = p->is_report ? " (a report about it)" : "";
-        if (is_due && !is_there)
+        if (is_due && !is_there && was_finished(p))
+            keep_as_finished(p); /* a checkpoint knew, although the outcome's record was lost */
+        else if (is_due && !is_there)
             sim_fail(w, "message %llu%s was lost in the crash", U(p->mail->number), what);
         if (!is_due && is_there)
             sim_fail(w, "message %llu%s was done, and is back after the crash", U(p->mail->number),

@@ -71,13 +71,14 @@ static int run_seeds(uint64_t from, uint64_t count)
                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     }
     const struct sim_totals *t = &p->totals;
-    printf("sim: %llu worlds, %llu crashes, %llu disk failures; %llu messages said, %llu answered "
-           "250, %llu transactions taken, %llu reports, %llu unsure, %llu moved\n",
-           (unsigned long long)t->worlds, (unsigned long long)t->crashes,
-           (unsigned long long)t->io_failures, (unsigned long long)t->mails,
-           (unsigned long long)t->accepted, (unsigned long long)t->taken,
-           (unsigned long long)t->notes[NOTE_REPORTED], (unsigned long long)t->notes[NOTE_UNSURE],
-           (unsigned long long)t->notes[NOTE_MOVED]);
+    printf(
+        "sim: %llu worlds, %llu crashes, %llu disk failures; %llu messages said, %llu answered "
+        "250, %llu transactions taken, %llu reports, %llu unsure, %llu moved, %llu checkpoints\n",
+        (unsigned long long)t->worlds, (unsigned long long)t->crashes,
+        (unsigned long long)t->io_failures, (unsigned long long)t->mails,
+        (unsigned long long)t->accepted, (unsigned long long)t->taken,
+        (unsigned long long)t->notes[NOTE_REPORTED], (unsigned long long)t->notes[NOTE_UNSURE],
+        (unsigned long long)t->notes[NOTE_MOVED], (unsigned long long)t->notes[NOTE_CHECKPOINT]);
     printf("sim: %llu seeds passed, %llu failed\n", (unsigned long long)p->passed,
            (unsigned long long)p->failed);
     return p->failed ? 1 : 0;

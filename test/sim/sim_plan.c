@@ -23,6 +23,7 @@ struct plan {
     unsigned trouble_percent; /* of hosts, at each change of moods */
     char domain[32][SIM_NAME_BYTES];
     unsigned domains;
+    bool is_heavy; /* so much mail that the journal has to be compacted */
 };
 
 void sim_options_init(struct sim_options *s)
@@ -156,7 +157,8 @@ static struct sim_mail *draw_mail(struct plan *p)
         address[i] = text[i];
     }
     unsigned size = (unsigned)rng_below(r, 100);
-    int64_t bytes = size < 70   ? rng_between(r, 0, 3000)
+    int64_t bytes = p->is_heavy ? rng_between(r, 5000, 50000)
+                    : size < 70 ? rng_between(r, 0, 3000)
                     : size < 95 ? rng_between(r, 0, 40000)
                                 : rng_between(r, 60000, BODY_MAX);
     struct sim_wish wish = {address, count,
@@ -172,11 +174,11 @@ static void draw_clients(struct plan *p)
 {
     struct rng *r = &p->rng;
     unsigned clients = (unsigned)rng_between(r, 1, 6);
-    unsigned most = rng_chance(r, 8) ? 60 : rng_chance(r, 30) ? 12 : 4;
+    unsigned most = p->is_heavy || rng_chance(r, 8) ? 60 : rng_chance(r, 30) ? 12 : 4;
     bool are_vanishing = rng_chance(r, 40);
     for (unsigned i = 0; i < clients; i++) {
         struct sim_mail *mail[64];
-        unsigned count = (unsigned)rng_between(r, 1, most);
+        unsigned count = (unsigned)rng_between(r, p->is_heavy ? 30 : 1, most);
         for (unsigned k = 0; k < count; k++)
             mail[k] = draw_mail(p);
         struct sim_manners manners = {.is_pipelining = rng_chance(r, 60),
@@ -405,9 +407,12 @@ bool sim_plan_run(uint64_t seed, bool is_verbose, uint64_t *hash, struct fault *
         draw_options(p, &p->options[i]);
     for (unsigned i = 0; i < OPTIONS_MAX; i++)
         draw_route(p, &p->options[i]);
-    struct sim_world *w = p->w = sim_world_new(
-        seed, &p->options[0].o,
-        (size_t)ONE_OF(&p->rng, SIM_SEGMENT_BYTES, 128 * 1024, SIM_SEGMENT_BYTES_LEAST));
+    p->is_heavy = rng_chance(&p->rng, 10);
+    struct sim_world *w = p->w =
+        sim_world_new(seed, &p->options[0].o,
+                      p->is_heavy ? SIM_SEGMENT_BYTES_LEAST
+                                  : (size_t)ONE_OF(&p->rng, SIM_SEGMENT_BYTES, 128 * 1024,
+                                                   SIM_SEGMENT_BYTES_LEAST));
     w->is_verbose = is_verbose;
     p->heal_ms = w->begin_ms + ONE_OF(&p->rng, 2 * SIM_MINUTE_MS, 20 * SIM_MINUTE_MS,
                                       2 * SIM_HOUR_MS, 12 * SIM_HOUR_MS);

@@ -61,8 +61,8 @@ static void finish(struct queue *q, struct queue_message *m, uint64_t segment)
     for (uint32_t i = 0; i < m->recipient_count; i++)
         set_fate(q, m, i, QUEUE_DELIVERED);
     queue_newest(q, segment);
-    queue_in_segment(q, m, segment);
-    queue_finish(q, m, segment);
+    queue_recorded(q, m, (struct journal_pos){segment, 128, 40}, true);
+    queue_finish(q, m);
 }
 
 static void messages_are_found_and_in_order(void **ctx)
@@ -114,10 +114,10 @@ static void waiting_is_counted(void **ctx)
         assert_int_equal(m->waiting_count, steps[i].waiting);
         assert_int_equal(q.recipients, steps[i].waiting);
     }
-    queue_in_segment(&q, m, 1);
-    queue_finish(&q, m, 1);
+    queue_finish(&q, m);
     assert_null(queue_find(&q, 1));
     assert_int_equal(q.bytes, 0);
+    assert_int_equal(q.live_bytes, 0);
     queue_close(&q);
 }
 
@@ -137,14 +137,14 @@ static void states_and_reasons(void **ctx)
     assert_int_equal(out.attempts, 7);
     assert_int_equal(out.next_ms, 99);
     assert_slice(out.reason, in.reason);
-    queue_set_reason(&m->recipient[1], out.reason);                /* its own */
-    queue_set_reason(&m->recipient[1], slice_head(out.reason, 3)); /* a part of its own */
+    queue_set_reason(&q, &m->recipient[1], out.reason);                /* its own */
+    queue_set_reason(&q, &m->recipient[1], slice_head(out.reason, 3)); /* a part of its own */
     assert_string_equal(m->recipient[1].reason, "451");
-    queue_set_reason(&m->recipient[1], SLICE_NONE);
+    queue_set_reason(&q, &m->recipient[1], SLICE_NONE);
     assert_null(m->recipient[1].reason);
     char text[QUEUE_REASON_BYTES_MAX + 50];
     memset(text, 'r', sizeof text);
-    queue_set_reason(&m->recipient[1], slice_of(text, sizeof text));
+    queue_set_reason(&q, &m->recipient[1], slice_of(text, sizeof text));
     assert_int_equal(strlen(m->recipient[1].reason), QUEUE_REASON_BYTES_MAX);
     queue_close(&q);
 }
@@ -208,22 +208,158 @@ static void moved_messages_leave_their_segments(void **ctx)
     queue_pin(&q, 1);
     queue_newest(&q, 2);
     struct queue_message *m = add(&q, 7, 3, &c);
-    queue_in_segment(&q, m, 4);
+    queue_newest(&q, 4);
+    queue_recorded(&q, m, (struct journal_pos){4, 64, 40}, false);
     queue_newest(&q, 5);
     assert_true(case_build(&c, &out));
     assert_int_equal(queue_accept_parse_head(buf_slice(&out), &a), PARSE_DONE);
     queue_moved(&q, m, (struct journal_pos){5, 640, 99}, &a);
     assert_int_equal(m->accept.segment, 5);
     assert_int_equal(m->accept.offset, 640);
-    assert_int_equal(queue_next_dead(&q), 3); /* 2 still holds its chunk */
+    assert_true(queue_has_stale(m));
+    DEAD(&q, 3, 4); /* the copy has the state with it; 2 still holds its chunk */
     queue_newest(&q, 6);
     finish(&q, m, 6);
     queue_newest(&q, 7);
-    /* 4 had only an outcome, but the queue does not tell: all that held m go before 6. */
-    DEAD(&q, 4, 5, 2, 6);
+    DEAD(&q, 2, 5, 6);
     queue_unpin(&q, 1);
     DEAD(&q, 1);
     buf_close(&out);
+    queue_close(&q);
+}
+
+static void later_outcomes_free_the_segments_of_earlier_ones(void **ctx)
+{
+    static const struct {
+        const char *what;
+        bool is_whole;
+        uint64_t dead; /* when the second outcome is written */
+    } rows[] = {{"of some recipients", false, 0}, {"of all", true, 2}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct queue q;
+        queue_init(&q, 1);
+        struct queue_message *m = add_plain(&q, 7, 1);
+        queue_newest(&q, 2);
+        queue_recorded(&q, m, (struct journal_pos){2, 64, 40}, false);
+        queue_newest(&q, 3);
+        queue_recorded(&q, m, (struct journal_pos){3, 64, 40}, rows[i].is_whole);
+        queue_newest(&q, 4);
+        assert_int_equal(queue_next_dead(&q), rows[i].dead);
+        finish(&q, m, 4);
+        assert_int_equal(q.live_bytes, 0);
+        queue_close(&q);
+    }
+}
+
+/* What a checkpoint of segment 1 in segment `holder` says: these offsets count. */
+static struct slice checkpoint(struct buf *out, uint32_t from, uint32_t to, const uint32_t *offset,
+                               uint32_t count)
+{
+    buf_init(out, 4096);
+    queue_checkpoint_begin(out, 1, from, to, count);
+    for (uint32_t i = 0; i < count; i++)
+        queue_checkpoint_add(out, offset[i]);
+    return buf_slice(out);
+}
+
+static void checkpoints_free_what_was_needed(void **ctx)
+{
+    struct queue q;
+    queue_init(&q, 1);
+    struct queue_message *early = add_plain(&q, 1, 1), *late = add_plain(&q, 2, 1);
+    struct queue_message *stays = add_plain(&q, 3, 1);
+    finish(&q, early, 2);
+    queue_newest(&q, 3);
+    assert_true(queue_segment_is_stuck(&q, queue_segment_find(&q, 2)));
+    queue_pass(&q);
+    finish(&q, late, 3); /* after the pass began: its outcome must stay */
+    queue_newest(&q, 4);
+    queue_checkpoint_part(&q, 1, 4);
+    queue_checkpointed(&q, 1);
+    DEAD(&q, 2);
+    queue_newest(&q, 5);
+    DEAD(&q, 0);
+    assert_true(queue_segment_is_stuck(&q, queue_segment_find(&q, 4))); /* holds the checkpoint */
+    finish(&q, stays, 5);
+    queue_newest(&q, 6);
+    DEAD(&q, 1, 3, 4, 5);
+    queue_checkpoint_part(&q, 1, 6);
+    queue_checkpointed(&q, 1); /* too late: it is gone */
+    DEAD(&q, 0);
+    queue_close(&q);
+}
+
+static void replayed_checkpoints_deny_the_finished(void **ctx)
+{
+    static const uint32_t none[] = {0}, first[] = {64}, both[] = {64, 128};
+    static const struct {
+        const char *what;
+        uint32_t from, to;
+        const uint32_t *offset;
+        uint32_t count;
+        bool has_first, has_second;
+    } rows[] = {
+        {"all count", 0, 1000, both, 2, true, true},
+        {"one counts", 0, 1000, first, 1, true, false},
+        {"none counts", 0, 1000, none, 0, false, false},
+        {"it speaks of the first only", 0, 128, none, 0, false, true},
+        {"of the second only", 128, 129, none, 0, true, false},
+        {"of neither", 500, 1000, none, 0, true, true},
+    };
+    struct accept_case one = {.envelope = {.recipient_count = 1}, .recipient = {SLICE("a@y")}};
+    struct buf a, c;
+    buf_init(&a, 4096);
+    assert_true(case_build(&one, &a));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct queue q;
+        queue_init(&q, 1);
+        for (uint64_t id = 1; id <= 2; id++) {
+            struct journal_record r = {.type = QUEUE_RECORD_ACCEPT,
+                                       .id = id,
+                                       .payload = buf_slice(&a),
+                                       .pos = {1, (uint32_t)(64 * id), (uint32_t)a.n}};
+            assert_true(queue_replay(&q, &r));
+        }
+        struct journal_record r = {.type = QUEUE_RECORD_CHECKPOINT, .pos = {2, 64, 1}};
+        r.payload = checkpoint(&c, rows[i].from, rows[i].to, rows[i].offset, rows[i].count);
+        assert_true(queue_replay(&q, &r));
+        r.pos.segment = 1; /* no segment speaks of itself */
+        assert_false(queue_replay(&q, &r));
+        queue_replayed(&q);
+        assert_int_equal(queue_find(&q, 1) != NULL, rows[i].has_first);
+        assert_int_equal(queue_find(&q, 2) != NULL, rows[i].has_second);
+        assert_int_equal(q.recipients, rows[i].has_first + rows[i].has_second);
+        if (rows[i].has_first || rows[i].has_second)
+            DEAD(&q, 0); /* 2 outlives 1 */
+        else
+            DEAD(&q, 1, 2);
+        queue_close(&q);
+        buf_close(&c);
+    }
+    buf_close(&a);
+}
+
+static void equal_reasons_are_kept_once(void **ctx)
+{
+    struct queue q;
+    queue_init(&q, 1);
+    struct queue_message *m = add_plain(&q, 1, 1), *other = add_plain(&q, 2, 1);
+    queue_set_reason(&q, &m->recipient[0], SLICE("451 later"));
+    queue_set_reason(&q, &other->recipient[1], SLICE("451 later"));
+    assert_ptr_equal(m->recipient[0].reason, other->recipient[1].reason);
+    assert_int_equal(q.reasons.count, 1);
+    queue_set_reason(&q, &m->recipient[0], SLICE("452 full"));
+    assert_string_equal(other->recipient[1].reason, "451 later");
+    queue_set_reason(&q, &other->recipient[1], SLICE_NONE);
+    assert_int_equal(q.reasons.count, 1);
+    for (int i = 0; i < QUEUE_REASONS_SHARED_MAX + 10; i++) { /* the table has its end */
+        char text[32];
+        int n = snprintf(text, sizeof text, "451 ticket %d", i);
+        struct queue_message *one = add_plain(&q, (uint64_t)i + 10, 1);
+        queue_set_reason(&q, &one->recipient[0], slice_of(text, (size_t)n));
+        assert_string_equal(one->recipient[0].reason, text);
+    }
+    assert_int_equal(q.reasons.count, QUEUE_REASONS_SHARED_MAX);
     queue_close(&q);
 }
 
@@ -356,7 +492,7 @@ static void replay_keeps_the_chunks(void **ctx)
     DEAD(&q, 3);
     finish(&q, queue_find(&q, 5), 5);
     queue_newest(&q, 6);
-    DEAD(&q, 4, 1, 2, 5);
+    DEAD(&q, 1, 2, 4, 5);
     queue_close(&q);
     buf_close(&a);
 }
@@ -396,7 +532,9 @@ struct model {
     size_t live_count;
     struct upload upload[UPLOADS];
     uint64_t pauses_segment;
-    unsigned restarts, moves, finished;
+    uint64_t listed; /* the segment whose checkpoint is being made; 0: none */
+    uint32_t offset_listed[LIVE_MAX], listed_count;
+    unsigned restarts, moves, finished, checkpoints;
 };
 
 static struct journal_pos write_record(struct model *w, uint8_t type, uint64_t id, struct slice p)
@@ -575,11 +713,11 @@ static void op_outcome(struct model *w, bool is_final)
     }
     struct journal_pos pos = write_record(w, QUEUE_RECORD_OUTCOME, m->id, buf_slice(&out));
     buf_close(&out);
-    queue_in_segment(&w->q, qm, pos.segment);
+    queue_recorded(&w->q, qm, pos, count == m->c.envelope.recipient_count);
     assert_int_equal(qm->waiting_count, waiting);
     if (waiting)
         return;
-    queue_finish(&w->q, qm, pos.segment);
+    queue_finish(&w->q, qm);
     w->finished++;
     mem_free(m);
     w->live[at] = w->live[--w->live_count];
@@ -612,6 +750,52 @@ static void op_move(struct model *w)
     w->moves++;
 }
 
+static int compare_offsets(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* A pass lists what counts in one old segment; other things happen before it is written. */
+static void op_list(struct model *w)
+{
+    uint64_t some = w->q.newest_segment ? rng_below(&w->rng, w->q.newest_segment) : 0;
+    const struct queue_segment *s = queue_segment_after(&w->q, some);
+    if (w->listed || !s || s->sequence >= w->q.newest_segment)
+        return;
+    queue_pass(&w->q);
+    w->listed = s->sequence;
+    w->listed_count = 0;
+    for (size_t i = 0; i < w->live_count; i++)
+        if (w->live[i]->accept.segment == w->listed)
+            w->offset_listed[w->listed_count++] = w->live[i]->accept.offset;
+    qsort(w->offset_listed, w->listed_count, sizeof *w->offset_listed, compare_offsets);
+}
+
+static void op_checkpoint(struct model *w)
+{
+    if (!w->listed)
+        return;
+    uint32_t cut = (uint32_t)rng_below(&w->rng, 1000); /* in two parts */
+    for (int part = 0; part < 2; part++) {
+        uint32_t from = part ? cut : 0, to = part ? UINT32_MAX : cut, count = 0;
+        for (uint32_t i = 0; i < w->listed_count; i++)
+            count += w->offset_listed[i] >= from && w->offset_listed[i] < to;
+        struct buf out;
+        buf_init(&out, 4096);
+        queue_checkpoint_begin(&out, w->listed, from, to, count);
+        for (uint32_t i = 0; i < w->listed_count; i++)
+            if (w->offset_listed[i] >= from && w->offset_listed[i] < to)
+                queue_checkpoint_add(&out, w->offset_listed[i]);
+        struct journal_pos pos = write_record(w, QUEUE_RECORD_CHECKPOINT, 0, buf_slice(&out));
+        queue_checkpoint_part(&w->q, w->listed, pos.segment);
+        buf_close(&out);
+    }
+    queue_checkpointed(&w->q, w->listed);
+    w->listed = 0;
+    w->checkpoints++;
+}
+
 static void op_pause(struct model *w)
 {
     queue_pause(&w->q, SLICE("p.example"), rng_chance(&w->rng, 50));
@@ -631,6 +815,7 @@ static void op_restart(struct model *w)
     queue_close(&w->q);
     replay_all(w, &w->q);
     memset(w->upload, 0, sizeof w->upload);
+    w->listed = 0;
     w->segment++; /* the next record begins a segment */
     w->offset = 64;
     w->restarts++;
@@ -653,8 +838,12 @@ static void step(struct model *w)
     uint64_t dice = rng_below(&w->rng, 100);
     if (dice < 45)
         op_upload(w);
-    else if (dice < 85)
+    else if (dice < 80)
         op_outcome(w, false);
+    else if (dice < 83)
+        op_list(w);
+    else if (dice < 85)
+        op_checkpoint(w);
     else if (dice < 93)
         op_move(w);
     else if (dice < 96)
@@ -665,7 +854,8 @@ static void step(struct model *w)
         release(w, true);
 }
 
-static void run_seed(uint64_t seed, unsigned *restarts, unsigned *moves, unsigned *finished)
+static void run_seed(uint64_t seed, unsigned *restarts, unsigned *moves, unsigned *finished,
+                     unsigned *checkpoints)
 {
     struct model *w = mem_new(sizeof *w);
     rng_init(&w->rng, seed);
@@ -695,6 +885,7 @@ static void run_seed(uint64_t seed, unsigned *restarts, unsigned *moves, unsigne
     *restarts += w->restarts;
     *moves += w->moves;
     *finished += w->finished;
+    *checkpoints += w->checkpoints;
     queue_close(&w->q);
     for (size_t i = 0; i < w->record_count; i++)
         mem_free(w->record[i].payload);
@@ -703,10 +894,10 @@ static void run_seed(uint64_t seed, unsigned *restarts, unsigned *moves, unsigne
 
 static void random_runs(void **ctx)
 {
-    unsigned restarts = 0, moves = 0, finished = 0;
+    unsigned restarts = 0, moves = 0, finished = 0, checkpoints = 0;
     for (uint64_t seed = 1; seed <= 300; seed++)
-        run_seed(seed, &restarts, &moves, &finished);
-    assert_true(restarts > 300 && moves > 1000 && finished > 3000); /* it did try */
+        run_seed(seed, &restarts, &moves, &finished, &checkpoints);
+    assert_true(restarts > 300 && moves > 1000 && finished > 3000 && checkpoints > 500); /* tried */
 }
 
 int main(void)
@@ -718,6 +909,10 @@ int main(void)
         cmocka_unit_test(segments_die_in_order),
         cmocka_unit_test(pins_keep_segments),
         cmocka_unit_test(moved_messages_leave_their_segments),
+        cmocka_unit_test(later_outcomes_free_the_segments_of_earlier_ones),
+        cmocka_unit_test(checkpoints_free_what_was_needed),
+        cmocka_unit_test(replayed_checkpoints_deny_the_finished),
+        cmocka_unit_test(equal_reasons_are_kept_once),
         cmocka_unit_test(pauses),
         cmocka_unit_test(replay_of_odd_records),
         cmocka_unit_test(replay_keeps_the_chunks),

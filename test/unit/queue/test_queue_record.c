@@ -43,7 +43,7 @@ static struct accept_case accept_cases[] = {
     {/* every text empty, nothing behind the head */
      .envelope = {.recipient_count = 1}},
     {.envelope = {.accepted_ms = -1,
-                  .wire_bytes = UINT64_MAX,
+                  .wire_bytes = QUEUE_WIRE_BYTES_MAX,
                   .is_8bit = true,
                   .is_report = true,
                   .recipient_count = 3,
@@ -401,6 +401,54 @@ static void pauses_there_and_back(void **ctx)
     }
 }
 
+static void checkpoints_there_and_back(void **ctx)
+{
+    static const struct {
+        const char *what;
+        uint32_t from, to, offset[3], count;
+        enum parse wanted;
+    } rows[] = {
+        {"none counts", 0, 100, {0}, 0, PARSE_DONE},
+        {"some", 64, 1000, {64, 128, 999}, 3, PARSE_DONE},
+        {"up to the end of numbers", 0, UINT32_MAX, {UINT32_MAX - 1}, 1, PARSE_DONE},
+        {"not ascending", 0, 1000, {128, 64, 192}, 3, PARSE_BAD},
+        {"twice the same", 0, 1000, {64, 64}, 2, PARSE_BAD},
+        {"below its bounds", 64, 1000, {63}, 1, PARSE_BAD},
+        {"beyond its bounds", 64, 128, {128}, 1, PARSE_BAD},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf out;
+        struct queue_checkpoint c;
+        buf_init(&out, 4096);
+        assert_true(queue_checkpoint_begin(&out, 77, rows[i].from, rows[i].to, rows[i].count));
+        for (uint32_t k = 0; k < rows[i].count; k++)
+            assert_true(queue_checkpoint_add(&out, rows[i].offset[k]));
+        if (queue_checkpoint_parse(buf_slice(&out), &c) != rows[i].wanted)
+            fail_msg("%s", rows[i].what);
+        for (size_t cut = 0; cut < out.n; cut++)
+            assert_int_equal(queue_checkpoint_parse(slice_head(buf_slice(&out), cut), &c),
+                             PARSE_BAD);
+        buf_add_char(&out, 0);
+        assert_int_equal(queue_checkpoint_parse(buf_slice(&out), &c), PARSE_BAD);
+        buf_close(&out);
+    }
+    struct buf full;
+    struct queue_checkpoint c;
+    buf_init(&full, JOURNAL_RECORD_BYTES_MAX);
+    queue_checkpoint_begin(&full, 77, 0, UINT32_MAX, QUEUE_CHECKPOINT_OFFSETS_MAX);
+    for (uint32_t i = 0; i < QUEUE_CHECKPOINT_OFFSETS_MAX; i++)
+        assert_true(queue_checkpoint_add(&full, i));
+    assert_int_equal(queue_checkpoint_parse(buf_slice(&full), &c), PARSE_DONE);
+    assert_int_equal(c.segment, 77);
+    buf_close(&full);
+    buf_init(&full, JOURNAL_RECORD_BYTES_MAX);
+    queue_checkpoint_begin(&full, 77, 0, UINT32_MAX, QUEUE_CHECKPOINT_OFFSETS_MAX + 1);
+    for (uint32_t i = 0; i <= QUEUE_CHECKPOINT_OFFSETS_MAX; i++)
+        assert_true(queue_checkpoint_add(&full, i));
+    assert_int_equal(queue_checkpoint_parse(buf_slice(&full), &c), PARSE_BAD);
+    buf_close(&full);
+}
+
 static void pauses_at_their_limit(void **ctx)
 {
     struct buf out;
@@ -443,6 +491,7 @@ int main(void)
         cmocka_unit_test(outcome_of_all),
         cmocka_unit_test(pauses_there_and_back),
         cmocka_unit_test(pauses_at_their_limit),
+        cmocka_unit_test(checkpoints_there_and_back),
         cmocka_unit_test(fates_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,30 @@
+/* queue_inside.h -- the queue's parts: messages (queue.c), segments and what keeps them
+ * (queue_segment.c), checkpoints read at start (queue_checkpoint.c), the start (queue_replay.c),
+ * pauses (queue_pause.c). */
+#pragma once
+
+#include "queue/queue.h"
+
+/* --- segments --- */
+
+struct queue_segment *segment_get(struct queue *q, uint64_t sequence);
+void segment_hold(struct queue *q, uint64_t sequence, uint64_t bytes);
+void segment_drop(struct queue *q, uint64_t sequence, uint64_t bytes);
+void segment_weigh(struct queue *q, uint64_t sequence, uint64_t bytes); /* more of what holds it */
+/* `other` must die before s; nothing when it is dead already. */
+void segment_needs(struct queue *q, struct queue_segment *s, uint64_t other);
+void segment_consider(struct queue *q, struct queue_segment *s);
+void segments_close(struct queue *q);
+
+/* --- messages --- */
+
+/* Drops what it holds, takes it out, frees it. */
+void message_end(struct queue *q, struct queue_message *m);
+
+/* --- checkpoints --- */
+
+/* Kept until the end of the replay. False: bad payload. */
+bool checkpoints_add(struct queue *q, const struct journal_record *r);
+/* What they deny is forgotten. */
+void checkpoints_apply(struct queue *q);
+void checkpoints_close(struct queue *q);
