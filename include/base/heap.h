@@ -8,7 +8,8 @@
 
 struct heap_node {
     int64_t key;
-    uint32_t at; /* place + 1; 0 when in no heap */
+    uint32_t at;  /* place + 1; 0 when in no heap */
+    uint32_t tag; /* the owner's: there is room for it */
 };
 
 struct heap {

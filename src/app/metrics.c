@@ -17,8 +17,17 @@ void metrics_note(struct metrics *m, enum note_kind kind)
     m->count[kind]++;
 }
 
+/* Upper bounds of the histogram of loop turns; the last bucket has none. */
+static const uint64_t turn_us_bound[METRICS_TURN_BUCKETS - 1] = {100,   500,   1000,  5000,
+                                                                 10000, 50000, 250000};
+
 void metrics_turn(struct metrics *m, uint64_t turn_us)
 {
+    size_t i = 0;
+    while (i < COUNT_OF(turn_us_bound) && turn_us > turn_us_bound[i])
+        i++;
+    m->turns[i]++;
+    m->turns_us += turn_us;
     if (turn_us > m->turn_us_max)
         m->turn_us_max = turn_us;
 }
@@ -121,6 +130,25 @@ static void build_journal(const struct metrics_view *v, struct buf *out)
           v->engine.is_store_failing);
 }
 
+static void build_turns(const struct metrics *m, struct buf *out)
+{
+    uint64_t sum = 0;
+    head(out, "loop_turn_seconds", "histogram",
+         "Duration of the event loop's turns, waiting aside.");
+    for (size_t i = 0; i < COUNT_OF(turn_us_bound); i++) {
+        sum += m->turns[i];
+        buf_addf(out, "outpost_loop_turn_seconds_bucket{le=\"%llu.%06llu\"} %llu\n",
+                 (unsigned long long)(turn_us_bound[i] / 1000000),
+                 (unsigned long long)(turn_us_bound[i] % 1000000), (unsigned long long)sum);
+    }
+    sum += m->turns[METRICS_TURN_BUCKETS - 1];
+    buf_addf(out, "outpost_loop_turn_seconds_bucket{le=\"+Inf\"} %llu\n", (unsigned long long)sum);
+    buf_addf(out, "outpost_loop_turn_seconds_sum %llu.%06llu\n",
+             (unsigned long long)(m->turns_us / 1000000),
+             (unsigned long long)(m->turns_us % 1000000));
+    buf_addf(out, "outpost_loop_turn_seconds_count %llu\n", (unsigned long long)sum);
+}
+
 void metrics_build(const struct metrics *m, const struct metrics_view *v, struct buf *out)
 {
     head(out, "build_info", "gauge", "The version that runs, as a label.");
@@ -134,5 +162,6 @@ void metrics_build(const struct metrics *m, const struct metrics_view *v, struct
           v->login_waiting);
     gauge_us(out, "loop_lag_seconds", "Longest turn of the event loop in the last minute or two.",
              metrics_turn_us(m));
+    build_turns(m, out);
     counter(out, "log_lost_total", "Log lines dropped because nobody read them.", v->log_lost);
 }

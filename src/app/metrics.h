@@ -8,6 +8,7 @@
 #include "journal/journal.h"
 
 enum { METRICS_SAMPLES = 7, METRICS_SAMPLE_MS = 10000 }; /* rates: over the last minute */
+enum { METRICS_TURN_BUCKETS = 8 };                       /* of the histogram of loop turns */
 
 struct metrics_sample {
     int64_t at_ms;
@@ -20,6 +21,7 @@ struct metrics {
     unsigned sample_count, next;
     uint64_t turn_us_max, turn_us_max_before; /* longest turn of the loop: this window, the last */
     int64_t window_ms;
+    uint64_t turns[METRICS_TURN_BUCKETS], turns_us; /* since the start */
 };
 
 void metrics_init(struct metrics *m, int64_t now_ms);

@@ -20,7 +20,7 @@ enum {
     LOOKED_AT_A_STEP = 512,
     REST_MS = 1000, /* between passes; longer after one that freed nothing */
     REST_MOST_MS = 60 * 1000,
-    STEP_MS = 20, /* waited for when the second's bytes are spent */
+    SPENT_MS = 20, /* waited for when the second's bytes are spent */
     BYTES_A_SECOND = 16 * 1024 * 1024,
     BURST_BYTES = 1024 * 1024,
     HURRY_FACTOR = 4, /* when there are half as many again as allowed */
@@ -231,12 +231,12 @@ static void walk(struct engine *e)
         }
         if (!visit(e, m)) {
             if (c->budget_bytes <= 0)
-                timer_set(e, &c->timer, e->now_ms + STEP_MS);
+                timer_set(e, &c->timer, e->now_ms + SPENT_MS);
             return; /* or until a move is over */
         }
         c->at_id = m->id;
     }
-    timer_set(e, &c->timer, e->now_ms);
+    timer_set(e, &c->timer, e->now_ms + STEP_MS);
 }
 
 /* --- checkpoints --- */
@@ -319,7 +319,7 @@ void compact_on_checkpoint(struct engine *e, uint64_t segment, enum err err, str
         note_number(n, "segment", (int64_t)segment);
         note_number(n, "messages", s->count);
     }
-    timer_set(e, &e->compact.timer, e->now_ms);
+    timer_set(e, &e->compact.timer, e->now_ms + STEP_MS);
 }
 
 /* --- life --- */

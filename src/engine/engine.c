@@ -98,7 +98,7 @@ const struct engine_action *engine_next_action(struct engine *e)
 
 void timer_init(struct timer *t, enum timer_kind kind)
 {
-    *t = (struct timer){.due_ms = INT64_MAX, .kind = kind};
+    *t = (struct timer){.node = {.tag = kind}, .due_ms = INT64_MAX};
 }
 
 void timer_set(struct engine *e, struct timer *t, int64_t due_ms)
@@ -118,7 +118,7 @@ void timer_stop(struct engine *e, struct timer *t)
 
 static void fire(struct engine *e, struct timer *t)
 {
-    switch (t->kind) {
+    switch ((enum timer_kind)t->node.tag) {
     case TIMER_SESSION:
         submit_on_timer(e, t);
         break;
@@ -137,6 +137,9 @@ static void fire(struct engine *e, struct timer *t)
         break;
     case TIMER_PUMP:
         schedule_pump_wanting(e);
+        break;
+    case TIMER_REROUTE:
+        schedule_reroute(e);
         break;
     case TIMER_COMPACT:
         compact_on_timer(e);

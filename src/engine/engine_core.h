@@ -15,11 +15,13 @@
 #include "smtp/smtp_client.h"
 
 enum {
-    HOT_BYTES_MAX = 32 * 1024 * 1024, /* bodies kept in memory for an immediate delivery */
-    TIMERS_A_TICK = 256,              /* fired per event; the rest at the next, at once */
-    JOBS_A_STEP = 64,                 /* jobs ended in one go when a destination fails for good */
-    ACTIONS_ENOUGH = 8192,            /* bulk work pauses here and goes on at the next tick */
-    ACTIONS_MAX = 65536,              /* of one event; more is our mistake */
+    HOT_BYTES_MAX = 8 * 1024 * 1024, /* bodies kept in memory for an immediate delivery */
+    STEP_MS = 1, /* between steps of whole-queue work: what is due now is done in this event */
+    TIMERS_A_TICK = 256,   /* fired per event; the rest at the next, at once */
+    REPORTS_OUT_MAX = 256, /* being made: more expiries and warnings wait for a second */
+    JOBS_A_STEP = 64,      /* jobs ended in one go when a destination fails for good */
+    ACTIONS_ENOUGH = 2048, /* bulk work pauses here and goes on at the next tick */
+    ACTIONS_MAX = 65536,   /* of one event; more is our mistake */
 };
 
 /* Timers: one heap, keys may be early (a deadline moved away is noticed when it fires). */
@@ -31,12 +33,12 @@ enum timer_kind {
     TIMER_REPORT,
     TIMER_UNRECORDED,
     TIMER_PUMP,
+    TIMER_REROUTE,
     TIMER_COMPACT,
 };
 struct timer {
-    struct heap_node node;
+    struct heap_node node; /* its tag: enum timer_kind */
     int64_t due_ms;
-    enum timer_kind kind;
 };
 
 /* A message's bytes, shared by whoever needs them: prefix (what we added), chunks on disk, tail. */
@@ -193,7 +195,9 @@ struct engine {
     struct list wanting_probe; /* the same, those in trouble: they come after the others, mostly */
     unsigned picks;
     struct timer pump_timer;
-    bool is_bulk; /* whole-queue work: pumps wait for their turn */
+    struct timer reroute_timer; /* new options: the walk over all messages goes on */
+    uint64_t reroute_at_id;     /* behind this message */
+    bool is_bulk;               /* whole-queue work: pumps wait for their turn */
     uint64_t job_count, ready_count, in_flight_count;
     uint64_t trouble_count; /* destinations backing off */
 
@@ -335,6 +339,7 @@ void schedule_crowded(struct engine *e, struct destination *d);
 void schedule_success(struct engine *e, struct destination *d); /* a transaction was done */
 void schedule_on_line_gone(struct engine *e, struct destination *d);
 void schedule_on_options(struct engine *e);
+void schedule_reroute(struct engine *e); /* a step of what new options bring */
 void schedule_drop_if_unused(struct engine *e, struct destination *d);
 void schedule_retry(struct engine *e, struct queue_message *m); /* NULL: everything */
 void schedule_delete(struct engine *e, struct queue_message *m);

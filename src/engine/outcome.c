@@ -16,6 +16,7 @@
 
 enum {
     REPORT_RETRY_MS = 30 * 1000,
+    UNRESOLVED_TURN_MS = 50,     /* while enough reports are being made */
     REPORT_RECIPIENTS_MAX = 100, /* told of in one report */
 };
 
@@ -441,12 +442,15 @@ void outcome_unresolved(struct engine *e, struct destination *d, bool is_permane
     if (!is_permanent)
         schedule_trouble(e, d, reason);
     int most = is_permanent ? JOBS_A_STEP : 1; /* the others wait for the back-off's end */
-    for (int i = 0; i < most && !list_is_empty(&d->ready) && e->action_count < ACTIONS_ENOUGH; i++)
+    for (int i = 0; i < most && !list_is_empty(&d->ready) && e->action_count < ACTIONS_ENOUGH &&
+                    e->report_count < REPORTS_OUT_MAX;
+         i++)
         outcome_whole_job(e, CONTAINER_OF(d->ready.next, struct job, in_ready),
                           is_permanent ? ATTEMPT_BOUNCE : ATTEMPT_LATER, status, reason);
     d->line_count--;
     if (is_permanent && !list_is_empty(&d->ready))
-        timer_set(e, &d->timer, e->now_ms); /* the next step, from the cache */
+        timer_set(e, &d->timer, /* the next step, from the cache */
+                  e->now_ms + (e->report_count < REPORTS_OUT_MAX ? 0 : UNRESOLVED_TURN_MS));
     schedule_drop_if_unused(e, d);
 }
 

@@ -18,6 +18,9 @@
 enum {
     SUCCESSES_PER_LINE = 50, /* before one more connection is tried where one was refused */
     PICKS_PER_PROBE = 8,     /* connections to others for each probe of a destination in trouble */
+    REROUTED_A_STEP = 1024,  /* messages, after a reload */
+    REPORT_TURN_MS = 1000,   /* and up to as much again as REPORT_SPREAD_MS: until it is tried */
+    REPORT_SPREAD_MS = 60 * 1000, /* again to report of an expiry or a delay */
 };
 
 /* Destinations */
@@ -437,27 +440,38 @@ void schedule_on_line_gone(struct engine *e, struct destination *d)
     schedule_pump_wanting(e);
 }
 
+/* Too many reports are being made: this job's turn comes a little later. */
+static void put_off_report(struct engine *e, struct job *j)
+{
+    int64_t wait_ms = REPORT_TURN_MS + (int64_t)rng_below(&e->rng, REPORT_SPREAD_MS);
+    timer_set(e, &j->timer, e->now_ms + wait_ms);
+}
+
 static void on_job_timer(struct engine *e, struct job *j)
 {
     const struct queue_message *m = j->message;
     if (j->line)
         return; /* its outcome looks at the time */
+    bool is_crowded = e->report_count >= REPORTS_OUT_MAX;
     if (e->now_ms >= m->accepted_ms + e->opt->lifetime_ms) {
-        outcome_expire(e, j);
+        is_crowded ? put_off_report(e, j) : outcome_expire(e, j);
         return;
     }
     struct destination *d = j->destination;
     if (!list_has(&j->in_ready) && j->next_ms <= e->now_ms)
         make_ready(e, j, false);
-    if (wants_warning(e, j) && e->now_ms >= m->accepted_ms + e->opt->warn_after_ms)
+    bool is_late = wants_warning(e, j) && e->now_ms >= m->accepted_ms + e->opt->warn_after_ms;
+    if (is_late && !is_crowded)
         outcome_warn(e, j);
     schedule_arm(e, j);
+    if (is_late && is_crowded)
+        put_off_report(e, j);
     schedule_pump(e, d);
 }
 
 void schedule_on_timer(struct engine *e, struct timer *t)
 {
-    if (t->kind == TIMER_JOB)
+    if (t->node.tag == TIMER_JOB)
         on_job_timer(e, CONTAINER_OF(t, struct job, timer));
     else
         schedule_pump(e, CONTAINER_OF(t, struct destination, timer));
@@ -530,19 +544,32 @@ void schedule_all(struct engine *e)
     e->is_bulk = false;
 }
 
-/* New options: jobs that are not in flight are routed anew. */
-void schedule_on_options(struct engine *e)
+/* New options: jobs that are not in flight are routed anew, some messages at a time. Until the
+ * walk is past them they go where they went. */
+void schedule_reroute(struct engine *e)
 {
-    e->generation++;
-    for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m)) {
+    struct queue_message *m;
+    e->is_bulk = true;
+    for (int i = 0; i < REROUTED_A_STEP && (m = queue_after_id(&e->queue, e->reroute_at_id)); i++) {
         struct job *next;
         for (struct job *j = m->jobs; j; j = next) {
             next = j->next_of_message;
-            if (!j->line)
+            if (!j->line && j->destination->generation != e->generation)
                 job_free(e, j);
         }
+        schedule_message(e, m);
+        e->reroute_at_id = m->id;
     }
-    schedule_all(e);
+    e->is_bulk = false;
+    if (queue_after_id(&e->queue, e->reroute_at_id))
+        timer_set(e, &e->reroute_timer, e->now_ms + STEP_MS);
+}
+
+void schedule_on_options(struct engine *e)
+{
+    e->generation++;
+    e->reroute_at_id = 0;
+    schedule_reroute(e);
 }
 
 void schedule_init(struct engine *e)
@@ -551,6 +578,7 @@ void schedule_init(struct engine *e)
     list_init(&e->wanting);
     list_init(&e->wanting_probe);
     timer_init(&e->pump_timer, TIMER_PUMP);
+    timer_init(&e->reroute_timer, TIMER_REROUTE);
 }
 
 void schedule_close(struct engine *e)

@@ -217,9 +217,14 @@ void store_listen(struct store *s)
     s->is_listening = true;
     if (s->journal) {
         store_pump(s);
-        while (journal_next_completion(s->journal, &c))
+        int told = 0;
+        while (told < COMPLETIONS_A_TURN && journal_next_completion(s->journal, &c)) {
             s->cb.appended(s->cb.ctx, &c);
+            told++;
+        }
         store_pump(s);
+        if (told == COMPLETIONS_A_TURN)
+            uv_async_send(&s->async); /* the others may have their turn of the loop first */
     }
     s->is_listening = false;
     try_close(s);

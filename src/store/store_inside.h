@@ -14,6 +14,7 @@ enum {
     FETCHES_MAX = 64,     /* on the pool at once; more wait in a list */
     FILES_OPEN_MAX = 256, /* segments kept open */
     FLUSH_MS = 1000,
+    COMPLETIONS_A_TURN = 512, /* told; a large batch must not hold up the loop */
     FILL_BYTES = 1024 * 1024,
     FILL_SYNC_BYTES = 4 * 1024 * 1024, /* so that filling never clogs the disk for long */
 };
