@@ -345,6 +345,8 @@ void schedule_retry(struct engine *e, struct queue_message *m); /* NULL: everyth
 void schedule_delete(struct engine *e, struct queue_message *m);
 void schedule_pause(struct engine *e, struct slice name, bool is_paused);
 bool schedule_is_paused(const struct engine *e, const struct destination *d);
+/* None of its destinations takes anything at present: paused, or left in peace. */
+bool schedule_is_parked(const struct engine *e, const struct queue_message *m);
 void schedule_arm(struct engine *e, struct job *j);
 
 /* resolve.c: names to addresses */

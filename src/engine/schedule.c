@@ -106,6 +106,16 @@ bool schedule_is_paused(const struct engine *e, const struct destination *d)
     return queue_is_paused(&e->queue, slice_cstr(d->name));
 }
 
+bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
+{
+    for (const struct job *j = m->jobs; j; j = j->next_of_message) {
+        const struct destination *d = j->destination;
+        if (j->line || (d->backoff_until_ms <= e->now_ms && !schedule_is_paused(e, d)))
+            return false;
+    }
+    return true;
+}
+
 /* Jobs */
 
 static int route_of(const struct engine *e, struct slice address)

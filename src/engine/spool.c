@@ -88,6 +88,8 @@ struct queue_message *spool_stored(struct engine *e, const struct spool_message 
     body_ref(m->body);
     body_heat(e, added, m->body);
     schedule_message(e, added);
+    if (schedule_is_parked(e, added))
+        body_cool(e, added);
     return added;
 }
 
