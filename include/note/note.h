@@ -50,6 +50,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(OPERATOR, INFO, "operator", "operator_actions_total", "Changing actions of the operator.")   \
     X(JOURNAL, WARN, "journal", "journal_reports_total",                                           \
       "What recovery or the disk had to report of the journal.")                                   \
+    X(UNREADABLE, ERROR, "unreadable", "unreadable_total",                                         \
+      "Fetches of a queued message that failed: read error or damaged bytes.")                     \
     X(MOVED, DEBUG, "moved", "messages_moved_total",                                               \
       "Messages copied out of old journal segments.")                                              \
     X(CHECKPOINT, DEBUG, "checkpoint", "checkpoints_total",                                        \

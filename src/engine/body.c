@@ -67,6 +67,15 @@ void body_heat(struct engine *e, struct queue_message *m, struct body *b)
         body_cool(e, CONTAINER_OF(e->hot.next, struct body, in_hot)->owner);
 }
 
+void body_unreadable(struct engine *e, const struct queue_message *m, enum err err,
+                     struct slice why)
+{
+    struct note *n = engine_note(e, NOTE_UNREADABLE, m->id);
+    engine_tell(e, n, "from", queue_sender(m));
+    note_text(n, "error", slice_cstr(err_name(err)));
+    engine_tell(e, n, "reason", why);
+}
+
 void body_fetch(struct engine *e, struct queue_message *m)
 {
     if (m->is_fetching)

@@ -359,6 +359,7 @@ void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struc
     if (!l->body || l->state != LINE_BUSY)
         return;
     if (err) {
+        body_unreadable(e, l->job->message, err, why);
         /* Never half a message: cut the line, whatever the remote makes of it. */
         char reason[300];
         snprintf(reason, sizeof reason, "the message cannot be read from the queue: %.*s",

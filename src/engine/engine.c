@@ -322,6 +322,8 @@ static void on_fetched(struct engine *e, const struct engine_event *ev)
         else
             err = ERR_DAMAGED, why = SLICE("the record is no message");
     }
+    if (err)
+        body_unreadable(e, m, err, why);
     deliver_on_body(e, m, err, why);
     outcome_on_report_body(e, m);
     spool_settle(e, m);

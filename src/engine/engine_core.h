@@ -288,6 +288,9 @@ void body_ref(struct body *b);
 void body_unref(struct body *b);
 void body_heat(struct engine *e, struct queue_message *m, struct body *b); /* takes the reference */
 void body_cool(struct engine *e, struct queue_message *m); /* the message lets go of its body */
+/* Its bytes cannot be had from the journal: told, each time. */
+void body_unreadable(struct engine *e, const struct queue_message *m, enum err err,
+                     struct slice why);
 /* From the journal, once for all who wait: deliver_on_body and outcome_on_report_body follow. */
 void body_fetch(struct engine *e, struct queue_message *m);
 

@@ -614,6 +614,8 @@ static void a_body_that_cannot_be_read(void **state)
     world_settle(w);
     assert_int_equal(w->notes[NOTE_DEFERRED], 2);
     world_log_has(w, "cannot be read from the queue: a bad sector");
+    assert_true(w->notes[NOTE_UNREADABLE] >= 1);
+    world_log_has(w, "error=damaged");
     w->fetch_err = ERR_OK;
     world_pass(w, 10 * 60000);
     assert_int_equal(w->mail_count, 2);
@@ -636,6 +638,7 @@ static void a_chunk_that_cannot_be_read_cuts_the_line(void **state)
     world_settle(w);
     assert_int_equal(w->mail_count, 0); /* never half a message */
     assert_int_equal(w->notes[NOTE_DEFERRED], 1);
+    assert_int_equal(w->notes[NOTE_UNREADABLE], 1);
     assert_null(strstr(buf_cstr(&world_conn(w, 2)->sent), "\r\n.\r\n"));
     world_pass(w, 10 * 60000);
     assert_large(only_mail(w), 300);
