@@ -2,7 +2,7 @@
  *
  *   bench_journal DIR            everything below, one line each
  *
- * Not a test: figures depend on the disk. Build by hand or as the meson target of this name. */
+ * Not a test: figures depend on the disk. Build: ninja test/bench/bench_journal. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

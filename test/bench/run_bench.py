@@ -13,31 +13,14 @@ import atexit
 import json
 import os
 import pwd
-import re
 import shutil
-import signal
-import socket
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BYTES = 5120
+from peer import Outpost, Sink, build, free_port, greets, median, smtp_source, wait_for, work_folder
 
-OUTPOST = """
-hostname = "relay.example"
-state_dir = "{folder}/state"
-[[listen]]
-address = "127.0.0.1:{port}"
-[[route]]
-recipients = ["*"]
-hosts = ["127.0.0.1:{sink_port}"]
-tls = "none"
-[control]
-socket = "{folder}/c.sock"
-"""
+BYTES = 5120
 
 POSTFIX_MAIN = """
 compatibility_level = 3.6
@@ -80,115 +63,6 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(what, seconds=60, every=0.005):
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            sys.exit("waited in vain; is the machine busy?")
-        time.sleep(every)
-
-
-def greets(port):
-    try:
-        with socket.create_connection(("127.0.0.1", port), 5) as s:
-            return s.recv(4) == b"220 "
-    except OSError:
-        return False
-
-
-class Sink:
-    """smtp-sink with its counter read from its output."""
-
-    def __init__(self, folder):
-        self.port = free_port()
-        self.path = os.path.join(folder, "sink")
-        become = ["-u", "nobody"] if os.geteuid() == 0 else []
-        with open(self.path, "wb") as out:
-            self.process = subprocess.Popen(
-                [tool("smtp-sink"), "-c", *become, f"inet:127.0.0.1:{self.port}", "2048"],
-                stdout=out, stderr=subprocess.DEVNULL)
-        atexit.register(self.close)
-        wait_for(lambda: greets(self.port))
-
-    def count(self):
-        with open(self.path, "rb") as f:
-            f.seek(max(0, os.path.getsize(self.path) - 400))
-            found = re.findall(rb"mesg=(\d+)\s", f.read())
-        return int(found[-1]) if found else 0
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
-
-
-def tool(name):
-    return shutil.which(name, path="/usr/sbin:/usr/bin:" + os.environ["PATH"]) or sys.exit(
-        f"{name} is not installed (package postfix)")
-
-
-def smtp_source(port, args, stays=True):
-    keep = ["-d"] if stays else []
-    begin = time.monotonic()
-    subprocess.run([tool("smtp-source"), "-s", str(args.sessions), "-l", str(BYTES), "-m",
-                    str(args.messages), *keep, "-f", "a@sender.example", "-t", "b@sink.example",
-                    f"inet:127.0.0.1:{port}"], check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - begin
-
-
-class Outpost:
-    name = "Outpost"
-
-    def __init__(self, binary, folder, sink_port):
-        self.binary, self.folder = binary, folder
-        os.makedirs(folder)
-        self.port = free_port()
-        self.config = folder + "/outpost.toml"
-        with open(self.config, "w", encoding="utf-8") as f:
-            f.write(OUTPOST.format(folder=folder, port=self.port, sink_port=sink_port))
-
-    def start(self):
-        begin = time.monotonic()
-        self.process = subprocess.Popen([self.binary, "run", "-c", self.config])
-        atexit.register(self.process.kill)
-        wait_for(lambda: greets(self.port), every=0.0005)
-        return time.monotonic() - begin
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        if self.process.wait(60) != 0:
-            sys.exit(f"outpost ended with {self.process.returncode}")
-
-    def say(self, *words):
-        subprocess.run([self.binary, *words, "-c", self.config], check=True,
-                       stdout=subprocess.DEVNULL)
-
-    def pause(self):
-        self.say("pause", "--all")
-
-    def resume(self):
-        self.say("resume", "--all")
-
-    def cpu_s(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def empty(self):
-        """The queue, thrown away: the next round starts as this one did."""
-        self.stop()
-        shutil.rmtree(self.folder + "/state/queue")
-
-    def pss_kib(self):
-        with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
 
 
 class Postfix:
@@ -248,7 +122,7 @@ def accept_round(system, args):
     system.start()
     system.pause()
     before = system.cpu_s()
-    seconds = smtp_source(system.port, args)
+    seconds = smtp_source(system.port, args.messages, args.sessions, BYTES)
     cpu = system.cpu_s() - before if before is not None else None
     if system.name == "Outpost":
         system.resume()
@@ -262,29 +136,12 @@ def relay_round(system, sink, args):
     goal = sink.count() + args.messages
     before = system.cpu_s()
     begin = time.monotonic()
-    smtp_source(system.port, args)
+    smtp_source(system.port, args.messages, args.sessions, BYTES)
     wait_for(lambda: sink.count() >= goal, 300)
     seconds = time.monotonic() - begin
     cpu = system.cpu_s() - before if before is not None else None
     system.empty()
     return args.messages / seconds, cpu and cpu * 1000 / args.messages
-
-
-def build():
-    folder = os.path.join(REPOSITORY, "build-bench")
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": REPOSITORY}
-    if not os.path.exists(folder + "/build.ninja"):
-        subprocess.run(["meson", "setup", folder, "-Dstatic=true", "-Dtests=disabled",
-                        "--buildtype=release"], **quiet)
-    subprocess.run(["ninja", "-C", folder, "outpost"], **quiet)
-    stripped = folder + "/outpost.stripped"
-    subprocess.run(["strip", "-o", stripped, folder + "/outpost"], check=True)
-    return stripped
-
-
-def median(rounds):
-    values = [v for v in rounds if v is not None]
-    return statistics.median(values) if values else None
 
 
 def main():
@@ -297,8 +154,7 @@ def main():
     parser.add_argument("--json")
     args = parser.parse_args()
     binary = os.path.abspath(args.binary) if args.binary else build()
-    folder = tempfile.mkdtemp(prefix="outpost-bench-", dir=os.environ.get("TMPDIR", "/var/tmp"))
-    os.chmod(folder, 0o755)
+    folder = work_folder()
     sink = Sink(folder)
     systems = [Outpost(binary, folder + "/outpost", sink.port)]
     if not args.without_postfix:
@@ -325,10 +181,9 @@ def main():
         outpost.stop()
     outpost.start()
     time.sleep(3)  # the spare segments are made
-    pss = outpost.pss_kib()
+    pss = outpost.memory_kib()["pss"]
     outpost.stop()
     sink.close()
-    shutil.rmtree(folder)
 
     peer = rounds.get("Postfix")
     print(f"{args.messages} messages of 5 KiB, {args.sessions} sessions, medians of {args.rounds} "
