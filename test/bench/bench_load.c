@@ -4,7 +4,8 @@
  *
  * Each message has one recipient and one Message-ID of its own; recipients go round DOMAINS
  * domains (d0.example, d1.example, ...). The end of one message and the commands of the next go out
- * together. Ends with status 1 at the first reply that is no 2xx or 3xx. Prints the seconds it took.
+ * together. Ends with status 1 at the first reply that is no 2xx or 3xx. Prints the seconds it
+ * took.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -90,10 +91,11 @@ static size_t add_envelope(char *out, long n)
 
 static size_t add_message(char *out, long n)
 {
-    size_t at = (size_t)sprintf(out,
-                                "From: s%ld@sender.example\r\nTo: r%ld@d%ld.example\r\n"
-                                "Subject: message %ld\r\nMessage-ID: <%lx.%lx@load.example>\r\n\r\n",
-                                n % 97, n, n % load.domains, n, load.run, n);
+    size_t at =
+        (size_t)sprintf(out,
+                        "From: s%ld@sender.example\r\nTo: r%ld@d%ld.example\r\n"
+                        "Subject: message %ld\r\nMessage-ID: <%lx.%lx@load.example>\r\n\r\n",
+                        n % 97, n, n % load.domains, n, load.run, n);
     while (at < (size_t)load.bytes) {
         size_t line = (size_t)load.bytes - at < LINE_BYTES ? (size_t)load.bytes - at : LINE_BYTES;
         memset(out + at, 'x', line);
