@@ -140,7 +140,8 @@ def fill(relay, count):
         "journal_amplification":
             (after["journal_written_bytes_total"] - before["journal_written_bytes_total"])
             / bytes_queued,
-        "process_amplification": (relay.written_bytes() - written) / bytes_queued,
+        "disk_amplification":
+            (relay.written_bytes() - written) / bytes_queued if written is not None else None,
         "syncs_per_message":
             (after["journal_syncs_total"] - before["journal_syncs_total"]) / count,
         "disk_per_message": relay.disk_bytes() / count,
@@ -236,8 +237,9 @@ ROWS = (
     ("disk per message of 2 KiB, bytes", lambda q: f"{q['fill']['disk_per_message']:,.0f}"),
     ("journal bytes written / message bytes",
      lambda q: f"{q['fill']['journal_amplification']:.2f}"),
-    ("bytes to the disk / message bytes, zeroes ahead included",
-     lambda q: f"{q['fill']['process_amplification']:.2f}"),
+    ("bytes the disk wrote / message bytes, zeroes ahead included",
+     lambda q: "" if q["fill"]["disk_amplification"] is None
+     else f"{q['fill']['disk_amplification']:.2f}"),
     ("syncs per message while filling", lambda q: f"{q['fill']['syncs_per_message']:.3f}"),
     ("start with an empty queue, s", lambda q: f"{q['empty_start_s']:.3f}"),
     ("restart to the 220, s", lambda q: f"{q['restart']['start_s']:.2f}"),
