@@ -62,9 +62,18 @@ enum err disk_write(const struct disk *d, int fd, struct slice bytes, uint32_t o
     return errnum ? disk_fault(d, why, errnum, "write", name) : ERR_OK;
 }
 
+/* What stands in a file that somebody has deleted is gone with us, however well it was synced. */
 enum err disk_sync(const struct disk *d, int fd, const char *name, struct fault *why)
 {
-    return d->sys->fdatasync(fd) ? disk_fault(d, why, errno, "sync", name) : ERR_OK;
+    struct stat st;
+    if (d->sys->fdatasync(fd) || fstat(fd, &st))
+        return disk_fault(d, why, errno, "sync", name);
+    if (st.st_nlink)
+        return ERR_OK;
+    return fault_set(why, ERR_MISSING, 0,
+                     "%s/queue/%s was removed while the relay was writing to it: if the directory "
+                     "is gone too, restart the relay",
+                     d->path, name);
 }
 
 /* Zeroes, really written: later syncs then have nothing but data to bring to the disk. */

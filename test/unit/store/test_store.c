@@ -666,6 +666,23 @@ static void trouble_is_said_and_its_end_too(void **state)
     owner_close(&o);
 }
 
+static void nothing_is_confirmed_in_a_removed_segment(void **state)
+{
+    struct owner o;
+    char path[128];
+    owner_init(&o);
+    owner_start(&o, 16);
+    assert_int_equal(append_one(&o, 1, 100), ERR_OK);
+    uint64_t segment = o.known[o.tickets].pos.segment;
+    snprintf(path, sizeof path, "%s/queue/%016llx.seg", o.dir, (unsigned long long)segment);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(append_one(&o, 1, 100), ERR_SYSTEM);
+    assert_non_null(strstr(o.trouble.text, "was removed"));
+    assert_int_equal(append_one(&o, 1, 100), ERR_OK); /* in another one */
+    assert_true(o.known[o.tickets].pos.segment > segment);
+    owner_close(&o);
+}
+
 static void damage_in_the_middle_costs_only_itself(void **state)
 {
     struct owner o;
@@ -875,6 +892,7 @@ int main(void)
         cmocka_unit_test(every_call_may_fail),
         cmocka_unit_test(short_writes_are_carried_on),
         cmocka_unit_test(trouble_is_said_and_its_end_too),
+        cmocka_unit_test(nothing_is_confirmed_in_a_removed_segment),
         cmocka_unit_test(damage_in_the_middle_costs_only_itself),
         cmocka_unit_test(a_segment_without_a_header_is_set_aside),
         cmocka_unit_test(what_cannot_be_read_costs_only_itself),
