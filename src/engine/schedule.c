@@ -241,6 +241,14 @@ static void pump_soon(struct engine *e)
         schedule_pump_wanting(e);
 }
 
+/* No wait of ours is so long: the clock was ahead when it was written, or retry.max was larger. */
+static void shorten_wait(struct engine *e, struct job *j)
+{
+    int64_t most_ms = e->opt->retry_max_ms;
+    if (j->next_ms > e->now_ms + 2 * most_ms)
+        j->next_ms = e->now_ms + rng_between(&e->rng, 0, most_ms); /* not all at once */
+}
+
 void schedule_message(struct engine *e, struct queue_message *m)
 {
     for (uint32_t i = m->recipient_count; i-- > 0;) { /* to the front each: in their order then */
@@ -261,6 +269,7 @@ void schedule_message(struct engine *e, struct queue_message *m)
     for (struct job *j = m->jobs; j; j = j->next_of_message) {
         if (j->line)
             continue;
+        shorten_wait(e, j);
         if (j->next_ms <= e->now_ms)
             make_ready(e, j, false);
         schedule_arm(e, j);
