@@ -2,6 +2,7 @@
 is ended by the process that started it."""
 import os
 import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -76,6 +77,28 @@ def folder(place, request):
     made = tempfile.mkdtemp(prefix="t", dir=place)
     os.chmod(made, 0o755)
     return made
+
+
+@pytest.fixture
+def new_disk(folder):
+    """Makes file systems in memory, with the options that mount knows for tmpfs."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk")
+    made = []
+
+    def new(options):
+        path = f"{folder}/disk{len(made)}"
+        os.mkdir(path)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path],
+                              capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip("a tmpfs cannot be mounted here")
+        made.append(path)
+        return path
+
+    yield new
+    for path in made:
+        subprocess.run(["umount", "-l", path], check=True)
 
 
 @pytest.fixture

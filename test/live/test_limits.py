@@ -61,17 +61,8 @@ def is_accepted(relay):
 
 
 @pytest.fixture
-def small_disk(folder):
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    path = folder + "/disk"
-    os.mkdir(path)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", path],
-                          capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    yield path
-    subprocess.run(["umount", "-l", path], check=True)
+def small_disk(new_disk):
+    return new_disk("size=40m")
 
 
 def fill(path):
