@@ -261,8 +261,8 @@ static enum err judge(struct replay *r, struct fault *why)
         if (f->verdict == SEGMENT_FOREIGN)
             return fault_set(why, ERR_BAD, 0,
                              "%s/queue: %s. A queue of another relay was put here: give it back, "
-                             "or remove %s/installation to adopt it",
-                             r->store->disk.path, f->why.text, r->store->disk.path);
+                             "or remove the file installation to adopt it",
+                             r->store->disk.path, f->why.text);
     }
     for (size_t i = 0; i < r->survey.count; i++) {
         struct journal_found *f = &r->survey.found[i];
