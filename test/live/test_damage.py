@@ -1,0 +1,188 @@
+"""Bodies that rot, and segments that vanish or come from elsewhere: what is damaged is said to be,
+and never delivered altered; the rest is delivered."""
+import glob
+import hashlib
+import os
+import shutil
+
+import pytest
+
+from relay import wait_for
+from test_faults import is_said, metric, try_send
+
+SMALL, LARGE = 3000, 200000  # bytes: in the accept record, and in chunks of their own
+
+
+def body(name, size):
+    text = "".join(f"{name} line {at} " + hashlib.md5(f"{name}{at}".encode()).hexdigest() + "\r\n"
+                   for at in range(size // 60))
+    return f"Subject: {name}\r\n\r\n{text}"
+
+
+def is_whole(message, sizes):
+    name = message.recipients[0].split("@")[0]
+    return message.data.endswith(body(name, sizes[name]).encode())
+
+
+def segments(relay):
+    return sorted(glob.glob(relay.config["state_dir"] + "/queue/*.seg"))
+
+
+def find(relay, text):
+    """Where these bytes stand: (segment's path, offset)."""
+    for path in segments(relay):
+        with open(path, "rb") as f:
+            at = f.read().find(text)
+        if at >= 0:
+            return path, at
+    raise AssertionError(f"{text} is in no segment")
+
+
+def flip(relay, name, line):
+    """One bit of that line of the message."""
+    path, at = find(relay, f"{name} line {line} ".encode())
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)
+        f.seek(at)
+        f.write(bytes([byte[0] ^ 4]))
+
+
+@pytest.fixture
+def cold(relay):
+    """A paused relay after a restart, so that bodies are on disk alone: small0 to small3 and large0
+    to large3, two of each per segment."""
+    relay.sizes = {}
+    relay.set("queue", max_size="64MiB").set("retry", first="1h", max="2h").start()
+    relay.command("pause", "--all")
+    for n in range(4):
+        for kind, size in (("small", SMALL), ("large", LARGE)):
+            relay.sizes[f"{kind}{n}"] = size
+            assert try_send(relay, f"{kind}{n}", body(f"{kind}{n}", size))
+        if n == 1:  # a start begins a new segment
+            assert relay.stop() == 0
+            relay.start()
+    assert relay.stop() == 0
+    relay.start()
+    return relay
+
+
+def deliver(relay, sink, damaged):
+    """Resumes; all but the damaged arrive, as they were; those are deferred, and say why."""
+    relay.command("resume", "--all")
+    good = set(relay.sizes) - damaged
+    wait_for(lambda: {r.split("@")[0] for r in sink.recipients()} == good)
+    wait_for(lambda: relay.queued() == len(damaged))
+    assert sink.count() == len(good)
+    assert all(is_whole(message, relay.sizes) for message in sink.messages)
+    assert len(relay.events("unreadable")) == len(damaged)
+
+
+def test_bits_flip_under_a_running_relay(cold, sink):
+    flip(cold, "small1", 20)
+    flip(cold, "large2", 0)      # in the first chunk
+    flip(cold, "large3", 1500)   # in the second: half of it was sent by then
+    deliver(cold, sink, {"small1", "large2", "large3"})
+    assert len(cold.events("deferred")) == 3
+    assert all("is damaged" in e["reply"] for e in cold.events("deferred"))
+    assert all("is damaged" in e["reason"] for e in cold.events("unreadable"))
+    assert metric(cold, "unreadable_total") == 3
+
+
+def test_bits_have_flipped_before_a_start(cold, sink):
+    """Recovery skips the record and keeps a copy of the segment. Of a large message it is the
+    chunk that is bad: the envelope is there, the message waits and says why."""
+    cold.stop()
+    flip(cold, "small1", 20)
+    flip(cold, "large2", 700)
+    cold.start()
+    assert len(is_said(cold, "is damaged")) == 2
+    assert metric(cold, "journal_reports_total") >= 2
+    assert len(glob.glob(cold.config["state_dir"] + "/queue/*.bad")) == 2
+    assert cold.queued() == len(cold.sizes) - 1
+    del cold.sizes["small1"]
+    deliver(cold, sink, {"large2"})
+    assert metric(cold, "unreadable_total") == 1
+
+
+def test_segment_vanishes_under_a_running_relay(cold, sink):
+    path, _ = find(cold, b"small0 line")
+    os.unlink(path)
+    deliver(cold, sink, {"small0", "small1", "large0", "large1"})
+    assert metric(cold, "unreadable_total") == 4
+    assert try_send(cold, "new", body("new", SMALL))
+    wait_for(lambda: "new@sink.example" in sink.recipients() and cold.queued() == 4)
+    # They are gone for good: a start does not know them, and has nothing to send twice.
+    before = sink.count()
+    cold.kill()
+    cold.start()
+    assert cold.queued() == 0 and sink.count() == before
+
+
+def test_segment_is_cut_short_under_a_running_relay(cold, sink):
+    path, at = find(cold, b"small1 line")
+    os.truncate(path, at)
+    deliver(cold, sink, {"small1", "large1"})
+    assert metric(cold, "unreadable_total") == 2
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def change_header(path, at, value):
+    """Puts bytes into a segment's header (doc/journal.md) and makes its checksum good again."""
+    with open(path, "r+b") as f:
+        head = bytearray(f.read(64))
+        head[at:at + len(value)] = value
+        head[56:60] = crc32c(head[:56]).to_bytes(4, "little")
+        f.seek(0)
+        f.write(head)
+
+
+def test_segment_of_another_version(cold, sink):
+    """Not guessed at: set aside, said, and left as it is; the rest goes on."""
+    cold.stop()
+    path, _ = find(cold, b"small0 line")
+    change_header(path, 8, (99).to_bytes(4, "little"))
+    with open(path, "rb") as f:
+        before = f.read()
+    cold.start()
+    assert is_said(cold, "format version 99")
+    with open(path.replace(".seg", ".bad"), "rb") as f:
+        assert f.read() == before
+    for name in ("small0", "small1", "large0", "large1"):
+        del cold.sizes[name]
+    deliver(cold, sink, set())
+
+
+def test_segment_of_another_installation(cold, sink):
+    """Somebody's queue was mixed with ours: that is for a person to decide. Nothing is touched."""
+    cold.stop()
+    path, _ = find(cold, b"small0 line")
+    foreign = path.replace(".seg", ".away")
+    shutil.copy(path, foreign)
+    change_header(path, 32, b"strange!")
+    before = sorted(os.listdir(os.path.dirname(path)))
+    status, said = cold.run_to_end()
+    assert status != 0 and "another relay" in said and "to adopt it" in said
+    assert os.path.basename(path).removesuffix(".seg") in said
+    assert sorted(os.listdir(os.path.dirname(path))) == before
+    os.rename(foreign, path)
+    cold.start()
+    deliver(cold, sink, set())
+
+
+def test_segment_twice(cold, sink):
+    """A copy under another number is no segment of that number: nothing comes twice."""
+    cold.stop()
+    path, _ = find(cold, b"small0 line")
+    shutil.copy(path, os.path.dirname(path) + "/00000000000000aa.seg")
+    cold.start()
+    deliver(cold, sink, set())
+    assert not os.path.exists(os.path.dirname(path) + "/00000000000000aa.seg")
