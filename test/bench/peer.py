@@ -179,6 +179,12 @@ class Outpost:
         found = re.findall(r"^outpost_(\w+) ([0-9.e+-]+)$", self.get("/metrics"), re.M)
         return {name: float(value) for name, value in found}
 
+    def slow_turns(self):
+        """Of the event loop since the start: how many took more than 10 ms."""
+        count = dict(re.findall(r'^outpost_loop_turn_seconds_bucket\{le="([^"]+)"\} (\d+)$',
+                                self.get("/metrics"), re.M))
+        return int(count["+Inf"]) - int(count["0.010000"])
+
     def cpu_s(self):
         with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
             fields = f.read().rsplit(")", 1)[1].split()

@@ -122,7 +122,7 @@ def fill(relay, count):
     relay.pause()
     time.sleep(SETTLE_S)
     idle, before, written = relay.memory_kib(), relay.metrics(), relay.written_bytes()
-    cpu = relay.cpu_s()
+    cpu, slow = relay.cpu_s(), relay.slow_turns()
     done = subprocess.run([BUILD + "/test/bench/bench_load", str(relay.port), str(count),
                            str(min(LOADERS, count)), str(QUEUE_BYTES), str(DOMAINS)],
                           check=True, capture_output=True, text=True)
@@ -135,7 +135,7 @@ def fill(relay, count):
     return {
         "idle_kib": idle, "full_kib": full, "hot_cache_bytes": hot,
         "accepted_per_s": count / float(done.stdout), "cpu_s_per_1000": cpu * 1000 / count,
-        "lag_ms": lag, "message_bytes": bytes_queued / count,
+        "lag_ms": lag, "slow_turns": relay.slow_turns() - slow, "message_bytes": bytes_queued / count,
         "memory": {k: ((full[k] - idle[k]) * 1024 - hot) / count for k in full},
         "journal_amplification":
             (after["journal_written_bytes_total"] - before["journal_written_bytes_total"])
@@ -170,7 +170,7 @@ def operate(relay):
     """How long an operator waits for an answer, and what that does to the loop."""
     relay.stop(START_S)
     relay.start(START_S)
-    lag = {"start": lag_ms(relay)}
+    lag, slow = {"start": lag_ms(relay)}, relay.slow_turns()
     took = {}
     for name, words in (("list", ["queue", "list"]), ("status", ["status"]),
                         ("pause one", ["pause", "d7.example"]),
@@ -181,13 +181,13 @@ def operate(relay):
     relay.get("/queue?limit=1000")
     took["GET /queue?limit=1000"] = time.monotonic() - begin
     lag["GET /queue?limit=1000"] = lag_ms(relay)
-    return {"took_s": took, "lag_ms_so_far": lag}
+    return {"took_s": took, "lag_ms_so_far": lag, "slow_turns": relay.slow_turns() - slow}
 
 
 def drain(relay, sink, count, most_s):
     relay.stop(START_S)
     relay.start(START_S)
-    lag_before = lag_ms(relay)
+    lag_before, slow = lag_ms(relay), relay.slow_turns()
     first, cpu = sink.count(), relay.cpu_s()
     begin = time.monotonic()
     relay.resume()
@@ -200,7 +200,8 @@ def drain(relay, sink, count, most_s):
     cpu = relay.cpu_s() - cpu
     return {"per_s": taken / at, "messages": taken, "seconds": at, "cpu_s_per_1000":
             cpu * 1000 / max(taken, 1), "lag_ms_at_start": lag_before,
-            "lag_ms": max(lag for _, lag, _ in lags), "samples": lags[::max(1, len(lags) // 100)],
+            "lag_ms": max(lag for _, lag, _ in lags), "slow_turns": relay.slow_turns() - slow,
+            "samples": lags[::max(1, len(lags) // 100)],
             "memory_kib": relay.memory_kib()}
 
 
@@ -253,6 +254,8 @@ ROWS = (
     ("... while an operator asks",
      lambda q: f"{max(q['operate']['lag_ms_so_far'].values()):.1f}"),
     ("... while draining", lambda q: f"{q['drain']['lag_ms']:.1f}"),
+    ("turns over 10 ms: filling, an operator asks, draining",
+     lambda q: ", ".join(str(q[part]["slow_turns"]) for part in ("fill", "operate", "drain"))),
 )
 
 
