@@ -20,6 +20,7 @@ hostname = "relay.example"
 state_dir = "{folder}/state"
 [[listen]]
 address = "127.0.0.1:{port}"
+{routes}
 [[route]]
 recipients = ["*"]
 hosts = ["127.0.0.1:{sink_port}"]
@@ -119,15 +120,16 @@ class Sink:
 class Outpost:
     name = "Outpost"
 
-    def __init__(self, binary, folder, sink_port, more=""):
-        """more: tables to add to the configuration."""
+    def __init__(self, binary, folder, sink_port, more="", routes=""):
+        """more: tables to add to the configuration; routes: those before the one to the sink."""
         self.binary, self.folder = binary, folder
         self.process = None
         os.makedirs(folder)
         self.port = free_port()
         self.config = folder + "/outpost.toml"
         with open(self.config, "w", encoding="utf-8") as f:
-            f.write(OUTPOST.format(folder=folder, port=self.port, sink_port=sink_port) + more)
+            f.write(OUTPOST.format(folder=folder, port=self.port, sink_port=sink_port,
+                                   routes=routes) + more)
         atexit.register(self.kill)
 
     def start(self, seconds=60):

@@ -2,12 +2,14 @@
 """The queue's figures: what it costs to accept, hold, restart with and drain many messages.
 
     test/bench/run_queue.py [--size 10k,100k,1M] [--rounds 3] [--drain-s 180] [--json FILE]
-                            [--without-accept] [--binary FILE]
+                            [--without-accept] [--without-compaction] [--binary FILE]
 
 Accepting: Outpost beside a bare receiver (bench_ceiling.c: group commit into a zero-filled file, and
 nothing else), taking turns, at 1, 20 and 200 sessions of 5 KiB messages.
 Holding: the queue is paused and filled with messages of 2 KiB, one recipient each, in 1,000
 domains. Then memory, disk, restarts, the answers to an operator, and the drain to smtp-sink.
+Compacting: the same load flows by, once with every tenth message taken by nobody, so that segments
+are mostly dead and are emptied meanwhile, and once without.
 The loop's lag is what the relay exports; a restart before each part starts it anew.
 
 Everything is on loopback and in a folder of its own under TMPDIR, else /var/tmp: a million messages
@@ -31,11 +33,20 @@ START_S = 900
 RESTARTS = 3
 SETTLE_S = 3  # the spare segments are made meanwhile
 
+STUCK_DOMAINS = 100    # of DOMAINS, for compaction: so much of all mail is taken by nobody
+COMPACT_MESSAGES = 400000
+
+STUCK = """
+[[route]]
+recipients = [{patterns}]
+hosts = ["127.0.0.1:1"]
+tls = "none"
+"""
 QUIET = """
 [log]
 level = "warn"
 [queue]
-max_size = "{gib}GiB"
+max_size = "{size}"
 """
 
 
@@ -116,6 +127,13 @@ def lag_ms(relay):
     return relay.metrics()["loop_lag_seconds"] * 1000
 
 
+def load(relay, count):
+    """Starts to fill; the process prints the seconds it took."""
+    return subprocess.Popen(
+        [BUILD + "/test/bench/bench_load", str(relay.port), str(count), str(min(LOADERS, count)),
+         str(QUEUE_BYTES), str(DOMAINS)], stdout=subprocess.PIPE, text=True)
+
+
 def fill(relay, count):
     """Fills the paused queue; what that cost, the idle relay taken off."""
     relay.start()
@@ -123,9 +141,10 @@ def fill(relay, count):
     time.sleep(SETTLE_S)
     idle, before, written = relay.memory_kib(), relay.metrics(), relay.written_bytes()
     cpu, slow = relay.cpu_s(), relay.slow_turns()
-    done = subprocess.run([BUILD + "/test/bench/bench_load", str(relay.port), str(count),
-                           str(min(LOADERS, count)), str(QUEUE_BYTES), str(DOMAINS)],
-                          check=True, capture_output=True, text=True)
+    loader = load(relay, count)
+    if loader.wait():
+        sys.exit("not all was accepted")
+    seconds = float(loader.stdout.read())
     cpu = relay.cpu_s() - cpu
     after, lag = relay.metrics(), lag_ms(relay)
     time.sleep(SETTLE_S)
@@ -134,7 +153,7 @@ def fill(relay, count):
     hot = after["hot_cache_bytes"]
     return {
         "idle_kib": idle, "full_kib": full, "hot_cache_bytes": hot,
-        "accepted_per_s": count / float(done.stdout), "cpu_s_per_1000": cpu * 1000 / count,
+        "accepted_per_s": count / seconds, "cpu_s_per_1000": cpu * 1000 / count,
         "lag_ms": lag, "slow_turns": relay.slow_turns() - slow, "message_bytes": bytes_queued / count,
         "memory": {k: ((full[k] - idle[k]) * 1024 - hot) / count for k in full},
         "journal_amplification":
@@ -207,7 +226,7 @@ def drain(relay, sink, count, most_s):
 
 def measure_queue(binary, folder, sink, count, args):
     gib = max(1, count * 8 * QUEUE_BYTES // 2 ** 30)
-    relay = Outpost(binary, f"{folder}/{count}", sink.port, QUIET.format(gib=gib))
+    relay = Outpost(binary, f"{folder}/{count}", sink.port, QUIET.format(size=f"{gib}GiB"))
     figures = {"empty_start_s": median([start_empty(relay) for _ in range(RESTARTS)])}
     progress(f"{size_text(count)}: filling")
     figures["fill"] = fill(relay, count)
@@ -219,6 +238,46 @@ def measure_queue(binary, folder, sink, count, args):
     figures["drain"] = drain(relay, sink, count, args.drain_s)
     relay.kill()
     relay.drop()
+    return figures
+
+
+# --- compacting ---
+
+def compact_round(binary, folder, sink, stuck_domains):
+    """Mail flows by; what nobody takes stays behind, and leaves its segments mostly dead."""
+    patterns = ", ".join(f'"*@d{n}.example"' for n in range(stuck_domains))
+    relay = Outpost(binary, folder + "/compact", sink.port, QUIET.format(size="1GiB"),
+                    STUCK.format(patterns=patterns) if stuck_domains else "")
+    relay.start()
+    time.sleep(SETTLE_S)
+    first = sink.count()
+    loader, most = load(relay, COMPACT_MESSAGES), 0
+    while loader.poll() is None:
+        time.sleep(0.1)
+        most = max(most, relay.metrics()["journal_bytes"])
+    if loader.returncode:
+        sys.exit("not all was accepted")
+    seconds = float(loader.stdout.read())
+    good = COMPACT_MESSAGES * (DOMAINS - stuck_domains) // DOMAINS
+    wait_for(lambda: sink.count() - first >= good, 300)
+    time.sleep(10)  # compaction may finish what it has begun
+    end = relay.metrics()
+    relay.kill()
+    relay.drop()
+    return {"accepted_per_s": COMPACT_MESSAGES / seconds, "journal_bytes_most": most,
+            "journal_bytes": end["journal_bytes"], "queue_bytes": end["queue_bytes"],
+            "segments": end["journal_segments"], "moved": end["messages_moved_total"],
+            "lag_ms": end["loop_lag_seconds"] * 1000}
+
+
+def measure_compaction(binary, folder, sink, args):
+    figures = {0: [], STUCK_DOMAINS: []}
+    for n in range(args.rounds):
+        for stuck in sorted(figures, reverse=n % 2):
+            figures[stuck].append(compact_round(binary, folder, sink, stuck))
+            progress(f"{stuck / DOMAINS:.0%} stuck, round {n + 1}: "
+                     f"{figures[stuck][-1]['accepted_per_s']:,.0f}/s, "
+                     f"{figures[stuck][-1]['moved']:,.0f} moved")
     return figures
 
 
@@ -269,6 +328,17 @@ def print_accept(figures):
     print()
 
 
+def print_compaction(figures):
+    print("| taken by nobody | accepts/s | moved | files at most, MiB | in the end | live "
+          "| segments | longest turn, ms |\n" + "| --- " * 8 + "|")
+    for stuck, rounds in figures.items():
+        f = {key: median([r[key] for r in rounds]) for key in rounds[0]}
+        print(f"| {stuck / DOMAINS:.0%} | {f['accepted_per_s']:,.0f} | {f['moved']:,.0f} "
+              f"| {f['journal_bytes_most'] / 2**20:.0f} | {f['journal_bytes'] / 2**20:.0f} "
+              f"| {f['queue_bytes'] / 2**20:.0f} | {f['segments']:.0f} | {f['lag_ms']:.1f} |")
+    print()
+
+
 def print_queue(queues):
     print("| queued | " + " | ".join(size_text(n) for n in queues) + " |")
     print("| --- |" + " --- |" * len(queues))
@@ -286,15 +356,18 @@ def main():
     parser.add_argument("--drain-s", type=float, default=180)
     parser.add_argument("--binary", help="this one, instead of building a static release binary")
     parser.add_argument("--without-accept", action="store_true")
+    parser.add_argument("--without-compaction", action="store_true")
     parser.add_argument("--json")
     args = parser.parse_args()
     binary = build("bench_ceiling", "bench_load")
     binary = os.path.abspath(args.binary) if args.binary else binary
     folder = work_folder()
     sink = Sink(folder)
-    figures = {"accept": {}, "queue": {}}
+    figures = {"accept": {}, "compaction": {}, "queue": {}}
     if not args.without_accept:
         figures["accept"] = measure_accept(binary, folder, sink, args)
+    if not args.without_compaction:
+        figures["compaction"] = measure_compaction(binary, folder, sink, args)
     for count in map(parse_size, filter(None, args.size.split(","))):
         figures["queue"][count] = measure_queue(binary, folder, sink, count, args)
         if args.json:
@@ -302,6 +375,8 @@ def main():
                 json.dump(figures, f, indent=1)
     if figures["accept"]:
         print_accept(figures["accept"])
+    if figures["compaction"]:
+        print_compaction(figures["compaction"])
     if figures["queue"]:
         print_queue(figures["queue"])
     if args.json:
