@@ -161,13 +161,19 @@ def test_segment_that_is_written_to_is_removed(relay, sink):
     wait_for(lambda: sorted(sink.recipients()) == ["first@sink.example", "second@sink.example"])
 
 
-def start_later(relay, offset):
-    """As if the machine's clock were off by so much ("+2d", "-30d"; None: as it is)."""
+def start_later(relay, offset, file=None):
+    """As if the machine's clock were off by so much ("+2d", "-30d"; None: as it is), or by what
+    stands in `file` at any time."""
     library = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
     if not library:
         pytest.skip("libfaketime is not installed")
-    relay.environment = {"LD_PRELOAD": library[0], "FAKETIME": offset,
-                         "FAKETIME_DONT_FAKE_MONOTONIC": "1"} if offset else {}
+    relay.environment = {}
+    if offset or file:
+        relay.environment = {"LD_PRELOAD": library[0], "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    if offset:
+        relay.environment["FAKETIME"] = offset
+    if file:
+        relay.environment |= {"FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1"}
     relay.start()
 
 
@@ -194,6 +200,32 @@ def test_clock_goes_backwards_over_a_restart(relay, new_receiver):
     relay.command("pause", "--all")
     assert try_send(relay, "new")
     assert relay.queue()[0]["id"] > max(m["id"] for m in first)
+
+
+@pytest.mark.plain_binary
+def test_clock_jumps_under_a_running_relay(relay, new_receiver):
+    """The wall clock may be set to anything meanwhile: waits are as long as they were."""
+    sink = new_receiver(rcpt=lambda s, a: "450 4.2.1 later" if a.startswith("later") else None)
+    relay.set("retry", first="1s", factor=1.0, max="1s")
+    clock = relay.folder + "/clock"
+    set_clock(clock, "+0")
+    start_later(relay, None, clock)
+    for n, offset in enumerate(("-20d", "+20d", "+0")):
+        assert try_send(relay, f"later{n}")
+        wait_for(lambda n=n: relay.events("deferred", to=f"later{n}@sink.example"))
+        set_clock(clock, offset)
+    sink.moods.clear()
+    wait_for(lambda: sink.count() == 3, 10)
+    assert try_send(relay, "now")
+    wait_for(lambda: sink.count() == 4)
+    relay.wait_empty()
+    assert not relay.events("expired") and not relay.events("reported")
+
+
+def set_clock(path, offset):
+    with open(path + ".new", "w", encoding="ascii") as f:
+        f.write(offset + "\n")
+    os.rename(path + ".new", path)
 
 
 @pytest.mark.plain_binary
