@@ -88,6 +88,9 @@ def test_full_disk(relay, sink, small_disk):
     filler = fill(small_disk)
     taken = send_until_refused(relay)
     assert relay.queued() == taken + 1
+    wait_for(lambda: [e for e in relay.events("journal") if "No space left" in e["text"]])
+    failures = relay.stats()["totals"]["store_failures"] + relay.totals()["rejected"]
+    assert failures > 0
     os.remove(filler)
     wait_for(lambda: is_accepted(relay), 20)
     relay.command("resume", "--all")
