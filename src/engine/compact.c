@@ -23,15 +23,32 @@ enum {
     SPENT_MS = 20, /* waited for when the second's bytes are spent */
     BYTES_A_SECOND = 16 * 1024 * 1024,
     BURST_BYTES = 1024 * 1024,
-    HURRY_FACTOR = 4, /* when there are half as many again as allowed */
+    HURRY_FACTOR = 4, /* when there are half as many again as allowed, or queue.max_size is near */
+    HURRY_REST_MS = 100,
 };
 
 /* --- how much is too much --- */
 
+static uint64_t segments_most(const struct engine *e)
+{
+    return e->opt->queue_bytes_max / e->segment_bytes;
+}
+
+/* A quarter of queue.max_size is left to mail that comes while a pass is at work. */
 static uint64_t allowed(const struct engine *e)
 {
     uint64_t needed = (e->queue.live_bytes + e->unsettled_bytes) / e->segment_bytes + 1;
-    return 2 * needed + SPARE_SEGMENTS;
+    uint64_t enough = 2 * needed + SPARE_SEGMENTS, most = segments_most(e) / 4 * 3;
+    if (enough <= most)
+        return enough;
+    return most > needed + 1 ? most : needed + 1;
+}
+
+static bool is_in_a_hurry(const struct engine *e)
+{
+    uint64_t count = e->queue.segments.count, enough = allowed(e);
+    return count > enough + enough / 2 ||
+           (count > enough && count + SPARE_SEGMENTS >= segments_most(e));
 }
 
 void compact_consider(struct engine *e)
@@ -47,7 +64,7 @@ static void earn(struct engine *e)
 {
     struct compact *c = &e->compact;
     int64_t rate = BYTES_A_SECOND;
-    if (e->queue.segments.count > allowed(e) + allowed(e) / 2)
+    if (is_in_a_hurry(e))
         rate *= HURRY_FACTOR;
     int64_t since_ms = e->now_ms - c->earned_ms;
     c->earned_ms = e->now_ms;
@@ -146,7 +163,7 @@ static void rest(struct engine *e)
     c->segment_count = 0;
     c->state = COMPACT_RESTS;
     bool is_good = e->queue.segments.count < c->count_before;
-    c->rest_ms = is_good ? REST_MS : 2 * c->rest_ms + REST_MS;
+    c->rest_ms = !is_good ? 2 * c->rest_ms + REST_MS : is_in_a_hurry(e) ? HURRY_REST_MS : REST_MS;
     if (c->rest_ms > REST_MOST_MS)
         c->rest_ms = REST_MOST_MS;
     c->rested_ms = e->now_ms + c->rest_ms;
@@ -161,8 +178,8 @@ static void plan(struct engine *e)
         return;
     c->count_before = count;
     uint64_t stuck = choose_listed(e);
-    if (count - stuck > most)
-        choose_victims(e, count - stuck - most + 1);
+    if (count - stuck > most) /* and some of what comes meanwhile */
+        choose_victims(e, count - stuck - most + 1 + (is_in_a_hurry(e) ? most / 4 : 0));
     if (!c->segment_count) {
         rest(e); /* uploads and pauses hold the rest: later */
         return;

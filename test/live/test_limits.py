@@ -204,4 +204,24 @@ def test_one_stuck_message_does_not_fill_the_disk(relay, sink):
     for n in range(128):
         relay.send("a@sender.example", f"x{n}@sink.example", LARGE)
         wait_for(lambda count=n + 1: sink.count() == count)
-    assert relay.queued() == 1
+    wait_for(lambda: relay.queued() == 1)
+
+
+def test_half_a_queue_of_stuck_mail_leaves_room(relay, sink):
+    """Nearly half of queue.max_size is alive, in segments with much that is not: mail may have to
+    come back for a moment, never for good."""
+    def is_taken(to):
+        try:
+            return not relay.send("a@sender.example", to, LARGE)
+        except smtplib.SMTPResponseException as refused:
+            assert refused.smtp_code == 452
+            return False
+
+    relay.set("queue", max_size="64MiB").set("log", level="info").start()
+    for n in range(28):
+        wait_for(lambda to=f"stuck{n}@moody.example": is_taken(to))
+        wait_for(lambda to=f"x{n}@sink.example": is_taken(to))
+    for n in range(28, 128):
+        wait_for(lambda to=f"x{n}@sink.example": is_taken(to))
+        wait_for(lambda count=n + 1: sink.count() == count)
+    wait_for(lambda: relay.queued() == 28)

@@ -140,6 +140,23 @@ static void what_stays_moves_to_few_segments(void **state)
     world_down(w);
 }
 
+/* Twice what is alive would be more than queue.max_size: mail must find room all the same. */
+static void a_small_queue_keeps_room_for_mail(void **state)
+{
+    struct world *w = world_new();
+    w->segment_bytes = SEGMENT_BYTES;
+    w->rules = stuck;
+    w->opt.queue_bytes_max = 8 * SEGMENT_BYTES;
+    world_start(w);
+    stuck_in_each(w);
+    flow(w, 3);
+    assert_true(held_segments(w) <= 6);
+    world_crash(w);
+    assert_int_equal(world_stats(w).messages, STUCK);
+    all_arrive(w);
+    world_down(w);
+}
+
 /* Where only an outcome stands, the state is written anew, not the message. */
 static void states_leave_alone(void **state)
 {
@@ -223,6 +240,7 @@ int main(void)
         cmocka_unit_test(one_stuck_message_keeps_few_segments),
         cmocka_unit_test(without_need_nothing_is_copied),
         cmocka_unit_test(what_stays_moves_to_few_segments),
+        cmocka_unit_test(a_small_queue_keeps_room_for_mail),
         cmocka_unit_test(states_leave_alone),
         cmocka_unit_test(whatever_goes_wrong_the_messages_stay),
         cmocka_unit_test(passes_in_vain_become_rare),
