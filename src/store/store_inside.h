@@ -1,6 +1,6 @@
 /* store_inside.h -- the store's parts: files and what is done with them (store_disk.c, any thread),
  * the writer thread (store_writer.c), jobs on libuv's pool (store_pool.c), start-up (store_open.c,
- * store_replay.c), and the loop's side that holds it together (store.c). */
+ * store_replay.h), and the loop's side that holds it together (store.c). */
 #pragma once
 
 #include <stdatomic.h>

@@ -1,0 +1,211 @@
+/* store_survey.c -- which files lie in the queue directory, and what each of them is. */
+#include "store_replay.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* No relay lives to make so many files: such a name was put there, and counting on from it would
+ * run over. */
+static const uint64_t NUMBER_MAX = UINT64_MAX / 2;
+
+static void add(uint64_t **list, size_t *count, size_t *cap, uint64_t v)
+{
+    if (*count == *cap) {
+        *cap = *cap ? *cap * 2 : 16;
+        *list = mem_resize(*list, *cap * sizeof **list);
+    }
+    (*list)[(*count)++] = v;
+}
+
+static void gone(struct replay *r, uint64_t sequence)
+{
+    if (sequence > r->gone && sequence <= NUMBER_MAX / 2) /* so that new numbers stay below it */
+        r->gone = sequence;
+}
+
+/* --- what is there --- */
+
+/* One number must not come in twice: what is not spelt as we spell it is not ours. */
+static bool is_spelt(const char *name, struct file_name ours)
+{
+    return strcmp(name, ours.s) == 0;
+}
+
+static void found_name(struct replay *r, const char *name)
+{
+    struct store *s = r->store;
+    if (strcmp(name, "making") == 0) {
+        (void)s->disk.sys->unlink(s->disk.queue_fd, name);
+        return;
+    }
+    bool is_spare = strncmp(name, "spare-", 6) == 0;
+    uint64_t n = is_spare ? strtoull(name + 6, NULL, 10) : strtoull(name, NULL, 16);
+    if (n == 0 || n > NUMBER_MAX)
+        return;
+    if (is_spare && is_spelt(name, spare_name(n))) {
+        add(&r->spare, &r->spare_count, &r->spare_cap, n);
+        if (n >= r->next_spare)
+            r->next_spare = n + 1;
+    } else if (is_spelt(name, segment_name(n))) {
+        add(&r->sequence, &r->sequence_count, &r->sequence_cap, n);
+    } else if (is_spelt(name, bad_name(n))) {
+        gone(r, n);
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+enum err replay_list(struct replay *r, struct fault *why)
+{
+    struct disk *d = &r->store->disk;
+    int fd = openat(d->queue_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        int errnum = errno;
+        if (fd >= 0)
+            close(fd);
+        return disk_fault(d, why, errnum, "list", "");
+    }
+    struct dirent *entry;
+    errno = 0;
+    while ((entry = readdir(dir))) {
+        found_name(r, entry->d_name);
+        errno = 0;
+    }
+    int errnum = errno;
+    closedir(dir);
+    if (r->sequence_count)
+        qsort(r->sequence, r->sequence_count, sizeof *r->sequence, by_number);
+    return errnum ? disk_fault(d, why, errnum, "list", "") : ERR_OK;
+}
+
+/* --- judging --- */
+
+void replay_set_aside(struct replay *r, uint64_t sequence, const char *because)
+{
+    struct disk *d = &r->store->disk;
+    struct file_name name = segment_name(sequence), bad = bad_name(sequence);
+    gone(r, sequence);
+    if (d->sys->rename(d->queue_fd, name.s, bad.s))
+        replay_note(r, "segment %s/queue/%s cannot be read (%s) and cannot be renamed: %s", d->path,
+                    name.s, because, strerror(errno));
+    else
+        replay_note(r, "segment %s/queue/%s cannot be read (%s): set aside as %s", d->path, name.s,
+                    because, bad.s);
+}
+
+static void make_spare(struct replay *r, uint64_t sequence)
+{
+    struct disk *d = &r->store->disk;
+    struct file_name name = segment_name(sequence), spare = spare_name(r->next_spare);
+    struct stat st;
+    gone(r, sequence);
+    if (fstatat(d->queue_fd, name.s, &st, 0) == 0 && (uint64_t)st.st_size == d->segment_bytes &&
+        d->sys->rename(d->queue_fd, name.s, spare.s) == 0)
+        add(&r->spare, &r->spare_count, &r->spare_cap, r->next_spare++);
+    else
+        (void)d->sys->unlink(d->queue_fd, name.s);
+}
+
+/* Without a header nothing was ever written in it, if all of it is empty. */
+static bool is_empty(struct replay *r, uint64_t sequence)
+{
+    struct fault ignored;
+    size_t n;
+    bool is_whole;
+    int fd = replay_open(r, sequence, JOURNAL_SEGMENT_BYTES_MOST, &n, &is_whole, &ignored);
+    if (fd < 0)
+        return false;
+    close(fd);
+    for (size_t at = JOURNAL_SURVEY_BYTES; at < n; at++) {
+        if (r->image[at])
+            return false;
+    }
+    return is_whole;
+}
+
+void replay_survey(struct replay *r)
+{
+    struct store *s = r->store;
+    for (size_t i = 0; i < r->sequence_count; i++) {
+        struct fault why;
+        size_t n;
+        bool is_whole;
+        int fd = replay_open(r, r->sequence[i], JOURNAL_SURVEY_BYTES, &n, &is_whole, &why);
+        if (fd >= 0)
+            close(fd);
+        if (fd < 0 || !is_whole) {
+            replay_set_aside(r, r->sequence[i], why.text);
+            continue;
+        }
+        struct journal_header h;
+        struct slice head = slice_of(r->image, n);
+        /* The file that names the installation is lost: the oldest segment knows. */
+        if (!s->installation && journal_header_parse(head, &h, NULL) == ERR_OK)
+            s->installation = h.installation;
+        journal_survey_add(&r->survey, r->sequence[i], s->installation, head);
+    }
+    journal_survey_finish(&r->survey);
+}
+
+enum err replay_judge(struct replay *r, struct fault *why)
+{
+    for (size_t i = 0; i < r->survey.count; i++) {
+        const struct journal_found *f = &r->survey.found[i];
+        if (f->verdict == SEGMENT_FOREIGN)
+            return fault_set(why, ERR_BAD, 0,
+                             "%s/queue: %s. A queue of another relay was put here: give it back, "
+                             "or remove the file installation to adopt it",
+                             r->store->disk.path, f->why.text);
+    }
+    for (size_t i = 0; i < r->survey.count; i++) {
+        struct journal_found *f = &r->survey.found[i];
+        if (f->verdict == SEGMENT_SPARE && f->header.sequence == 0 && !is_empty(r, f->sequence))
+            f->verdict = SEGMENT_BAD;
+        if (f->verdict == SEGMENT_SPARE)
+            make_spare(r, f->sequence);
+        else if (f->verdict == SEGMENT_BAD)
+            replay_set_aside(r, f->sequence, f->why.text);
+    }
+    return ERR_OK;
+}
+
+/* The number of a spare's earlier life is never given again: with its old header and old records it
+ * would pass for that segment until the new header is written. */
+static bool read_earlier_life(struct replay *r, const char *name)
+{
+    struct disk *d = &r->store->disk;
+    struct journal_header h;
+    struct fault ignored;
+    int fd = d->sys->open(d->queue_fd, name, O_RDWR, 0);
+    if (fd < 0)
+        return false;
+    bool is_read = replay_read(r, fd, JOURNAL_HEADER_BYTES, &ignored);
+    close(fd);
+    if (is_read &&
+        journal_header_parse(slice_of(r->image, JOURNAL_HEADER_BYTES), &h, NULL) == ERR_OK)
+        journal_found_gone(r->store->journal, h.sequence);
+    return is_read;
+}
+
+void replay_keep_spares(struct replay *r)
+{
+    struct disk *d = &r->store->disk;
+    for (size_t i = 0; i < r->spare_count; i++) {
+        struct file_name name = spare_name(r->spare[i]);
+        struct stat st;
+        if (fstatat(d->queue_fd, name.s, &st, 0) != 0 || (uint64_t)st.st_size != d->segment_bytes ||
+            st.st_blocks == 0 || !read_earlier_life(r, name.s) ||
+            !journal_found_spare(r->store->journal, r->spare[i]))
+            (void)d->sys->unlink(d->queue_fd, name.s);
+    }
+}
