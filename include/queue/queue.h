@@ -164,8 +164,8 @@ void queue_checkpoint_part(struct queue *q, uint64_t segment, uint64_t holder);
 /* All parts are, as listed in the present pass: what was needed of it before is forgotten. */
 void queue_checkpointed(struct queue *q, uint64_t segment);
 
-/* Start-up: one record; of an accept record the head is enough. False: it is of no use (bad
- * payload, unknown type): report it. */
+/* Start-up: one record; of its payload the head is enough (queue_record_head_bytes). False: it is
+ * of no use (bad payload, unknown type): report it. */
 bool queue_replay(struct queue *q, const struct journal_record *r);
 /* After the last record: messages that are finished, or that checkpoints say are, are forgotten. */
 void queue_replayed(struct queue *q);

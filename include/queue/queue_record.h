@@ -77,6 +77,7 @@ struct queue_accept {
     struct queue_envelope envelope;
     struct slice recipients; /* walk with queue_accept_next */
     struct slice extents;    /* queue_accept_extent(i) */
+    size_t head_bytes;       /* of the payload, before the prefix */
     struct slice prefix, tail;
 };
 MUST_USE enum parse queue_accept_parse(struct slice payload, struct queue_accept *out);
@@ -85,6 +86,10 @@ MUST_USE enum parse queue_accept_parse_head(struct slice payload, struct queue_a
 /* Next recipient; `rest` starts as accept.recipients. queue_accept_parse has checked them all. */
 bool queue_accept_next(struct slice *rest, struct slice *address, struct queue_state *state);
 struct journal_pos queue_accept_extent(const struct queue_accept *a, uint32_t i);
+
+/* How much of a record's payload queue_replay wants to see: what stands in a segment's index. Any
+ * thread. A payload that cannot be read counts whole, so that replay says so. */
+size_t queue_record_head_bytes(uint8_t type, struct slice payload);
 
 /* Outcome payload: time, then states by recipient index. */
 bool queue_outcome_begin(struct buf *out, int64_t time_ms, uint32_t count);

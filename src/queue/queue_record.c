@@ -144,6 +144,7 @@ static enum parse parse_head(struct slice payload, struct queue_accept *out, str
         return PARSE_BAD;
     out->recipients = slice_head(rest, rest.n - r.in.n);
     out->extents = read_bytes(&r, (size_t)e->extent_count * EXTENT_BYTES);
+    out->head_bytes = payload.n - r.in.n;
     *rest_out = r.in;
     return r.is_bad ? PARSE_BAD : PARSE_DONE;
 }
@@ -162,6 +163,16 @@ enum parse queue_accept_parse(struct slice payload, struct queue_accept *out)
     out->prefix = slice_head(rest, out->envelope.prefix_bytes);
     out->tail = slice_from(rest, out->prefix.n);
     return PARSE_DONE;
+}
+
+size_t queue_record_head_bytes(uint8_t type, struct slice payload)
+{
+    struct queue_accept a;
+    if (type == QUEUE_RECORD_CHUNK)
+        return 0;
+    if (type == QUEUE_RECORD_ACCEPT && queue_accept_parse_head(payload, &a) == PARSE_DONE)
+        return a.head_bytes;
+    return payload.n;
 }
 
 bool queue_accept_next(struct slice *rest, struct slice *address, struct queue_state *state)

@@ -6,7 +6,8 @@
 static bool replay_accept(struct queue *q, const struct journal_record *r)
 {
     struct queue_accept a;
-    if (queue_accept_parse_head(r->payload, &a) != PARSE_DONE)
+    if (queue_accept_parse_head(r->payload, &a) != PARSE_DONE ||
+        a.head_bytes + a.envelope.prefix_bytes > r->pos.bytes)
         return false;
     struct queue_message *m = queue_find(q, r->id);
     if (!m)
