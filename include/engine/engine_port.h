@@ -57,6 +57,12 @@ struct engine_operator {
     struct slice who; /* for the log: "uid=0" */
 };
 
+/* How the journal was read at start. */
+struct engine_recovery {
+    uint64_t segments_indexed, segments_walked; /* out of their index; in full */
+    int64_t took_ms;
+};
+
 struct engine_event {
     enum engine_event_kind kind;
     int64_t now_ms; /* Unix time; never goes backwards */
@@ -71,7 +77,8 @@ struct engine_event {
     enum engine_login login;
     struct journal_pos pos;
     const struct journal_record *record;
-    uint64_t segment_bytes; /* STARTED: size of the journal's segments */
+    uint64_t segment_bytes;          /* STARTED: size of the journal's segments */
+    struct engine_recovery recovery; /* STARTED */
     const struct dns_answer *answer;
     const struct engine_options *options;
     const struct engine_operator *op;

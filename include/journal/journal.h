@@ -44,7 +44,7 @@ struct journal_options {
 };
 
 /* What the machine wants done. Out at a time: at most one of WRITE, SYNC, ADOPT; one MAKE; one
- * RETIRE. */
+ * RETIRE; one INDEX. */
 struct journal_io {
     enum journal_io_kind {
         JOURNAL_IO_NONE = 0,
@@ -59,12 +59,19 @@ struct journal_io {
         JOURNAL_IO_RETIRE, /* a dead segment becomes spare `spare` (rename, over a file of that name
                             * if need be), or is deleted when spare is 0; then directory sync. Not
                             * there any more: also good. The executor may delete instead of
-                            * renaming: it sets spare = 0 in the copy it hands to on_io */
+                            * renaming: it sets spare = 0 in the copy it hands to on_io. The
+                            * segment's index goes with it */
+        JOURNAL_IO_INDEX, /* make the index (journal_index.h) of a segment that nobody writes to any
+                           * more; offset: its valid end. Unsynced, and best when nothing else wants
+                           * the disk. The executor sets index_bytes in the copy it hands to on_io;
+                           * it may leave the index away where it would be too large to be worth it:
+                           * ERR_OK and 0. ERR_BAD: the segment is not what it should be */
     } kind;
     bool is_quick;     /* MAKE */
     bool sync_follows; /* WRITE: a hint: when it succeeds, the next thing wanted is SYNC */
     uint32_t offset;
     uint64_t segment, spare;
+    uint64_t index_bytes; /* INDEX: the result */
     struct slice bytes;
 };
 
@@ -75,8 +82,11 @@ struct journal_completion {
 };
 
 struct journal_usage {
-    uint64_t segments, spare_segments, bytes; /* on disk */
-    uint64_t bytes_max;                       /* for admissions */
+    uint64_t segments, spare_segments;
+    uint64_t indices, index_bytes; /* segments with an index; on disk */
+    uint64_t bytes;                /* on disk: segments, spares, indices */
+    uint64_t bytes_max;            /* for admissions: of segments and spares */
+    uint64_t indices_made, indices_failed;
     uint64_t batches, syncs, records, failed_batches, written_bytes;
     uint64_t unsealed; /* failed segments whose seal is not on disk yet: a crash now may bring back
                         * records that were reported failed */
@@ -99,6 +109,11 @@ void journal_found_end(struct journal *j, uint64_t segment, uint32_t end, uint64
 void journal_found_empty(struct journal *j, uint64_t segment);
 /* It could not be read without fault: it will be deleted when dead, not recycled. */
 void journal_found_damage(struct journal *j, uint64_t segment);
+/* It was walked without fault up to `end`, a regular one, and is on disk: an index may be made.
+ * (Not of one with a seal against it: after a failed sync nobody knows what is on disk.) */
+void journal_found_clean(struct journal *j, uint64_t segment, uint32_t end);
+/* A valid index says so, and has so many bytes. */
+void journal_found_indexed(struct journal *j, uint64_t segment, uint32_t end, uint64_t index_bytes);
 /* This number is taken: by a file that is no segment any more (set aside), or by the header that a
  * spare still has of its earlier life. The latter must be told of every spare: adopted under the
  * same number again, that life would come back with it. */
@@ -121,7 +136,7 @@ MUST_USE enum err journal_append(struct journal *j, uint64_t ticket, uint8_t typ
  * journal_current_segment(). Unknown: ignored. */
 void journal_release(struct journal *j, uint64_t segment);
 /* Once a second or so, while wants_flush says so: what was written without a sync gets one, and
- * spares, seals or deletions that failed are tried again. */
+ * spares, seals, deletions or indices that failed are tried again. */
 void journal_flush(struct journal *j);
 bool journal_wants_flush(const struct journal *j);
 

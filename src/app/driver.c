@@ -270,8 +270,10 @@ enum err driver_replay(struct driver *d, struct fault *why)
 
 void driver_start(struct driver *d)
 {
+    const struct store_recovery how = store_recovery(d->store);
     struct engine_event event = {.kind = EVENT_STARTED,
-                                 .segment_bytes = store_segment_bytes(d->store)};
+                                 .segment_bytes = store_segment_bytes(d->store),
+                                 .recovery = {how.indexed, how.walked, how.took_us / 1000}};
     driver_tell(d, &event);
     load_trust(d);
     uv_prepare_start(&d->prepare, on_prepare);

@@ -1,6 +1,8 @@
 /* driver_event.c -- what the shell reports, as events. */
 #include "driver_core.h"
 
+#include "queue/queue_record.h"
+
 static void tell_one(struct driver *d, struct engine_event *event)
 {
     const struct engine_action *a;
@@ -196,8 +198,11 @@ static void on_trouble(void *ctx, const struct fault *why)
 
 struct store_callbacks driver_store_callbacks(struct driver *d)
 {
-    return (struct store_callbacks){
-        .ctx = d, .appended = on_appended, .fetched = on_fetched, .trouble = on_trouble};
+    return (struct store_callbacks){.ctx = d,
+                                    .appended = on_appended,
+                                    .fetched = on_fetched,
+                                    .trouble = on_trouble,
+                                    .head_bytes = queue_record_head_bytes};
 }
 
 void driver_on_replayed(void *ctx, const struct journal_record *r)

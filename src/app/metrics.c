@@ -113,11 +113,17 @@ static void build_queue(const struct engine_stats *e, struct buf *out)
 static void build_journal(const struct metrics_view *v, struct buf *out)
 {
     const struct journal_usage *j = &v->journal;
-    gauge(out, "journal_bytes", "Bytes of the journal's files.", j->bytes);
+    gauge(out, "journal_bytes", "Bytes of the journal's files, indices included.", j->bytes);
     gauge(out, "journal_max_bytes", "Ceiling of the journal (queue.max_size).",
           v->journal_bytes_max);
     gauge(out, "journal_segments", "Segments of the journal in use.", j->segments);
     gauge(out, "journal_spare_segments", "Segments made ahead of need.", j->spare_segments);
+    gauge(out, "journal_index_segments", "Segments with an index, which a start need not read.",
+          j->indices);
+    gauge(out, "journal_index_bytes", "Bytes of the segments' indices.", j->index_bytes);
+    counter(out, "journal_index_made_total", "Indices made.", j->indices_made);
+    counter(out, "journal_index_failed_total", "Indices that could not be made (harmless).",
+            j->indices_failed);
     counter(out, "journal_syncs_total", "Syncs of the journal.", j->syncs);
     counter(out, "journal_batches_total", "Batches written to the journal.", j->batches);
     counter(out, "journal_failed_batches_total", "Batches that could not be written.",

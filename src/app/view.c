@@ -95,6 +95,10 @@ static void build_journal(struct json *j, const struct metrics_view *m)
     json_int(j, "bytes_max", (int64_t)m->journal_bytes_max);
     json_int(j, "segments", (int64_t)m->journal.segments);
     json_int(j, "spare_segments", (int64_t)m->journal.spare_segments);
+    json_int(j, "index_segments", (int64_t)m->journal.indices);
+    json_int(j, "index_bytes", (int64_t)m->journal.index_bytes);
+    json_int(j, "index_made", (int64_t)m->journal.indices_made);
+    json_int(j, "index_failed", (int64_t)m->journal.indices_failed);
     json_int(j, "records", (int64_t)m->journal.records);
     json_int(j, "batches", (int64_t)m->journal.batches);
     json_int(j, "syncs", (int64_t)m->journal.syncs);

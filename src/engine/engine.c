@@ -434,7 +434,7 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
         break;
     case EVENT_STARTED:
         e->segment_bytes = ev->segment_bytes;
-        spool_on_started(e);
+        spool_on_started(e, &ev->recovery);
         break;
     case EVENT_ACCEPTED:
         submit_on_accepted(e, ev);

@@ -276,7 +276,7 @@ void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
                        struct journal_pos pos);
 void spool_on_unrecorded(struct engine *e);
 void spool_on_record(struct engine *e, const struct journal_record *r);
-void spool_on_started(struct engine *e);
+void spool_on_started(struct engine *e, const struct engine_recovery *how);
 void spool_release_dead(struct engine *e);
 /* Nothing names it any more and all its recipients are done: forget it if the record is written. */
 void spool_settle(struct engine *e, struct queue_message *m);

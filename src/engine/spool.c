@@ -286,7 +286,7 @@ void spool_on_record(struct engine *e, const struct journal_record *r)
     note_number(n, "type", r->type);
 }
 
-void spool_on_started(struct engine *e)
+void spool_on_started(struct engine *e, const struct engine_recovery *how)
 {
     queue_replayed(&e->queue);
     e->is_started = true;
@@ -295,5 +295,8 @@ void spool_on_started(struct engine *e)
     note_number(n, "messages", (int64_t)e->queue.by_id.count);
     note_number(n, "recipients", (int64_t)e->queue.recipients);
     note_number(n, "bytes", (int64_t)e->queue.bytes);
+    note_number(n, "segments_indexed", (int64_t)how->segments_indexed);
+    note_number(n, "segments_walked", (int64_t)how->segments_walked);
+    note_number(n, "took_ms", how->took_ms);
     schedule_all(e);
 }

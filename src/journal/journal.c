@@ -2,7 +2,7 @@
  *
  * Left to journal_chain.c: what is written when. To journal_piece.c: who is told. To
  * journal_batch.c: records in a row. To journal_segments.c: which files there are. To
- * journal_room.c: disk space. */
+ * journal_room.c: disk space. To journal_indices.c: what makes the next start quick. */
 #include "journal_inside.h"
 
 #include "journal_frame.h"
@@ -20,6 +20,7 @@ struct journal *journal_new(const struct journal_options *options, uint64_t seed
     batch_init(&j->gathering);
     batch_init(&j->flight);
     lost_init(&j->lost, rng_u64(&j->rng));
+    j->index_rest_next = 1;
     j->unsynced = mem_new(JOURNAL_UNSYNCED_RECORDS_MAX * sizeof *j->unsynced);
     j->head = mem_new(FIRST_BYTES_MAX + JOURNAL_FRAME_BYTES);
     return j;
@@ -67,6 +68,23 @@ void journal_found_damage(struct journal *j, uint64_t segment)
     struct segment *g = shelf_find(&j->shelf, segment);
     CHECK(g != NULL);
     g->is_failed = true;
+}
+
+void journal_found_clean(struct journal *j, uint64_t segment, uint32_t end)
+{
+    struct segment *g = shelf_find(&j->shelf, segment);
+    CHECK(g != NULL && !j->is_started);
+    if (!g->needs_seal && !g->sealed_by)
+        indices_on_clean(j, g, end);
+}
+
+void journal_found_indexed(struct journal *j, uint64_t segment, uint32_t end, uint64_t index_bytes)
+{
+    struct segment *g = shelf_find(&j->shelf, segment);
+    CHECK(g != NULL);
+    journal_found_clean(j, segment, end);
+    g->is_indexed = true;
+    g->index_bytes = index_bytes;
 }
 
 void journal_found_gone(struct journal *j, uint64_t segment)
@@ -137,11 +155,13 @@ void journal_flush(struct journal *j)
     j->wants_flush = j->is_dirty;
     j->wants_seal = j->wants_seal || j->is_seal_blocked;
     j->is_make_blocked = j->is_retire_blocked = j->is_seal_blocked = false;
+    indices_on_flush(j);
 }
 
 bool journal_wants_flush(const struct journal *j)
 {
-    return j->is_dirty || j->is_make_blocked || j->is_retire_blocked || j->is_seal_blocked;
+    return j->is_dirty || j->is_make_blocked || j->is_retire_blocked || j->is_seal_blocked ||
+           j->is_index_blocked;
 }
 
 struct journal_io journal_next_io(struct journal *j)
@@ -156,9 +176,11 @@ struct journal_io journal_next_io(struct journal *j)
         j->is_retire_out = true;
         return io;
     }
-    if ((io = room_make_io(j)).kind)
+    if ((io = room_make_io(j)).kind) {
         j->is_make_out = true;
-    return io;
+        return io;
+    }
+    return indices_io(j);
 }
 
 void journal_on_io(struct journal *j, const struct journal_io *io, enum err result, int64_t now_ms)
@@ -177,6 +199,9 @@ void journal_on_io(struct journal *j, const struct journal_io *io, enum err resu
         break;
     case JOURNAL_IO_RETIRE:
         room_on_retired(j, io, result);
+        break;
+    case JOURNAL_IO_INDEX:
+        indices_on_made(j, io, result);
         break;
     }
     chain_advance(j);
@@ -198,8 +223,13 @@ void journal_usage(const struct journal *j, struct journal_usage *out)
     out->bytes = room_bytes(j);
     out->bytes_max = j->options.bytes_max;
     out->unsynced_records = j->unsynced_count;
-    for (size_t i = 0; i < j->shelf.count; i++)
-        out->unsealed += j->shelf.segment[i]->needs_seal;
+    for (size_t i = 0; i < j->shelf.count; i++) {
+        const struct segment *g = j->shelf.segment[i];
+        out->unsealed += g->needs_seal;
+        out->indices += g->index_bytes > 0;
+        out->index_bytes += g->index_bytes;
+    }
+    out->bytes += out->index_bytes;
 }
 
 bool journal_is_idle(const struct journal *j)

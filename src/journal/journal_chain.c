@@ -26,8 +26,11 @@ static void on_synced(struct journal *j)
 /* Nothing more goes into the current segment. */
 static void leave(struct journal *j)
 {
-    if (j->current && j->current->records == 0)
-        shelf_dead(&j->shelf, j->current, true); /* its owner never heard of it */
+    struct segment *g = j->current;
+    if (g && g->records == 0)
+        shelf_dead(&j->shelf, g, true); /* its owner never heard of it */
+    else if (g && !g->is_failed)
+        indices_on_clean(j, g, j->end); /* what it holds is synced by now */
     j->current = NULL;
 }
 

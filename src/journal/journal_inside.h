@@ -1,6 +1,7 @@
 /* journal_inside.h -- the machine's parts, shared by its files: batches and lost ids
- * (journal_batch.c), segments and spares (journal_segments.c), disk space (journal_room.c), a piece
- * on its way (journal_piece.c), the write chain (journal_chain.c). */
+ * (journal_batch.c), segments and spares (journal_segments.c), disk space (journal_room.c), which
+ * segment gets an index (journal_indices.c), a piece on its way (journal_piece.c), the write chain
+ * (journal_chain.c). */
 #pragma once
 
 #include "base/map.h"
@@ -16,6 +17,7 @@ enum {
     BATCH_KEPT_BYTES = 256 * 1024, /* a larger buffer is given back when nothing is going on */
     SPARES_KNOWN_MAX = 16,
     FAILED_SEGMENTS_MAX = 16, /* that cannot be deleted: no further one is taken then */
+    INDEX_REST_MAX = 64,      /* flushes between two tries on a disk that fails them */
 };
 
 /* --- batch: appended records in a row, and who waits for them --- */
@@ -60,10 +62,14 @@ void lost_drop(struct lost_ids *l, struct batch *b);
 struct segment {
     struct journal_header header;
     bool is_dead;
-    bool is_failed;  /* deleted when dead, never recycled */
-    bool is_quick;   /* its file is sparse: slower, left as soon as there is better */
-    bool needs_seal; /* valid_end is not written down anywhere yet */
+    bool is_failed;   /* deleted when dead, never recycled */
+    bool is_quick;    /* its file is sparse: slower, left as soon as there is better */
+    bool needs_seal;  /* valid_end is not written down anywhere yet */
+    bool is_clean;    /* regular up to valid_end, all on disk, nothing follows: may have an index */
+    bool is_indexed;  /* or none is worth making, or none can be made */
+    bool is_indexing; /* its index is being made: its file must stay */
     uint32_t valid_end;
+    uint64_t index_bytes;
     uint64_t sealed_by;      /* 0: nowhere */
     uint64_t next_sealed_by; /* the coming segment, whose header is being written */
     uint64_t needs_epoch;    /* goes when this many syncs have been done */
@@ -169,6 +175,9 @@ struct journal {
     bool is_make_out, is_make_quick, is_make_blocked;
     uint64_t making;
     bool is_retire_out, is_retire_blocked;
+    bool is_index_out, is_index_blocked;
+    bool wants_index;                     /* a segment may want one: look */
+    unsigned index_rest, index_rest_next; /* flushes to wait for, now and after the next failure */
 
     struct journal_completion *completion;
     size_t completion_first, completion_count, completion_cap;
@@ -211,3 +220,12 @@ struct journal_io room_retire_io(struct journal *j);
 struct journal_io room_make_io(struct journal *j);
 void room_on_made(struct journal *j, const struct journal_io *io, enum err result);
 void room_on_retired(struct journal *j, const struct journal_io *io, enum err result);
+
+/* --- indices --- */
+
+/* g is left in good order, or was found so: it may have an index. */
+void indices_on_clean(struct journal *j, struct segment *g, uint32_t end);
+void indices_on_flush(struct journal *j);
+/* The next one to make, if any; it counts as being out from now on. */
+struct journal_io indices_io(struct journal *j);
+void indices_on_made(struct journal *j, const struct journal_io *io, enum err result);

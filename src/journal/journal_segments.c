@@ -101,12 +101,12 @@ struct segment *shelf_next_retired(const struct shelf *s, uint64_t epoch,
         if (!g->is_dead)
             continue;
         seen++;
-        if (g->turn == 0 && g != current && !holds_seal(s, g->header.sequence))
+        if (g->turn == 0 && g != current && !g->is_indexing && !holds_seal(s, g->header.sequence))
             return g;
         if (g->turn && (!first || g->turn < first->turn))
             first = g;
     }
-    if (!first || first == current || epoch < first->needs_epoch ||
+    if (!first || first == current || first->is_indexing || epoch < first->needs_epoch ||
         holds_seal(s, first->header.sequence))
         return NULL;
     return first;

@@ -65,6 +65,14 @@ static void say(struct store *s, const struct journal_io *io, enum err err, cons
         else if (!err)
             say_well(s, &s->is_retire_ill, "recycling segments");
         break;
+    case JOURNAL_IO_INDEX:
+        if (err == ERR_BAD && s->cb.trouble)
+            s->cb.trouble(s->cb.ctx, why); /* that segment is, nothing else */
+        else if (err && err != ERR_CLOSED && err != ERR_BAD)
+            say_ill(s, &s->is_index_ill, false, why);
+        else if (!err)
+            say_well(s, &s->is_index_ill, "making indices");
+        break;
     }
 }
 
@@ -72,7 +80,8 @@ void store_io_done(struct store *s, const struct journal_io *io, enum err err,
                    const struct fault *why)
 {
     say(s, io, err, why);
-    enum err told = err == ERR_OK || err == ERR_FULL || err == ERR_CLOSED ? err : ERR_SYSTEM;
+    bool is_telling = err == ERR_OK || err == ERR_FULL || err == ERR_CLOSED || err == ERR_BAD;
+    enum err told = is_telling ? err : ERR_SYSTEM;
     journal_on_io(s->journal, io, told, wall_ms());
 }
 
@@ -121,6 +130,14 @@ static bool dispatch(struct store *s, const struct journal_io *io)
             store_io_done(s, io, ERR_CLOSED, NULL);
         else
             store_retire(s, io);
+        return true;
+    case JOURNAL_IO_INDEX:
+        if (s->is_closing)
+            store_io_done(s, io, ERR_CLOSED, NULL);
+        else if (s->cb.head_bytes)
+            store_index(s, io);
+        else
+            store_io_done(s, io, ERR_OK, NULL); /* none, and that is well */
         return true;
     }
     return false;
@@ -336,6 +353,11 @@ void store_usage(const struct store *s, struct journal_usage *out)
 uint64_t store_segment_bytes(const struct store *s)
 {
     return s->disk.segment_bytes;
+}
+
+struct store_recovery store_recovery(const struct store *s)
+{
+    return s->recovery;
 }
 
 int64_t store_last_sync_us(const struct store *s)

@@ -31,6 +31,13 @@ struct file_name bad_name(uint64_t sequence)
     return n;
 }
 
+struct file_name index_name(uint64_t sequence)
+{
+    struct file_name n;
+    snprintf(n.s, sizeof n.s, "%016" PRIx64 ".idx", sequence);
+    return n;
+}
+
 enum err disk_fault(const struct disk *d, struct fault *why, int errnum, const char *what,
                     const char *name)
 {
@@ -170,6 +177,7 @@ static bool is_worth_keeping(const struct disk *d, const char *name)
 enum err disk_retire(struct disk *d, struct journal_io *io, struct fault *why)
 {
     struct file_name name = segment_name(io->segment), spare = spare_name(io->spare);
+    (void)d->sys->unlink(d->queue_fd, index_name(io->segment).s); /* left: a start finds it */
     if (io->spare && !is_worth_keeping(d, name.s))
         io->spare = 0;
     int failed = io->spare ? d->sys->rename(d->queue_fd, name.s, spare.s)

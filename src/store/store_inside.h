@@ -25,6 +25,8 @@ struct file_name {
 struct file_name segment_name(uint64_t sequence);
 struct file_name spare_name(uint64_t number);
 struct file_name bad_name(uint64_t sequence);
+struct file_name index_name(uint64_t sequence);
+#define INDEXING_NAME "indexing" /* an index that is not whole yet */
 
 /* --- files: no state but the directory; safe on any thread --- */
 
@@ -50,6 +52,13 @@ MUST_USE enum err disk_sync(const struct disk *d, int fd, const char *name, stru
 MUST_USE enum err disk_make(struct disk *d, struct journal_io *io, struct fault *why);
 MUST_USE enum err disk_adopt(struct disk *d, const struct journal_io *io, struct fault *why);
 MUST_USE enum err disk_retire(struct disk *d, struct journal_io *io, struct fault *why);
+
+/* --- indices (store_index.c) --- */
+
+/* io: JOURNAL_IO_INDEX of the segment with header h. Any thread. */
+MUST_USE enum err disk_index(struct disk *d, struct journal_io *io, const struct journal_header *h,
+                             size_t (*head_bytes)(uint8_t type, struct slice payload),
+                             struct fault *why);
 
 /* --- open segment files: the loop's alone --- */
 
@@ -125,7 +134,8 @@ struct store {
     struct list fetches; /* waiting */
     unsigned fetching;
     unsigned pool_jobs;
-    bool is_write_ill, is_make_ill, is_retire_ill;
+    bool is_write_ill, is_make_ill, is_retire_ill, is_index_ill;
+    struct store_recovery recovery;
 
     bool is_closing, is_closed, is_listening;
     int handles;
@@ -144,4 +154,5 @@ void store_io_done(struct store *s, const struct journal_io *io, enum err err,
                    const struct fault *why);
 void store_make(struct store *s, const struct journal_io *io);
 void store_retire(struct store *s, const struct journal_io *io);
+void store_index(struct store *s, const struct journal_io *io);
 void store_cancel_fetches(struct store *s);

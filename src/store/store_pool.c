@@ -1,5 +1,5 @@
-/* store_pool.c -- what may wait: making and retiring segments, fetching records. On libuv's pool;
- * at most one of each of the first two, FETCHES_MAX of the last. */
+/* store_pool.c -- what may wait: making and retiring segments, making indices, fetching records. On
+ * libuv's pool; at most one of each of the first three, FETCHES_MAX of the last. */
 #include "base/heap.h" /* CONTAINER_OF */
 #include "store_inside.h"
 
@@ -7,22 +7,40 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* --- segments made and retired --- */
+/* --- segments made, retired, indexed --- */
 
 struct segment_job {
     uv_work_t work;
     struct store *store;
     struct journal_io io;
+    struct journal_header header; /* INDEX */
     enum err err;
     struct fault why;
 };
 
+static enum err run(struct segment_job *job)
+{
+    struct disk *d = &job->store->disk;
+    switch (job->io.kind) {
+    case JOURNAL_IO_MAKE:
+        return disk_make(d, &job->io, &job->why);
+    case JOURNAL_IO_RETIRE:
+        return disk_retire(d, &job->io, &job->why);
+    case JOURNAL_IO_INDEX:
+        return disk_index(d, &job->io, &job->header, job->store->cb.head_bytes, &job->why);
+    case JOURNAL_IO_NONE:
+    case JOURNAL_IO_WRITE:
+    case JOURNAL_IO_SYNC:
+    case JOURNAL_IO_ADOPT:
+        break;
+    }
+    CHECK(!"a job for the pool");
+}
+
 static void on_segment_work(uv_work_t *work)
 {
     struct segment_job *job = work->data;
-    struct disk *d = &job->store->disk;
-    job->err = job->io.kind == JOURNAL_IO_MAKE ? disk_make(d, &job->io, &job->why)
-                                               : disk_retire(d, &job->io, &job->why);
+    job->err = run(job);
 }
 
 static void on_segment_done(uv_work_t *work, int status)
@@ -32,7 +50,7 @@ static void on_segment_done(uv_work_t *work, int status)
     s->pool_jobs--;
     if (job->io.kind == JOURNAL_IO_MAKE)
         atomic_store(&s->disk.is_hurried, false);
-    else
+    else if (job->io.kind == JOURNAL_IO_RETIRE)
         files_forget(&s->files, job->io.segment);
     store_io_done(s, &job->io, job->err, &job->why);
     mem_free(job);
@@ -45,6 +63,8 @@ static void start_segment_job(struct store *s, const struct journal_io *io)
     job->work.data = job;
     job->store = s;
     job->io = *io;
+    if (io->kind == JOURNAL_IO_INDEX)
+        job->header = *journal_segment(s->journal, io->segment);
     s->pool_jobs++;
     int r = uv_queue_work(s->loop, &job->work, on_segment_work, on_segment_done);
     CHECK(r == 0); /* fails only without a callback */
@@ -56,6 +76,11 @@ void store_make(struct store *s, const struct journal_io *io)
 }
 
 void store_retire(struct store *s, const struct journal_io *io)
+{
+    start_segment_job(s, io);
+}
+
+void store_index(struct store *s, const struct journal_io *io)
 {
     start_segment_job(s, io);
 }

@@ -100,6 +100,7 @@ static enum err replay(struct replay *r, struct fault *why)
     replay_load(r);
     journal_found_gone(s->journal, r->gone);
     replay_keep_spares(r);
+    replay_drop_orphans(r);
     return ERR_OK;
 }
 
@@ -108,15 +109,18 @@ enum err store_replay(struct store *s, void *ctx,
                       void (*say)(void *ctx, const char *text), struct fault *why)
 {
     CHECK(s->journal == NULL && !s->is_closing);
+    uint64_t began = uv_hrtime();
     struct replay r = {.store = s, .ctx = ctx, .record = record, .note = say, .next_spare = 1};
     journal_survey_init(&r.survey);
     enum err e = replay(&r, why);
     journal_survey_close(&r.survey);
     mem_free(r.sequence);
     mem_free(r.spare);
+    mem_free(r.index);
     free(r.image);
     if (e)
         return e;
+    s->recovery.took_us = (int64_t)((uv_hrtime() - began) / 1000);
     journal_started(s->journal);
     store_pump(s);
     return ERR_OK;

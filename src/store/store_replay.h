@@ -15,6 +15,8 @@ struct replay {
     size_t sequence_count, sequence_cap;
     uint64_t *spare; /* owned */
     size_t spare_count, spare_cap;
+    uint64_t *index; /* of index files; owned */
+    size_t index_count, index_cap;
     uint64_t next_spare, gone; /* the highest number of a file that is no segment any more */
     char *image;               /* one segment at a time */
     size_t image_cap;
@@ -37,6 +39,8 @@ MUST_USE enum err replay_judge(struct replay *r, struct fault *why);
 void replay_set_aside(struct replay *r, uint64_t sequence, const char *because);
 /* Spares of another size, never filled, unreadable, or too many: away. */
 void replay_keep_spares(struct replay *r);
+/* Indices without a segment. */
+void replay_drop_orphans(struct replay *r);
 
 /* --- store_load.c --- */
 

@@ -39,7 +39,7 @@ static bool is_spelt(const char *name, struct file_name ours)
 static void found_name(struct replay *r, const char *name)
 {
     struct store *s = r->store;
-    if (strcmp(name, "making") == 0) {
+    if (strcmp(name, "making") == 0 || strcmp(name, INDEXING_NAME) == 0) {
         (void)s->disk.sys->unlink(s->disk.queue_fd, name);
         return;
     }
@@ -53,6 +53,8 @@ static void found_name(struct replay *r, const char *name)
             r->next_spare = n + 1;
     } else if (is_spelt(name, segment_name(n))) {
         add(&r->sequence, &r->sequence_count, &r->sequence_cap, n);
+    } else if (is_spelt(name, index_name(n))) {
+        add(&r->index, &r->index_count, &r->index_cap, n);
     } else if (is_spelt(name, bad_name(n))) {
         gone(r, n);
     }
@@ -207,5 +209,14 @@ void replay_keep_spares(struct replay *r)
             st.st_blocks == 0 || !read_earlier_life(r, name.s) ||
             !journal_found_spare(r->store->journal, r->spare[i]))
             (void)d->sys->unlink(d->queue_fd, name.s);
+    }
+}
+
+void replay_drop_orphans(struct replay *r)
+{
+    struct disk *d = &r->store->disk;
+    for (size_t i = 0; i < r->index_count; i++) {
+        if (!journal_segment(r->store->journal, r->index[i]))
+            (void)d->sys->unlink(d->queue_fd, index_name(r->index[i]).s);
     }
 }

@@ -19,7 +19,10 @@ void sim_disk_close(struct sim_disk *d)
 {
     for (size_t i = 0; i < d->count; i++)
         forget(&d->file[i]);
+    for (size_t i = 0; i < d->index_count; i++)
+        mem_free(d->index[i].bytes);
     mem_free(d->file);
+    mem_free(d->index);
     *d = (struct sim_disk){0};
 }
 
@@ -36,6 +39,74 @@ void sim_disk_delete(struct sim_disk *d, struct sim_file *f)
     forget(f);
     *f = d->file[--d->count];
 }
+
+/* --- indices --- */
+
+struct sim_index *sim_disk_find_index(struct sim_disk *d, uint64_t number)
+{
+    for (size_t i = 0; i < d->index_count; i++)
+        if (d->index[i].number == number)
+            return &d->index[i];
+    return NULL;
+}
+
+void sim_disk_delete_index(struct sim_disk *d, struct sim_index *x)
+{
+    mem_free(x->bytes);
+    *x = d->index[--d->index_count];
+}
+
+static void forget_index(struct sim_disk *d, uint64_t number)
+{
+    struct sim_index *x = sim_disk_find_index(d, number);
+    if (x)
+        sim_disk_delete_index(d, x);
+}
+
+static void put_index(struct sim_disk *d, uint64_t number, struct slice bytes)
+{
+    forget_index(d, number);
+    if (!bytes.n)
+        return;
+    if (d->index_count == d->index_cap) {
+        d->index_cap = d->index_cap ? d->index_cap * 2 : 16;
+        d->index = mem_resize(d->index, d->index_cap * sizeof *d->index);
+    }
+    d->index[d->index_count++] = (struct sim_index){number, mem_dup(bytes.p, bytes.n), bytes.n};
+}
+
+/* Whole, empty, cut, with sectors missing, or not there any more. False: the last. */
+static bool tear_index(struct sim_disk *d, struct sim_index *x)
+{
+    switch (rng_below(d->rng, 6)) {
+    case 0:
+        return false;
+    case 1:
+        x->n = 0;
+        return true;
+    case 2:
+        x->n = rng_below(d->rng, x->n + 1);
+        return true;
+    case 3:
+        for (size_t at = 0; at < x->n; at += SIM_DISK_SECTOR)
+            if (rng_chance(d->rng, 30))
+                memset(x->bytes + at, 0, x->n - at < SIM_DISK_SECTOR ? x->n - at : SIM_DISK_SECTOR);
+        return true;
+    default:
+        return true;
+    }
+}
+
+static void tear_indices(struct sim_disk *d)
+{
+    for (size_t i = 0; i < d->index_count;)
+        if (tear_index(d, &d->index[i]))
+            i++;
+        else
+            sim_disk_delete_index(d, &d->index[i]);
+}
+
+/* --- files --- */
 
 static void widen(size_t *from, size_t *to, size_t more_from, size_t more_to)
 {
@@ -72,6 +143,7 @@ static void tear(struct sim_disk *d, struct sim_file *f, bool forgets_rest)
 
 void sim_disk_power_cut(struct sim_disk *d)
 {
+    tear_indices(d);
     for (size_t i = 0; i < d->count; i++) {
         struct sim_file *f = &d->file[i];
         tear(d, f, true);
@@ -138,10 +210,14 @@ static void do_all(struct sim_disk *d, const struct journal_io *io)
         sim_disk_rename(d, true, io->spare, io->segment);
         break;
     case JOURNAL_IO_RETIRE:
+        forget_index(d, io->segment);
         if (f && io->spare)
             sim_disk_rename(d, false, io->segment, io->spare);
         else if (f)
             sim_disk_delete(d, f);
+        break;
+    case JOURNAL_IO_INDEX:
+        put_index(d, io->segment, io->bytes);
         break;
     }
 }
@@ -177,6 +253,7 @@ static void do_part(struct sim_disk *d, const struct journal_io *io, bool is_fai
     case JOURNAL_IO_MAKE:
     case JOURNAL_IO_ADOPT:
     case JOURNAL_IO_RETIRE:
+    case JOURNAL_IO_INDEX:
         if (rng_chance(d->rng, 50))
             do_all(d, io);
         break;

@@ -79,6 +79,8 @@ static int run_seeds(uint64_t from, uint64_t count)
         (unsigned long long)t->accepted, (unsigned long long)t->taken,
         (unsigned long long)t->notes[NOTE_REPORTED], (unsigned long long)t->notes[NOTE_UNSURE],
         (unsigned long long)t->notes[NOTE_MOVED], (unsigned long long)t->notes[NOTE_CHECKPOINT]);
+    printf("sim: %llu segments came back from their index, %llu were walked\n",
+           (unsigned long long)t->segments_indexed, (unsigned long long)t->segments_walked);
     printf("sim: %llu seeds passed, %llu failed\n", (unsigned long long)p->passed,
            (unsigned long long)p->failed);
     return p->failed ? 1 : 0;

@@ -234,7 +234,7 @@ static void change_disk(struct sim_world *w, void *thing, uint64_t unused)
     d->is_full = is_bad && rng_chance(&p->rng, 30);
     d->read_fail_percent = is_bad && rng_chance(&p->rng, 20) ? 20 : 0;
     if (is_bad)
-        d->fail_percent[rng_between(&p->rng, JOURNAL_IO_WRITE, JOURNAL_IO_RETIRE)] =
+        d->fail_percent[rng_between(&p->rng, JOURNAL_IO_WRITE, JOURNAL_IO_INDEX)] =
             (unsigned)ONE_OF(&p->rng, 5, 30, 100);
     sim_trace(w, "disk changes", is_bad, d->is_full, SLICE_NONE);
     sim_agenda_add(&w->agenda,
@@ -387,6 +387,8 @@ static void count(const struct sim_world *w)
     struct sim_totals *t = &sim_totals;
     t->worlds++;
     t->crashes += w->crashes;
+    t->segments_indexed += w->segments_indexed;
+    t->segments_walked += w->segments_walked;
     t->io_failures += w->disk.failures;
     t->steps += w->steps;
     for (uint64_t i = 1; i < w->mail_count; i++) {

@@ -21,6 +21,7 @@ bool sim_plan_run(uint64_t seed, bool is_verbose, uint64_t *hash, struct fault *
 
 struct sim_totals {
     uint64_t worlds, mails, accepted, taken, reports, crashes, io_failures, steps;
+    uint64_t segments_indexed, segments_walked;
     uint64_t notes[NOTE_COUNT];
 };
 extern struct sim_totals sim_totals; /* of all worlds so far, for people */

@@ -2,6 +2,7 @@
 #include "sim_recover.h"
 
 #include "journal/journal_recover.h"
+#include "sim_index.h"
 #include "sim_world.h"
 
 #include <stdio.h>
@@ -14,14 +15,16 @@ static bool is_empty(const struct sim_world *w, const struct sim_file *f)
     return true;
 }
 
-static void tell(struct sim_world *w, const struct journal_record *r)
+/* The engine may know less than the ledger. */
+static void tell(struct sim_world *w, const struct journal_record *head,
+                 const struct journal_record *whole)
 {
     char text[64];
-    int n = snprintf(text, sizeof text, "type %d in segment %llu", r->type,
-                     (unsigned long long)r->pos.segment);
-    sim_trace(w, "recovers", r->id, r->payload.n, slice_of(text, (size_t)n));
-    sim_ledger_on_recovered(w, r);
-    struct engine_event ev = {.kind = EVENT_RECORD, .record = r};
+    int n = snprintf(text, sizeof text, "type %d in segment %llu", head->type,
+                     (unsigned long long)head->pos.segment);
+    sim_trace(w, "recovers", head->id, head->payload.n, slice_of(text, (size_t)n));
+    sim_ledger_on_recovered(w, whole);
+    struct engine_event ev = {.kind = EVENT_RECORD, .record = head};
     sim_world_tell(w, &ev);
 }
 
@@ -38,6 +41,11 @@ static void load(struct sim_world *w, const struct journal_found *f, bool is_las
     struct journal_record r;
     unsigned records = 0;
     CHECK(file);
+    if (sim_index_load(w, f, tell)) {
+        w->segments_indexed++;
+        return;
+    }
+    w->segments_walked++;
     if (is_last)
         sim_disk_sync(file);
     journal_found_segment(w->journal, &f->header);
@@ -47,7 +55,7 @@ static void load(struct sim_world *w, const struct journal_found *f, bool is_las
     for (bool is_over = false; !is_over;) {
         switch (journal_walk_next(&walk, &r)) {
         case JOURNAL_STEP_RECORD:
-            tell(w, &r);
+            tell(w, &r, &r);
             records++;
             break;
         case JOURNAL_STEP_DAMAGED:
@@ -60,6 +68,7 @@ static void load(struct sim_world *w, const struct journal_found *f, bool is_las
             is_over = true;
             break;
         case JOURNAL_STEP_END:
+            journal_found_clean(w->journal, f->sequence, walk.offset);
             is_over = true;
             break;
         }
@@ -116,6 +125,7 @@ void sim_recover(struct sim_world *w)
     if (gone)
         journal_found_gone(w->journal, gone);
     journal_survey_close(&s);
+    sim_index_drop_orphans(w);
     for (size_t i = 0; i < w->disk.count;) {
         struct sim_file *f = &w->disk.file[i];
         struct journal_header h;

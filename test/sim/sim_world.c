@@ -2,6 +2,7 @@
 #include "sim_world.h"
 
 #include "sim_action.h"
+#include "sim_index.h"
 #include "sim_recover.h"
 
 #include <stdio.h>
@@ -47,6 +48,8 @@ static int64_t latency_us(struct sim_world *w, const struct journal_io *io)
     case JOURNAL_IO_ADOPT:
     case JOURNAL_IO_RETIRE:
         return rng_between(&w->rng, 50, 1000);
+    case JOURNAL_IO_INDEX:
+        return rng_between(&w->rng, 500, 50000);
     case JOURNAL_IO_NONE:
         break;
     }
@@ -77,13 +80,16 @@ static void do_io(struct sim_world *w, struct journal_io *io)
     if (io->kind == JOURNAL_IO_RETIRE)
         check_order(w, io->segment);
     enum err e = sim_disk_do(&w->disk, io);
-    static const char *const name[] = {"nothing", "writes", "syncs", "makes", "adopts", "retires"};
+    static const char *const name[] = {"nothing", "writes",  "syncs",  "makes",
+                                       "adopts",  "retires", "indexes"};
     char text[64];
     int n = snprintf(text, sizeof text, "%s %llu %s", name[io->kind],
                      (unsigned long long)(io->segment ? io->segment : io->spare), err_name(e));
     sim_trace(w, "disk", io->offset, io->bytes.n, slice_of(text, (size_t)n));
     if (e && may_fail)
         sim_ledger_on_io_failed(w, io->segment);
+    if (io->kind == JOURNAL_IO_INDEX && e == ERR_OK)
+        io->index_bytes = io->bytes.n;
     journal_on_io(w->journal, io, e, sim_world_now_ms(w));
 }
 
@@ -100,10 +106,30 @@ static void io_ends(struct sim_world *w, void *thing, uint64_t life)
     do_io(w, &slot->io);
 }
 
-static void begin_io(struct sim_world *w, const struct journal_io *io)
+static size_t slot_of(enum journal_io_kind kind)
 {
-    size_t slot = io->kind == JOURNAL_IO_MAKE ? 1 : io->kind == JOURNAL_IO_RETIRE ? 2 : 0;
+    switch (kind) {
+    case JOURNAL_IO_NONE:
+    case JOURNAL_IO_WRITE:
+    case JOURNAL_IO_SYNC:
+    case JOURNAL_IO_ADOPT:
+        return 0;
+    case JOURNAL_IO_MAKE:
+        return 1;
+    case JOURNAL_IO_RETIRE:
+        return 2;
+    case JOURNAL_IO_INDEX:
+        return 3;
+    }
+    return 0;
+}
+
+static void begin_io(struct sim_world *w, struct journal_io *io)
+{
+    size_t slot = slot_of(io->kind);
     CHECK(!w->io[slot].is_out);
+    if (io->kind == JOURNAL_IO_INDEX)
+        io->bytes = sim_index_make(w, io);
     w->io[slot] = (struct sim_io){true, *io};
     sim_agenda_add(&w->agenda, w->now_us + latency_us(w, io), io_ends, &w->io[slot], w->life);
 }
@@ -208,7 +234,10 @@ static void close_journal(struct sim_world *w)
             is_moving = true;
         }
         while ((io = journal_next_io(w->journal)).kind != JOURNAL_IO_NONE) {
-            do_io(w, &io);
+            if (io.kind == JOURNAL_IO_INDEX)
+                journal_on_io(w->journal, &io, ERR_CLOSED, sim_world_now_ms(w));
+            else
+                do_io(w, &io);
             is_moving = true;
         }
         if (is_moving)
@@ -319,6 +348,7 @@ void sim_world_free(struct sim_world *w)
     map_close(&w->empty);
     arena_close(&w->arena);
     buf_close(&w->line);
+    buf_close(&w->index);
     mem_free(w);
 }
 

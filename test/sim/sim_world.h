@@ -53,7 +53,8 @@ struct sim_world {
     int64_t lifetime_most_ms;
     struct ip_port local;
     uint64_t installation;
-    struct sim_io io[3]; /* write chain, make, retire */
+    struct sim_io io[4]; /* write chain, make, retire, index */
+    struct buf index;    /* the file that is being made */
     uint64_t *released;  /* segments, in this life, in order; owned */
     size_t released_count, released_cap;
     struct map empty; /* segments in which this life found nothing: they go when they like */
@@ -80,6 +81,7 @@ struct sim_world {
     enum sim_crash crash_kind;
     bool is_crash_due;
     unsigned crashes, operator_retries, reloads;
+    uint64_t segments_indexed, segments_walked; /* at all starts so far */
     bool may_sync_slowly;
     unsigned login_trouble_percent;
 

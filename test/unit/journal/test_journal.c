@@ -19,7 +19,7 @@ enum {
     SECTOR = 512,
     FILES_MAX = 128,
     RELEASES_MAX = 1000,
-    KINDS = JOURNAL_IO_RETIRE + 1,
+    KINDS = JOURNAL_IO_INDEX + 1,
     INSTALLATION = 77
 };
 
@@ -164,6 +164,9 @@ static void disk_do(struct disk *d, const struct journal_io *io)
         else if (f)
             disk_delete(d, f);
         break;
+    case JOURNAL_IO_INDEX: /* what it would hold is test_journal_index.c's */
+        assert_non_null(f);
+        break;
     }
 }
 
@@ -191,6 +194,7 @@ static void disk_do_half(struct disk *d, const struct journal_io *io)
     case JOURNAL_IO_MAKE:
     case JOURNAL_IO_ADOPT:
     case JOURNAL_IO_RETIRE:
+    case JOURNAL_IO_INDEX:
         if (rng_chance(&d->rng, 50))
             disk_do(d, io);
         break;
@@ -310,7 +314,7 @@ static void world_pull(struct world *w)
         struct journal_io io = journal_next_io(w->j);
         if (io.kind == JOURNAL_IO_NONE)
             break;
-        assert_true(w->out_count < 3);
+        assert_true(w->out_count < 4);
         w->out[w->out_count++] = io;
     }
     struct journal_usage u;

@@ -102,6 +102,7 @@ static void accept_there_and_back(void **ctx)
         size_t head = out.n - c->prefix.n - c->tail.n;
         struct slice only_head = slice_head(buf_slice(&out), head);
         assert_int_equal(queue_accept_parse_head(only_head, &a), PARSE_DONE);
+        assert_int_equal(a.head_bytes, only_head.n);
         assert_accept(&a, c);
         assert_slice(a.prefix, SLICE_NONE);
         assert_slice(a.tail, SLICE_NONE);
@@ -467,6 +468,35 @@ static void pauses_at_their_limit(void **ctx)
     buf_close(&out);
 }
 
+static void an_index_takes_what_replay_needs(void **ctx)
+{
+    struct accept_case *c = &accept_cases[0];
+    struct buf out;
+    buf_init(&out, 4096);
+    assert_true(case_build(c, &out));
+    struct slice accept = buf_slice(&out);
+    const struct {
+        const char *what;
+        uint8_t type;
+        struct slice payload;
+        size_t bytes;
+    } row[] = {
+        {"of a chunk nothing", QUEUE_RECORD_CHUNK, SLICE("body"), 0},
+        {"of an accept record its head", QUEUE_RECORD_ACCEPT, accept,
+         accept.n - c->prefix.n - c->tail.n},
+        {"of one that cannot be read all", QUEUE_RECORD_ACCEPT, slice_head(accept, 20), 20},
+        {"and of none", QUEUE_RECORD_ACCEPT, SLICE(""), 0},
+        {"of an outcome all", QUEUE_RECORD_OUTCOME, SLICE("what became of it"), 17},
+        {"of the pauses all", QUEUE_RECORD_PAUSES, SLICE("names"), 5},
+        {"of what nobody knows all", 99, SLICE("future"), 6},
+    };
+    for (size_t i = 0; i < COUNT_OF(row); i++) {
+        if (queue_record_head_bytes(row[i].type, row[i].payload) != row[i].bytes)
+            fail_msg("%s", row[i].what);
+    }
+    buf_close(&out);
+}
+
 static void fates_have_names(void **ctx)
 {
     static const char *const name[] = {"waiting", "delivered", "bounced",
@@ -492,6 +522,7 @@ int main(void)
         cmocka_unit_test(pauses_there_and_back),
         cmocka_unit_test(pauses_at_their_limit),
         cmocka_unit_test(checkpoints_there_and_back),
+        cmocka_unit_test(an_index_takes_what_replay_needs),
         cmocka_unit_test(fates_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
