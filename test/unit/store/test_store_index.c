@@ -297,7 +297,7 @@ static void damage_is_seen_when_the_index_is_made(void **state)
     assert_int_equal(u.indices_failed, 1);
     assert_non_null(strstr(o.trouble.text, "damaged at byte 64"));
     fill_segments(&o, 2);
-    run_for(&o, 1200);               /* longer than a flush */
+    run_for(&o, 1200); /* longer than a flush */
     assert_int_equal(o.troubles, 1);
     owner_stop(&o);
     owner_start(&o, 100);
