@@ -53,6 +53,9 @@ void journal_header_build(const struct journal_header *h, char out[JOURNAL_HEADE
 /* ERR_BAD: no header (other magic, version, size); ERR_DAMAGED: its checksum does not match. */
 MUST_USE enum err journal_header_parse(struct slice in, struct journal_header *out,
                                        struct fault *why);
+/* The format version of what is a header by its magic and checksum, whatever else it says (these
+ * two and the version keep their places for ever); 0: none. */
+uint32_t journal_header_version(struct slice in);
 /* Appends one framed record to out. payload comes in up to JOURNAL_PARTS_MAX parts. False: out is
  * full. */
 bool journal_record_build(struct buf *out, const struct journal_header *h, uint8_t type,

@@ -63,6 +63,8 @@ struct journal_index {
     uint32_t valid_end, count;
 };
 
+/* Of which segment it says to be, for one that is not there any more. ERR_BAD: no index. */
+MUST_USE enum err journal_index_owner(struct slice file, struct journal_header *out);
 /* file: the whole of it. h: the header that the segment has now. Every entry is checked here.
  * ERR_BAD: of no use. */
 MUST_USE enum err journal_index_open(struct journal_index *x, struct slice file,

@@ -17,8 +17,9 @@ enum { JOURNAL_SURVEY_BYTES = 4096 };
 enum journal_verdict {
     SEGMENT_GOOD,    /* header and file name agree */
     SEGMENT_SPARE,   /* adopted, but never written in this life: zeroes or another life's header */
-    SEGMENT_BAD,     /* the header cannot be read: set it aside */
+    SEGMENT_BAD,     /* the header cannot be read, or belongs to another file: set it aside */
     SEGMENT_FOREIGN, /* written by another installation: refuse to run on it */
+    SEGMENT_OTHER_VERSION, /* written by another program than this: refuse, too */
 };
 
 struct journal_found {
@@ -27,7 +28,7 @@ struct journal_found {
     struct journal_header header;
     uint32_t valid_end; /* nothing from here on counts; UINT32_MAX: no seal stands against it */
     uint64_t sealed_by; /* the segment with that seal; 0: none */
-    struct fault why;   /* BAD and FOREIGN */
+    struct fault why;   /* unless GOOD or SPARE */
 };
 
 struct journal_survey {
@@ -46,6 +47,8 @@ void journal_survey_close(struct journal_survey *s);
 void journal_survey_add(struct journal_survey *s, uint64_t sequence, uint64_t installation,
                         struct slice head);
 void journal_survey_finish(struct journal_survey *s);
+/* After that: the good segment of this number; NULL: none. */
+struct journal_found *journal_survey_find(const struct journal_survey *s, uint64_t sequence);
 
 enum journal_step {
     JOURNAL_STEP_RECORD,  /* *out is a record of the owner's */

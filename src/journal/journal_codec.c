@@ -156,6 +156,13 @@ enum err journal_header_parse(struct slice in, struct journal_header *out, struc
     return ERR_OK;
 }
 
+uint32_t journal_header_version(struct slice in)
+{
+    bool is_header = in.n >= JOURNAL_HEADER_BYTES && memcmp(in.p, magic, sizeof magic) == 0 &&
+                     get(in.p + H_CRC, 4) == crc32c(0, slice_of(in.p, H_CRC));
+    return is_header ? (uint32_t)get(in.p + H_VERSION, 4) : 0;
+}
+
 bool journal_record_build(struct buf *out, const struct journal_header *h, uint8_t type,
                           uint64_t id, const struct slice *part, int part_count)
 {

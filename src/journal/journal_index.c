@@ -152,25 +152,43 @@ static bool are_entries_sound(const struct journal_index *x)
     return rest.n == 0;
 }
 
-enum err journal_index_open(struct journal_index *x, struct slice file,
-                            const struct journal_header *h)
+/* What stands behind the owner in the header; false: no header. */
+static bool read_header(struct slice file, struct journal_header *owner, struct reader *rest)
 {
     struct reader r = {.in = file};
     bool is_ours = slice_eq(read_bytes(&r, magic.n), magic);
     is_ours &= read_u32(&r) == JOURNAL_INDEX_VERSION;
     is_ours &= read_u32(&r) == JOURNAL_INDEX_HEADER_BYTES;
-    is_ours &= read_u64(&r) == h->sequence;
-    is_ours &= read_u64(&r) == h->nonce;
-    is_ours &= read_u64(&r) == h->installation;
-    is_ours &= read_u64(&r) == h->segment_bytes;
+    *owner = (struct journal_header){.sequence = read_u64(&r)};
+    owner->nonce = read_u64(&r);
+    owner->installation = read_u64(&r);
+    owner->segment_bytes = read_u64(&r);
+    *rest = r;
+    struct reader crc = {.in = slice_from(file, HEADER_CRC_AT)};
+    return is_ours && read_u32(&crc) == crc32c(0, slice_head(file, HEADER_CRC_AT)) && !crc.is_bad;
+}
+
+enum err journal_index_owner(struct slice file, struct journal_header *out)
+{
+    struct reader ignored;
+    return read_header(file, out, &ignored) ? ERR_OK : ERR_BAD;
+}
+
+enum err journal_index_open(struct journal_index *x, struct slice file,
+                            const struct journal_header *h)
+{
+    struct journal_header owner;
+    struct reader r;
     *x = (struct journal_index){.segment = h->sequence};
+    if (!read_header(file, &owner, &r) || owner.sequence != h->sequence ||
+        owner.nonce != h->nonce || owner.installation != h->installation ||
+        owner.segment_bytes != h->segment_bytes)
+        return ERR_BAD;
     x->valid_end = read_u32(&r);
     x->count = read_u32(&r);
     uint64_t entry_bytes = read_u64(&r);
-    uint32_t entries_crc = read_u32(&r), header_crc = read_u32(&r);
-    if (r.is_bad || !is_ours || header_crc != crc32c(0, slice_head(file, HEADER_CRC_AT)))
-        return ERR_BAD;
-    x->entries = r.in;
+    uint32_t entries_crc = read_u32(&r);
+    x->entries = slice_from(file, JOURNAL_INDEX_HEADER_BYTES);
     if (x->valid_end < JOURNAL_HEADER_BYTES || x->valid_end > h->segment_bytes ||
         entry_bytes != x->entries.n || entries_crc != crc32c(0, x->entries) ||
         !are_entries_sound(x))

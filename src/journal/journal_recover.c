@@ -38,6 +38,14 @@ static bool is_zero(struct slice s)
 
 static void judge(struct journal_found *f, uint64_t installation, struct slice head)
 {
+    uint32_t version = journal_header_version(head);
+    if (version && version != JOURNAL_VERSION) {
+        f->verdict = SEGMENT_OTHER_VERSION;
+        (void)fault_set(&f->why, ERR_BAD, 0,
+                        "segment %016llx has format version %u, this program reads %d",
+                        (unsigned long long)f->sequence, version, JOURNAL_VERSION);
+        return;
+    }
     if (journal_header_parse(head, &f->header, &f->why)) {
         /* Header and seals go out in one write and are synced before anything else: a crash may
          * tear them, but then nothing stands behind. */
@@ -54,7 +62,7 @@ static void judge(struct journal_found *f, uint64_t installation, struct slice h
                         (unsigned long long)installation);
         return;
     }
-    /* The header is written and synced before anything else: another life's header means that
+    /* The header is written and synced before anything else: an earlier life's header means that
      * nothing was ever written in this one. */
     f->verdict = f->header.sequence == f->sequence ? SEGMENT_GOOD : SEGMENT_SPARE;
 }
@@ -80,6 +88,21 @@ static void collect_seals(struct journal_survey *s, const struct journal_found *
     }
 }
 
+static int by_sequence(const void *a, const void *b)
+{
+    uint64_t x = ((const struct journal_found *)a)->sequence;
+    uint64_t y = ((const struct journal_found *)b)->sequence;
+    return x < y ? -1 : x > y;
+}
+
+struct journal_found *journal_survey_find(const struct journal_survey *s, uint64_t sequence)
+{
+    struct journal_found key = {.sequence = sequence};
+    struct journal_found *f =
+        s->count ? bsearch(&key, s->found, s->count, sizeof *s->found, by_sequence) : NULL;
+    return f && f->verdict == SEGMENT_GOOD ? f : NULL;
+}
+
 void journal_survey_add(struct journal_survey *s, uint64_t sequence, uint64_t installation,
                         struct slice head)
 {
@@ -94,23 +117,35 @@ void journal_survey_add(struct journal_survey *s, uint64_t sequence, uint64_t in
         collect_seals(s, f, head);
 }
 
-static int by_sequence(const void *a, const void *b)
+/* Numbers only grow, and a number is never given again: what looks like a spare's next life may be
+ * a segment under a wrong name. */
+static void judge_other_number(const struct journal_survey *s, struct journal_found *f)
 {
-    uint64_t x = ((const struct journal_found *)a)->sequence;
-    uint64_t y = ((const struct journal_found *)b)->sequence;
-    return x < y ? -1 : x > y;
+    unsigned long long says = f->header.sequence;
+    const char *because = NULL;
+    if (f->header.sequence > f->sequence)
+        because = "it was renamed";
+    else if (journal_survey_find(s, f->header.sequence))
+        because = "it is a copy of that";
+    if (!because)
+        return;
+    f->verdict = SEGMENT_BAD;
+    (void)fault_set(&f->why, ERR_BAD, 0, "its header is of segment %016llx: %s", says, because);
 }
 
 void journal_survey_finish(struct journal_survey *s)
 {
     if (s->count > 1)
         qsort(s->found, s->count, sizeof *s->found, by_sequence);
+    for (size_t i = 0; i < s->count; i++) {
+        struct journal_found *f = &s->found[i];
+        if (f->verdict == SEGMENT_SPARE && f->header.sequence)
+            judge_other_number(s, f);
+    }
     for (size_t i = 0; i < s->seal_count; i++) {
         const struct journal_seal *seal = &s->seal[i];
-        struct journal_found key = {.sequence = seal->segment};
-        struct journal_found *f =
-            s->count ? bsearch(&key, s->found, s->count, sizeof *s->found, by_sequence) : NULL;
-        if (!f || f->verdict != SEGMENT_GOOD || f->header.nonce != seal->nonce)
+        struct journal_found *f = journal_survey_find(s, seal->segment);
+        if (!f || f->header.nonce != seal->nonce)
             continue;
         /* A seal may have moved on: the newest holder of the same word counts. */
         if (seal->valid_end < f->valid_end ||

@@ -177,7 +177,10 @@ static bool is_worth_keeping(const struct disk *d, const char *name)
 enum err disk_retire(struct disk *d, struct journal_io *io, struct fault *why)
 {
     struct file_name name = segment_name(io->segment), spare = spare_name(io->spare);
-    (void)d->sys->unlink(d->queue_fd, index_name(io->segment).s); /* left: a start finds it */
+    /* First: an index without its segment tells a start that somebody took the segment away. */
+    struct file_name index = index_name(io->segment);
+    if (d->sys->unlink(d->queue_fd, index.s) && errno != ENOENT)
+        return disk_fault(d, why, errno, "delete", index.s);
     if (io->spare && !is_worth_keeping(d, name.s))
         io->spare = 0;
     int failed = io->spare ? d->sys->rename(d->queue_fd, name.s, spare.s)

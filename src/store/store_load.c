@@ -11,47 +11,70 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- out of its index --- */
-
-/* A segment whose file was cut is looked at itself. */
-static bool is_segment_whole(const struct disk *d, const struct journal_found *f)
-{
-    struct stat st;
-    return fstatat(d->queue_fd, segment_name(f->sequence).s, &st, 0) == 0 &&
-           (uint64_t)st.st_size == f->header.segment_bytes;
-}
-
-/* The whole index in r->image; 0: there is none, or none that can be read. */
-static size_t read_index(struct replay *r, uint64_t sequence, uint64_t segment_bytes)
+/* The damaged original stays for salvage under a second name. */
+static void keep_copy(struct replay *r, uint64_t sequence)
 {
     struct disk *d = &r->store->disk;
-    struct stat st;
-    struct fault ignored;
-    size_t n = 0;
-    int fd = d->sys->open(d->queue_fd, index_name(sequence).s, O_RDONLY, 0);
-    if (fd < 0)
-        return 0;
-    if (fstat(fd, &st) == 0 && st.st_size >= JOURNAL_INDEX_HEADER_BYTES &&
-        (uint64_t)st.st_size <= JOURNAL_INDEX_HEADER_BYTES + segment_bytes &&
-        replay_read(r, fd, (size_t)st.st_size, &ignored))
-        n = (size_t)st.st_size;
-    close(fd);
-    return n;
+    struct file_name name = segment_name(sequence), bad = bad_name(sequence);
+    if (linkat(d->queue_fd, name.s, d->queue_fd, bad.s, 0) != 0 && errno != EEXIST)
+        replay_note(r, "cannot keep %s/queue/%s as %s: %s", d->path, name.s, bad.s,
+                    strerror(errno));
+    journal_found_damage(r->store->journal, sequence);
 }
+
+/* --- a file of another size than its header says: no relay makes such --- */
+
+static uint64_t file_bytes(const struct disk *d, uint64_t sequence)
+{
+    struct stat st;
+    bool is_there = fstatat(d->queue_fd, segment_name(sequence).s, &st, 0) == 0;
+    return is_there && st.st_size > 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* known_end: where its records ended, as its index says; 0: that is not known. False: it is cut. */
+static bool check_size(struct replay *r, const struct journal_found *f, uint32_t known_end)
+{
+    uint64_t bytes = file_bytes(&r->store->disk, f->sequence), whole = f->header.segment_bytes;
+    if (bytes == whole)
+        return true;
+    if (bytes > whole) {
+        replay_note(r,
+                    "segment %016" PRIx64 " has %" PRIu64 " bytes, its header says %" PRIu64
+                    ": what stands behind is not looked at",
+                    f->sequence, bytes, whole);
+        return true;
+    }
+    if (known_end > bytes)
+        replay_note(r,
+                    "segment %016" PRIx64 " is cut short: %" PRIu64 " of %" PRIu64
+                    " bytes are left; its index knows what messages it held, but bodies up to byte "
+                    "%" PRIu32 " are lost; what is left is kept",
+                    f->sequence, bytes, whole, known_end);
+    else
+        replay_note(r,
+                    "segment %016" PRIx64 " is cut short: %" PRIu64 " of %" PRIu64
+                    " bytes are left; %s; what is left is kept",
+                    f->sequence, bytes, whole,
+                    known_end ? "its records are all there" : "what stood behind is lost");
+    keep_copy(r, f->sequence);
+    return false;
+}
+
+/* --- out of its index --- */
 
 static bool load_index(struct replay *r, const struct journal_found *f)
 {
     struct journal *j = r->store->journal;
-    struct disk *d = &r->store->disk;
     struct journal_index index;
     struct journal_record record;
-    if (!r->store->cb.head_bytes || f->sealed_by || !is_segment_whole(d, f))
+    if (!r->store->cb.head_bytes || f->sealed_by)
         return false;
-    size_t n = read_index(r, f->sequence, f->header.segment_bytes);
-    if (n == 0 || journal_index_open(&index, slice_of(r->image, n), &f->header) != ERR_OK)
+    struct slice file = replay_index(r, f->sequence);
+    if (journal_index_open(&index, file, &f->header) != ERR_OK)
         return false;
     journal_found_segment(j, &f->header);
-    journal_found_indexed(j, f->sequence, index.valid_end, n);
+    journal_found_indexed(j, f->sequence, index.valid_end, file.n);
+    (void)check_size(r, f, index.valid_end);
     if (index.count == 0)
         journal_found_empty(j, f->sequence);
     while (journal_index_next(&index, &record))
@@ -72,26 +95,20 @@ static void ask_for_index(struct replay *r, uint64_t sequence)
 
 /* --- out of the segment --- */
 
-/* The damaged original stays for salvage under a second name. */
-static void keep_copy(struct replay *r, uint64_t sequence)
-{
-    struct disk *d = &r->store->disk;
-    struct file_name name = segment_name(sequence), bad = bad_name(sequence);
-    if (linkat(d->queue_fd, name.s, d->queue_fd, bad.s, 0) != 0 && errno != EEXIST)
-        replay_note(r, "cannot keep %s/queue/%s as %s: %s", d->path, name.s, bad.s,
-                    strerror(errno));
-    journal_found_damage(r->store->journal, sequence);
-}
+struct look {
+    struct slice image;
+    bool is_known; /* that something is missing, and it was said: a torn tail is no news */
+    bool is_safe;  /* what is read is whole and on disk */
+};
 
-/* is_safe: what is read here is whole and on disk. */
-static void walk(struct replay *r, const struct journal_found *f, struct slice image, bool is_safe)
+static void walk(struct replay *r, const struct journal_found *f, const struct look *look)
 {
     struct journal *j = r->store->journal;
     struct journal_walk w;
     struct journal_record record;
     uint64_t records = 0;
     bool is_damaged = false, is_over = false;
-    journal_walk_init(&w, image, &f->header, f->valid_end);
+    journal_walk_init(&w, look->image, &f->header, f->valid_end);
     while (!is_over) {
         switch (journal_walk_next(&w, &record)) {
         case JOURNAL_STEP_RECORD:
@@ -105,14 +122,16 @@ static void walk(struct replay *r, const struct journal_found *f, struct slice i
             is_damaged = true;
             break;
         case JOURNAL_STEP_TORN:
-            replay_note(r, "cut a torn tail of segment %016" PRIx64 " at byte %u (never confirmed)",
-                        f->sequence, w.offset);
+            if (!look->is_known)
+                replay_note(
+                    r, "cut a torn tail of segment %016" PRIx64 " at byte %u (never confirmed)",
+                    f->sequence, w.offset);
             if (!f->sealed_by)
                 journal_found_end(j, f->sequence, w.offset, 0);
             is_over = true;
             break;
         case JOURNAL_STEP_END:
-            if (is_safe && !is_damaged)
+            if (look->is_safe && !is_damaged)
                 journal_found_clean(j, f->sequence, w.offset);
             is_over = true;
             break;
@@ -148,7 +167,10 @@ static void load_segment(struct replay *r, const struct journal_found *f, bool i
         replay_note(r, "segment %016" PRIx64 " cannot be read in part (%s)", f->sequence, why.text);
         keep_copy(r, f->sequence);
     }
-    walk(r, f, slice_of(r->image, n), is_whole && is_synced);
+    bool is_cut = !check_size(r, f, 0);
+    bool is_lacking = is_cut || !is_whole;
+    struct look look = {slice_of(r->image, n), is_lacking, is_synced && !is_lacking};
+    walk(r, f, &look);
 }
 
 /* The next one after i that is good; count: none. */

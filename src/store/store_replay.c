@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 1024 * 1024, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
+enum { READ_BYTES = 1024 * 1024, PAGE_BYTES = 4096, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
 
 void replay_note(struct replay *r, const char *fmt, ...)
 {
@@ -41,22 +41,31 @@ static void make_room(struct replay *r, size_t n)
 bool replay_read(struct replay *r, int fd, size_t n, struct fault *why)
 {
     const struct store_syscalls *sys = r->store->disk.sys;
-    bool is_good = true;
+    size_t bad_bytes = 0;
     make_room(r, n);
-    for (size_t at = 0; at < n;) {
-        size_t want = n - at < READ_BYTES ? n - at : READ_BYTES;
+    for (size_t at = 0, step = READ_BYTES; at < n;) {
+        size_t want = step - at % step;
+        if (want > n - at)
+            want = n - at;
         ssize_t got = sys->pread(fd, r->image + at, want, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
+        if (got < 0 && step > PAGE_BYTES) {
+            step = PAGE_BYTES; /* what lies around the bad spot can be read */
+            continue;
+        }
         if (got <= 0) {
-            (void)fault_set(why, ERR_SYSTEM, got < 0 ? errno : ENODATA, "offset %zu", at);
+            if (bad_bytes == 0)
+                (void)fault_set(why, ERR_SYSTEM, got < 0 ? errno : ENODATA, "offset %zu", at);
             memset(r->image + at, 0, want);
-            is_good = false;
+            bad_bytes += want;
             got = (ssize_t)want;
         }
         at += (size_t)got;
+        if (at % READ_BYTES == 0)
+            step = READ_BYTES;
     }
-    return is_good;
+    return bad_bytes == 0;
 }
 
 int replay_open(struct replay *r, uint64_t sequence, size_t most, size_t *n, bool *is_whole,
@@ -75,6 +84,22 @@ int replay_open(struct replay *r, uint64_t sequence, size_t most, size_t *n, boo
         *n = most;
     *is_whole = replay_read(r, fd, *n, why);
     return fd;
+}
+
+struct slice replay_index(struct replay *r, uint64_t sequence)
+{
+    struct disk *d = &r->store->disk;
+    struct stat st;
+    struct fault ignored;
+    size_t n = 0;
+    int fd = d->sys->open(d->queue_fd, index_name(sequence).s, O_RDONLY, 0);
+    if (fd < 0)
+        return SLICE_NONE;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= JOURNAL_SEGMENT_BYTES_MOST &&
+        replay_read(r, fd, (size_t)st.st_size, &ignored))
+        n = (size_t)st.st_size;
+    close(fd);
+    return slice_of(r->image, n);
 }
 
 static enum err replay(struct replay *r, struct fault *why)
@@ -98,9 +123,9 @@ static enum err replay(struct replay *r, struct fault *why)
     struct journal_options options = {s->disk.segment_bytes, s->options.bytes_max, s->installation};
     s->journal = journal_new(&options, drawn);
     replay_load(r);
+    replay_drop_orphans(r);
     journal_found_gone(s->journal, r->gone);
     replay_keep_spares(r);
-    replay_drop_orphans(r);
     return ERR_OK;
 }
 

@@ -31,6 +31,9 @@ bool replay_read(struct replay *r, int fd, size_t n, struct fault *why);
 int replay_open(struct replay *r, uint64_t sequence, size_t most, size_t *n, bool *is_whole,
                 struct fault *why);
 
+/* The whole index file in r->image; empty: there is none, or none that can be read. */
+struct slice replay_index(struct replay *r, uint64_t sequence);
+
 /* --- store_survey.c --- */
 
 MUST_USE enum err replay_list(struct replay *r, struct fault *why);
@@ -39,7 +42,7 @@ MUST_USE enum err replay_judge(struct replay *r, struct fault *why);
 void replay_set_aside(struct replay *r, uint64_t sequence, const char *because);
 /* Spares of another size, never filled, unreadable, or too many: away. */
 void replay_keep_spares(struct replay *r);
-/* Indices without a segment. */
+/* Indices without a segment: away, and said where somebody took the segment. */
 void replay_drop_orphans(struct replay *r);
 
 /* --- store_load.c --- */

@@ -1,9 +1,11 @@
 /* store_survey.c -- which files lie in the queue directory, and what each of them is. */
+#include "journal/journal_index.h"
 #include "store_replay.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +14,8 @@
 /* No relay lives to make so many files: such a name was put there, and counting on from it would
  * run over. */
 static const uint64_t NUMBER_MAX = UINT64_MAX / 2;
+
+enum { SIZE_UNIT = 4096 }; /* of segments */
 
 static void add(uint64_t **list, size_t *count, size_t *cap, uint64_t v)
 {
@@ -98,10 +102,10 @@ void replay_set_aside(struct replay *r, uint64_t sequence, const char *because)
     struct file_name name = segment_name(sequence), bad = bad_name(sequence);
     gone(r, sequence);
     if (d->sys->rename(d->queue_fd, name.s, bad.s))
-        replay_note(r, "segment %s/queue/%s cannot be read (%s) and cannot be renamed: %s", d->path,
+        replay_note(r, "segment %s/queue/%s cannot be used (%s) and cannot be renamed: %s", d->path,
                     name.s, because, strerror(errno));
     else
-        replay_note(r, "segment %s/queue/%s cannot be read (%s): set aside as %s", d->path, name.s,
+        replay_note(r, "segment %s/queue/%s cannot be used (%s): set aside as %s", d->path, name.s,
                     because, bad.s);
 }
 
@@ -118,7 +122,8 @@ static void make_spare(struct replay *r, uint64_t sequence)
         (void)d->sys->unlink(d->queue_fd, name.s);
 }
 
-/* Without a header nothing was ever written in it, if all of it is empty. */
+/* Without a header nothing was ever written in it, if all of it is empty. One that was cut may have
+ * been anything; of no length at all is what a power cut leaves of a sparse one. */
 static bool is_empty(struct replay *r, uint64_t sequence)
 {
     struct fault ignored;
@@ -128,6 +133,8 @@ static bool is_empty(struct replay *r, uint64_t sequence)
     if (fd < 0)
         return false;
     close(fd);
+    if (n % SIZE_UNIT)
+        return false;
     for (size_t at = JOURNAL_SURVEY_BYTES; at < n; at++) {
         if (r->image[at])
             return false;
@@ -159,20 +166,57 @@ void replay_survey(struct replay *r)
     journal_survey_finish(&r->survey);
 }
 
-enum err replay_judge(struct replay *r, struct fault *why)
+/* A segment's index goes before it becomes a spare. So one whose index is still there was none, and
+ * has its new name from somebody else. */
+static bool is_renamed(struct replay *r, const struct journal_found *f)
 {
+    struct journal_index index;
+    struct slice file = replay_index(r, f->header.sequence);
+    return journal_index_open(&index, file, &f->header) == ERR_OK;
+}
+
+static void look_closer(struct replay *r, struct journal_found *f)
+{
+    if (f->header.sequence == 0 && !is_empty(r, f->sequence)) {
+        f->verdict = SEGMENT_BAD;
+    } else if (f->header.sequence && is_renamed(r, f)) {
+        f->verdict = SEGMENT_BAD;
+        (void)fault_set(&f->why, ERR_BAD, 0,
+                        "its header is of segment %016" PRIx64
+                        ", which has an index: it was renamed",
+                        f->header.sequence);
+    }
+}
+
+/* Before any file with a header is touched. */
+static enum err refuse(const struct replay *r, struct fault *why)
+{
+    const char *path = r->store->disk.path;
     for (size_t i = 0; i < r->survey.count; i++) {
         const struct journal_found *f = &r->survey.found[i];
         if (f->verdict == SEGMENT_FOREIGN)
             return fault_set(why, ERR_BAD, 0,
                              "%s/queue: %s. A queue of another relay was put here: give it back, "
                              "or remove the file installation to adopt it",
-                             r->store->disk.path, f->why.text);
+                             path, f->why.text);
+        if (f->verdict == SEGMENT_OTHER_VERSION)
+            return fault_set(why, ERR_BAD, 0,
+                             "%s/queue: %s. Run the other program until its queue is empty, or "
+                             "move the file away",
+                             path, f->why.text);
     }
+    return ERR_OK;
+}
+
+enum err replay_judge(struct replay *r, struct fault *why)
+{
+    enum err e = refuse(r, why);
+    if (e)
+        return e;
     for (size_t i = 0; i < r->survey.count; i++) {
         struct journal_found *f = &r->survey.found[i];
-        if (f->verdict == SEGMENT_SPARE && f->header.sequence == 0 && !is_empty(r, f->sequence))
-            f->verdict = SEGMENT_BAD;
+        if (f->verdict == SEGMENT_SPARE)
+            look_closer(r, f);
         if (f->verdict == SEGMENT_SPARE)
             make_spare(r, f->sequence);
         else if (f->verdict == SEGMENT_BAD)
@@ -212,11 +256,33 @@ void replay_keep_spares(struct replay *r)
     }
 }
 
+/* True: whatever name it has, its file is there. */
+static bool has_file(const struct replay *r, uint64_t sequence)
+{
+    for (size_t i = 0; i < r->sequence_count; i++) {
+        if (r->sequence[i] == sequence)
+            return true;
+    }
+    return false;
+}
+
 void replay_drop_orphans(struct replay *r)
 {
     struct disk *d = &r->store->disk;
     for (size_t i = 0; i < r->index_count; i++) {
-        if (!journal_segment(r->store->journal, r->index[i]))
-            (void)d->sys->unlink(d->queue_fd, index_name(r->index[i]).s);
+        uint64_t n = r->index[i];
+        struct journal_header h;
+        struct journal_index index;
+        if (journal_segment(r->store->journal, n))
+            continue;
+        struct slice file = replay_index(r, n);
+        if (!has_file(r, n) && journal_index_owner(file, &h) == ERR_OK && h.sequence == n &&
+            journal_index_open(&index, file, &h) == ERR_OK)
+            replay_note(r,
+                        "segment %016" PRIx64
+                        " is missing: its index is there, and knows of %" PRIu32 " records in it",
+                        n, index.count);
+        gone(r, n);
+        (void)d->sys->unlink(d->queue_fd, index_name(n).s);
     }
 }

@@ -143,6 +143,7 @@ static void files_are_told_apart(void **state)
         {"no header with records behind", 9, 9, 42, 0, 64, -1, SEGMENT_BAD},
         {"a torn header with nothing behind", 9, 9, 42, 64, BYTES, 20, SEGMENT_SPARE},
         {"of another installation", 9, 9, 43, 0, 0, -1, SEGMENT_FOREIGN},
+        {"a later segment's header: no spare has such", 8, 9, 42, 0, 0, -1, SEGMENT_BAD},
     };
     for (size_t i = 0; i < COUNT_OF(row); i++) {
         char image[BYTES];

@@ -381,9 +381,11 @@ static void what_cannot_be_read_costs_only_itself(void **state)
         assert_int_equal(append_one(&o, 1, 9000), ERR_OK);
     owner_stop(&o);
     faults_clear();
-    faults.fail_from[PREAD] = faults.fail_to[PREAD] = (int)count_files(&o, ".seg") + 1;
+    /* The first segment's body, after all heads: as a whole, then page by page. */
+    faults.fail_from[PREAD] = (int)count_files(&o, ".seg") + 1;
+    faults.fail_to[PREAD] = faults.fail_from[PREAD] + SEGMENT / 4096;
     faults.errnum = EIO;
-    owner_start(&o, 16); /* the first segment's body, after all heads */
+    owner_start(&o, 16);
     assert_true(o.notes > 0);
     for (uint64_t t = 1; t <= 20; t++)
         assert_int_equal(o.known[t].is_found, o.known[t].pos.segment != o.known[1].pos.segment);

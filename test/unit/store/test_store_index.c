@@ -103,17 +103,15 @@ enum harm {
     OF_ANOTHER_SEGMENT,
     OF_ANOTHER_LIFE,
     A_DIRECTORY,
-    SEGMENT_CUT,
     HARMS
 };
 
 static void harm(const struct owner *o, uint64_t segment, enum harm h)
 {
-    char index[128], other[160], path[128], command[400];
+    char index[128], other[160], command[400];
     struct stat st;
     path_of(o, segment, "idx", index, sizeof index);
     path_of(o, segment + 1, "idx", other, sizeof other);
-    path_of(o, segment, "seg", path, sizeof path);
     assert_int_equal(stat(index, &st), 0);
     char name[40];
     snprintf(name, sizeof name, "queue/%016llx.idx", (unsigned long long)segment);
@@ -144,9 +142,6 @@ static void harm(const struct owner *o, uint64_t segment, enum harm h)
         assert_int_equal(unlink(index), 0);
         assert_int_equal(mkdir(index, 0700), 0);
         break;
-    case SEGMENT_CUT: /* records are gone, and the index must not hide it */
-        assert_int_equal(truncate(path, SEGMENT / 2), 0);
-        break;
     case HARMS:
         break;
     }
@@ -162,12 +157,6 @@ static void an_index_that_is_off_is_as_good_as_none(void **state)
         owner_start(&o, 100);
         if (store_recovery(o.store).indexed != made - 1)
             fail_msg("harm %d: %d indices were believed", h, (int)store_recovery(o.store).indexed);
-        if (h == SEGMENT_CUT) {
-            assert_true(o.notes > 0);
-            assert_true(o.records < o.tickets);
-            owner_close(&o);
-            continue;
-        }
         assert_int_equal(o.notes, 0);
         check_all(&o);
         if (h != A_DIRECTORY) { /* made again, over the other */
@@ -179,6 +168,34 @@ static void an_index_that_is_off_is_as_good_as_none(void **state)
         }
         owner_close(&o);
     }
+}
+
+/* The messages are known, and what became of their bodies is found out when they are fetched. */
+static void a_cut_segment_is_said_and_its_index_believed(void **state)
+{
+    struct owner o;
+    char path[128];
+    prepare(&o);
+    uint64_t made = count_files(&o, ".idx"), segment = first_index(&o) + 1;
+    path_of(&o, segment, "seg", path, sizeof path);
+    assert_int_equal(truncate(path, SEGMENT / 2), 0);
+    owner_start(&o, 100);
+    assert_int_equal(store_recovery(o.store).indexed, made);
+    assert_int_equal(o.records, o.tickets);
+    assert_int_equal(o.notes, 1);
+    assert_non_null(strstr(o.note, "is cut short: 32768 of 65536 bytes"));
+    assert_non_null(strstr(o.note, "are lost"));
+    assert_int_equal(count_files(&o, ".bad"), 1);
+    for (uint64_t t = 1; t <= o.tickets; t++)
+        store_fetch(o.store, t, o.known[t].id, o.known[t].pos);
+    wait_for(&o, &o.fetched, o.tickets);
+    for (uint64_t t = 1; t <= o.tickets; t++) {
+        const struct journal_pos *pos = &o.known[t].pos;
+        bool is_lost =
+            pos->segment == segment && pos->offset + journal_record_span(pos->bytes) > SEGMENT / 2;
+        assert_int_equal(o.known[t].fetch_err, is_lost ? ERR_SYSTEM : ERR_OK);
+    }
+    owner_close(&o);
 }
 
 static void what_lies_about_is_cleared_away(void **state)
@@ -198,6 +215,8 @@ static void what_lies_about_is_cleared_away(void **state)
     path_of(&o, segment, "idx", path, sizeof path);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(store_recovery(o.store).indexed, made - 1);
+    assert_int_equal(o.notes, 1);
+    assert_non_null(strstr(o.note, "is missing"));
     /* And with the segment's end comes the index's. */
     for (uint64_t n = 1; n <= o.known[o.tickets].pos.segment; n++)
         store_release(o.store, n);
@@ -335,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_reads_the_indices),
         cmocka_unit_test(an_index_that_is_off_is_as_good_as_none),
+        cmocka_unit_test(a_cut_segment_is_said_and_its_index_believed),
         cmocka_unit_test(what_lies_about_is_cleared_away),
         cmocka_unit_test(making_one_may_fail_anywhere),
         cmocka_unit_test(damage_is_seen_when_the_index_is_made),
