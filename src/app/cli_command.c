@@ -61,6 +61,7 @@ int cli_health(const struct cli *c)
     int status = remote_init(&r, c);
     if (status)
         return status;
+    r.wait_s = REMOTE_WAIT_HEALTH_S;
     if (!remote_ask(&r, "GET", "/stats", &why))
         status = cli_fail(EXIT_FAILED, "%s", why.text);
     else if (r.answer.status != 200)

@@ -13,7 +13,7 @@
 
 int remote_init(struct remote *r, const struct cli *c)
 {
-    *r = (struct remote){0};
+    *r = (struct remote){.wait_s = REMOTE_WAIT_S};
     buf_init(&r->in, REMOTE_ANSWER_BYTES_MAX);
     struct config_file file = {0};
     struct fault why = {0};
@@ -96,7 +96,7 @@ static bool exchange(struct remote *r, int fd, struct slice request)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     memcpy(to.sun_path, r->path, sizeof to.sun_path);
-    const struct timeval wait = {.tv_sec = REMOTE_WAIT_S};
+    const struct timeval wait = {.tv_sec = r->wait_s};
     return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
            setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 &&
            connect(fd, (const struct sockaddr *)&to, sizeof to) == 0 && send_all(fd, request) &&
@@ -122,7 +122,7 @@ bool remote_ask(struct remote *r, const char *method, const char *target, struct
     if (fd >= 0)
         close(fd);
     buf_close(&request);
-    if (is_done && !http_answer_parse(buf_slice(&r->in), &r->answer)) {
+    if (is_done && !http_answer_parse(r->in.p, r->in.n, &r->answer)) {
         fault_set(why, ERR_BAD, 0, "the answer on %s was cut short", r->path);
         return false;
     }

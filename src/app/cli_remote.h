@@ -1,4 +1,4 @@
-/* cli_remote.h -- asks the running relay through its control socket. Blocking, 10 s at most for
+/* cli_remote.h -- asks the running relay through its control socket. Blocking, wait_s at most for
  * each step. */
 #pragma once
 
@@ -6,10 +6,15 @@
 #include "cli.h"
 #include "http.h"
 
-enum { REMOTE_WAIT_S = 10, REMOTE_ANSWER_BYTES_MAX = 16 * 1024 * 1024 };
+enum {
+    REMOTE_WAIT_S = 40, /* longer than the relay gives itself for an answer (CONTROL_LATER_MS) */
+    REMOTE_WAIT_HEALTH_S = 10,
+    REMOTE_ANSWER_BYTES_MAX = 16 * 1024 * 1024,
+};
 
 struct remote {
     char path[108]; /* of the socket: sun_path has no more */
+    int wait_s;     /* REMOTE_WAIT_S, unless changed after remote_init */
     struct buf in;
     struct http_answer answer; /* points into `in` */
 };

@@ -1,56 +1,51 @@
 /* control.c -- the connections of the control socket and of the metrics listener.
  *
  * One request of a connection is answered at a time; the next is looked at when the answer has
- * left, so that what is unsent stays bounded. */
-#include "control.h"
+ * left, so that what is unsent stays bounded. An answer may also come later: control_later.h. */
+#include "control_core.h"
 
 #include <limits.h>
 #include <stdio.h>
 
-#include "control_route.h"
 #include "file.h"
-#include "net/net.h"
 
 enum { LISTENER_SOCKET, LISTENER_METRICS };
 enum { INPUT_BYTES_MAX = HTTP_REQUEST_BYTES_MAX + 65536 }; /* what one read may bring besides */
 enum { KEPT_BYTES = 256 * 1024 };
-enum { PLACES = 2 * CONTROL_CONNECTIONS_MAX }; /* net lets a few more in by a Unix socket */
-
-struct control_conn {
-    uint64_t conn; /* 0: the place is free */
-    bool is_tcp, is_sending;
-    uint32_t uid;
-    int64_t until_ms;
-    struct buf in;
-};
-
-struct control {
-    struct control_options o;
-    struct net *net;
-    struct control_conn at[PLACES];
-    struct buf body, out;
-    void (*closed)(void *ctx);
-    void *closed_ctx;
-};
-
 static struct control_conn *find(struct control *c, uint64_t conn)
 {
-    for (size_t i = 0; i < PLACES; i++) {
+    for (size_t i = 0; i < CONTROL_PLACES; i++) {
         if (c->at[i].conn == conn)
             return &c->at[i];
     }
     return NULL;
 }
 
-static void forget(struct control_conn *k)
+static void forget(struct control *c, struct control_conn *k)
 {
     buf_close(&k->in);
+    control_later_gone(c, k);
     *k = (struct control_conn){0};
 }
 
-static void give_time(struct control *c, struct control_conn *k)
+void control_drop(struct control *c, struct control_conn *k, bool at_once)
 {
-    k->until_ms = clock_now_ms(c->o.clock) + CONTROL_REQUEST_MS;
+    net_close(c->net, k->conn, at_once);
+    forget(c, k);
+}
+
+void control_give_time(struct control *c, struct control_conn *k, int64_t ms)
+{
+    k->until_ms = clock_now_ms(c->o.clock) + ms;
+}
+
+void control_send(struct control *c, struct control_conn *k, struct slice bytes)
+{
+    net_send(c->net, k->conn, bytes);
+    if (net_output_bytes(c->net, k->conn)) {
+        k->is_sending = true;
+        net_read(c->net, k->conn, false);
+    }
 }
 
 static void send_answer(struct control *c, struct control_conn *k, const struct exchange *x,
@@ -70,7 +65,7 @@ static void send_answer(struct control *c, struct control_conn *k, const struct 
         };
         http_response_build(&r, &c->out);
     }
-    net_send(c->net, k->conn, buf_slice(&c->out));
+    control_send(c, k, buf_slice(&c->out));
     if (c->out.cap > KEPT_BYTES) {
         buf_clear(&c->out);
         buf_trim(&c->out);
@@ -83,8 +78,11 @@ static void send_answer(struct control *c, struct control_conn *k, const struct 
 static bool answer(struct control *c, struct control_conn *k, const struct http_request *rq,
                    bool is_bad)
 {
+    uint64_t conn = k->conn;
     struct exchange x = {
         .o = &c->o,
+        .control = c,
+        .conn = k,
         .view = {.driver = c->o.driver, .metrics = c->o.metrics, .clock = c->o.clock},
         .request = rq,
         .is_tcp = k->is_tcp,
@@ -96,32 +94,40 @@ static bool answer(struct control *c, struct control_conn *k, const struct http_
         control_refuse(&x, rq->status, "%s", rq->mistake);
     else
         control_route(&x);
+    if (x.is_late) {
+        /* A word's client has mostly closed its half already: that must not end the exchange. */
+        if (k->conn == conn && rq->word.n)
+            net_read(c->net, conn, false);
+        return k->conn == conn;
+    }
     send_answer(c, k, &x, keeps_alive);
     if (keeps_alive)
         return true;
-    net_close(c->net, k->conn, false);
-    forget(k);
+    control_drop(c, k, false);
     return false;
 }
 
-static void work(struct control *c, struct control_conn *k)
+static bool step(struct control *c, struct control_conn *k)
 {
-    while (!k->is_sending) {
-        struct http_request rq;
-        size_t used;
-        enum parse p = http_request_parse(buf_slice(&k->in), &rq, &used);
-        if (p == PARSE_MORE)
-            return;
-        if (!answer(c, k, &rq, p == PARSE_BAD))
-            return;
-        buf_drop(&k->in, used);
-        buf_trim(&k->in);
-        give_time(c, k);
-        if (net_output_bytes(c->net, k->conn)) {
-            k->is_sending = true;
-            net_read(c->net, k->conn, false);
-        }
-    }
+    struct http_request rq;
+    size_t used;
+    enum parse p = http_request_parse(buf_slice(&k->in), &rq, &used);
+    if (p == PARSE_MORE || !answer(c, k, &rq, p == PARSE_BAD))
+        return false;
+    buf_drop(&k->in, used);
+    buf_trim(&k->in);
+    if (!k->late.id && !k->is_ending)
+        control_give_time(c, k, CONTROL_REQUEST_MS);
+    return true;
+}
+
+void control_work(struct control *c, struct control_conn *k)
+{
+    k->is_working = true;
+    while (!k->is_sending && !k->late.id)
+        if (!step(c, k))
+            break;
+    k->is_working = false;
 }
 
 static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struct net_peer *peer)
@@ -136,7 +142,7 @@ static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struc
     k->is_tcp = listener == LISTENER_METRICS;
     k->uid = k->is_tcp ? UINT32_MAX : peer->uid;
     buf_init(&k->in, INPUT_BYTES_MAX);
-    give_time(c, k);
+    control_give_time(c, k, CONTROL_REQUEST_MS);
 }
 
 static void on_bytes(void *ctx, uint64_t conn, struct slice in)
@@ -145,12 +151,10 @@ static void on_bytes(void *ctx, uint64_t conn, struct slice in)
     struct control_conn *k = find(c, conn);
     if (!k)
         return;
-    if (!buf_add(&k->in, in)) {
-        net_close(c->net, conn, true);
-        forget(k);
-        return;
-    }
-    work(c, k);
+    if (!buf_add(&k->in, in))
+        control_drop(c, k, true);
+    else
+        control_work(c, k);
 }
 
 static void on_drained(void *ctx, uint64_t conn)
@@ -160,16 +164,24 @@ static void on_drained(void *ctx, uint64_t conn)
     if (!k || !k->is_sending)
         return;
     k->is_sending = false;
-    give_time(c, k);
+    if (k->is_ending) {
+        control_drop(c, k, false);
+        return;
+    }
+    if (k->late.id) {
+        control_later_drained(c, k);
+        return;
+    }
+    control_give_time(c, k, CONTROL_REQUEST_MS);
     net_read(c->net, conn, true);
-    work(c, k);
+    control_work(c, k);
 }
 
 static void on_closed(void *ctx, uint64_t conn, enum err err, const char *reason)
 {
     struct control_conn *k = find(ctx, conn);
     if (k)
-        forget(k);
+        forget(ctx, k);
 }
 
 /* A client that connects never, and a server that speaks TLS never, both happen elsewhere. */
@@ -230,6 +242,7 @@ enum err control_open(struct control **out, const struct control_options *o, str
         .closed = on_closed,
     };
     c->net = net_new(o->loop, &options, &callbacks);
+    control_later_init(c);
     *out = c;
     enum err e = socket.n ? open_socket(c, socket, why) : ERR_OK;
     if (!e && metrics_listen.n)
@@ -240,22 +253,18 @@ enum err control_open(struct control **out, const struct control_options *o, str
 void control_tick(struct control *c)
 {
     int64_t now_ms = clock_now_ms(c->o.clock);
-    for (size_t i = 0; i < PLACES; i++) {
+    for (size_t i = 0; i < CONTROL_PLACES; i++) {
         struct control_conn *k = &c->at[i];
-        if (!k->conn || k->until_ms > now_ms)
-            continue;
-        net_close(c->net, k->conn, true);
-        forget(k);
+        if (k->conn && k->until_ms <= now_ms && !control_later_expired(c, k))
+            control_drop(c, k, true);
     }
 }
 
-static void on_net_closed(void *ctx)
+static void on_idle_closed(uv_handle_t *h)
 {
-    struct control *c = ctx;
+    struct control *c = h->data;
     void (*closed)(void *) = c->closed;
     void *closed_ctx = c->closed_ctx;
-    for (size_t i = 0; i < PLACES; i++)
-        forget(&c->at[i]);
     buf_close(&c->body);
     buf_close(&c->out);
     mem_free(c);
@@ -263,9 +272,17 @@ static void on_net_closed(void *ctx)
         closed(closed_ctx);
 }
 
+static void on_net_closed(void *ctx)
+{
+    struct control *c = ctx;
+    uv_close((uv_handle_t *)&c->hungry, on_idle_closed);
+}
+
 void control_close(struct control *c, void (*closed)(void *ctx), void *ctx)
 {
     c->closed = closed;
     c->closed_ctx = ctx;
+    for (size_t i = 0; i < CONTROL_PLACES; i++)
+        forget(c, &c->at[i]);
     net_close_all(c->net, on_net_closed, c);
 }

@@ -5,8 +5,12 @@
 #include "http.h"
 #include "view.h"
 
+struct control_conn;
 struct exchange {
     const struct control_options *o;
+    struct control *control; /* both for control_later() */
+    struct control_conn *conn;
+    bool is_late; /* the answer comes later: what is below counts for its head only */
     struct view view;
     const struct http_request *request;
     bool is_tcp;      /* the metrics listener */

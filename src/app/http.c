@@ -1,6 +1,8 @@
 /* http.c -- see http.h. */
 #include "http.h"
 
+#include <string.h>
+
 /* The next line of *in without its end (CRLF, or LF alone); false: it has not ended. */
 static bool take_line(struct slice *in, struct slice *line)
 {
@@ -54,7 +56,7 @@ static enum parse parse_request_line(struct slice line, struct http_request *out
         return bad(out, 400, "this is no HTTP request; the word \"help\" is answered");
     if (!slice_starts(left, SLICE("HTTP/1.")) || left.n != 8 || !ascii_is_digit(left.p[7]))
         return bad(out, slice_starts(left, SLICE("HTTP/")) ? 505 : 400, "HTTP/1.1 is spoken here");
-    out->keeps_alive = left.p[7] != '0';
+    out->keeps_alive = out->may_chunk = left.p[7] != '0';
     if (slice_starts_nocase(target, SLICE("http://"))) { /* RFC 9112 section 3.2.2 */
         target = slice_from(target, 7);
         target = slice_from(target, slice_find(target, '/'));
@@ -198,6 +200,7 @@ static const char *status_text(int status)
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
         {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
         {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < COUNT_OF(row); i++) {
@@ -209,43 +212,138 @@ static const char *status_text(int status)
 
 void http_response_build(const struct http_response *r, struct buf *out)
 {
-    buf_addf(out,
-             "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-             "Cache-Control: no-store\r\nConnection: %s\r\n",
-             r->status, status_text(r->status), r->type, r->body.n,
+    buf_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n", r->status, status_text(r->status),
+             r->type);
+    if (r->framing == HTTP_FRAMING_LENGTH)
+        buf_addf(out, "Content-Length: %zu\r\n", r->body.n);
+    if (r->framing == HTTP_FRAMING_CHUNKED)
+        buf_add(out, SLICE("Transfer-Encoding: chunked\r\n"));
+    buf_addf(out, "Cache-Control: no-store\r\nConnection: %s\r\n",
              r->keeps_alive ? "keep-alive" : "close");
     if (r->next)
         buf_addf(out, "X-Outpost-Next: %s\r\n", r->next);
     buf_add(out, SLICE("\r\n"));
-    if (!r->is_head)
+    if (!r->is_head && r->framing == HTTP_FRAMING_LENGTH)
         buf_add(out, r->body);
 }
 
-bool http_answer_parse(struct slice in, struct http_answer *out)
+void http_chunk_build(struct slice piece, struct buf *out)
 {
-    *out = (struct http_answer){0};
-    struct slice line;
+    buf_addf(out, "%zx\r\n", piece.n);
+    buf_add(out, piece);
+    buf_add(out, SLICE("\r\n"));
+}
+
+/* --- the client's side --- */
+
+static enum parse parse_answer_field(struct slice line, struct http_answer *out)
+{
+    struct slice value = line;
+    struct slice name = take_until(&value, ':');
+    value = slice_trim(value);
+    if (slice_eq_nocase(name, SLICE("x-outpost-next"))) {
+        out->next = value;
+    } else if (slice_eq_nocase(name, SLICE("transfer-encoding"))) {
+        if (!slice_eq_nocase(value, SLICE("chunked")))
+            return PARSE_BAD;
+        out->framing = HTTP_FRAMING_CHUNKED;
+        out->left = 0;
+    } else if (slice_eq_nocase(name, SLICE("content-length")) &&
+               out->framing != HTTP_FRAMING_CHUNKED) {
+        if (!slice_to_u64(value, &out->left))
+            return PARSE_BAD;
+        out->framing = HTTP_FRAMING_LENGTH;
+    }
+    return PARSE_DONE;
+}
+
+enum parse http_answer_head(struct slice in, struct http_answer *out, size_t *used)
+{
+    *out = (struct http_answer){.framing = HTTP_FRAMING_CLOSE};
+    struct slice left = in, line;
     uint64_t v;
-    if (!take_line(&in, &line) || !slice_starts(line, SLICE("HTTP/1.")) || line.n < 12 ||
+    *used = 0;
+    if (!take_line(&left, &line))
+        return PARSE_MORE;
+    if (!slice_starts(line, SLICE("HTTP/1.")) || line.n < 12 ||
         !slice_to_u64(slice_head(slice_from(line, 9), 3), &v))
-        return false;
+        return PARSE_BAD;
     out->status = (int)v;
-    uint64_t body_bytes = 0;
-    bool has_length = false;
     for (;;) {
-        if (!take_line(&in, &line))
-            return false;
+        if (!take_line(&left, &line))
+            return PARSE_MORE;
         if (line.n == 0)
             break;
-        struct slice name = take_until(&line, ':');
-        struct slice value = slice_trim(line);
-        if (slice_eq_nocase(name, SLICE("x-outpost-next")))
-            out->next = value;
-        if (slice_eq_nocase(name, SLICE("content-length")))
-            has_length = slice_to_u64(value, &body_bytes);
+        if (parse_answer_field(line, out) != PARSE_DONE)
+            return PARSE_BAD;
     }
-    if (has_length && in.n < body_bytes)
+    *used = in.n - left.n;
+    return PARSE_DONE;
+}
+
+/* The line before a chunk; the line end behind the chunk before it counts as its beginning. */
+static enum parse parse_chunk_size(struct slice *in, uint64_t *size)
+{
+    struct slice line;
+    if (slice_starts(*in, SLICE("\r\n")))
+        *in = slice_from(*in, 2);
+    if (!take_line(in, &line))
+        return in->n > 64 ? PARSE_BAD : PARSE_MORE;
+    *size = 0;
+    for (size_t i = 0; i < line.n; i++) {
+        int digit = hex_digit(line.p[i]);
+        if (digit < 0 || i == 15)
+            return PARSE_BAD;
+        *size = *size * 16 + (uint64_t)digit;
+    }
+    return line.n ? PARSE_DONE : PARSE_BAD;
+}
+
+enum parse http_answer_piece(struct http_answer *a, struct slice in, struct slice *piece,
+                             size_t *used)
+{
+    struct slice left = in;
+    *piece = SLICE_NONE;
+    *used = 0;
+    if (a->framing == HTTP_FRAMING_CHUNKED && a->left == 0 && !a->is_over) {
+        enum parse e = parse_chunk_size(&left, &a->left);
+        if (e != PARSE_DONE)
+            return e;
+        a->is_over = a->left == 0;
+    }
+    bool is_over = a->framing != HTTP_FRAMING_CLOSE && a->left == 0;
+    if (left.n == 0 && !is_over) {
+        *used = in.n;
+        return PARSE_MORE;
+    }
+    if (a->framing == HTTP_FRAMING_CLOSE)
+        *piece = left;
+    else
+        *piece = slice_head(left, a->left < left.n ? (size_t)a->left : left.n);
+    if (a->framing != HTTP_FRAMING_CLOSE)
+        a->left -= piece->n;
+    *used = in.n - left.n + piece->n;
+    return PARSE_DONE;
+}
+
+bool http_answer_parse(char *in, size_t n, struct http_answer *out)
+{
+    size_t at, used, to;
+    if (http_answer_head(slice_of(in, n), out, &at) != PARSE_DONE)
         return false;
-    out->body = has_length ? slice_head(in, (size_t)body_bytes) : in;
+    to = at;
+    size_t from = at;
+    for (;;) {
+        struct slice piece;
+        enum parse e = http_answer_piece(out, slice_of(in + at, n - at), &piece, &used);
+        if (e != PARSE_DONE && out->framing != HTTP_FRAMING_CLOSE)
+            return false;
+        if (!piece.n)
+            break;
+        memmove(in + to, piece.p, piece.n);
+        to += piece.n;
+        at += used;
+    }
+    out->body = slice_of(in + from, to - from);
     return true;
 }
