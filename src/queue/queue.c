@@ -79,6 +79,8 @@ static void trail_add(struct queue_message *m, struct queue_hold hold)
 static void hold(struct queue *q, struct queue_message *m, enum queue_hold_kind kind,
                  uint64_t segment, uint64_t bytes)
 {
+    if (bytes > UINT32_MAX) /* of an extent that no record has: the same when it is let go */
+        bytes = UINT32_MAX;
     for (uint32_t i = m->trail ? m->trail->count : 0; i-- > 0;) {
         struct queue_hold *h = &m->trail->hold[i];
         if (h->segment != segment || h->kind != kind || bytes > UINT32_MAX - h->bytes)
