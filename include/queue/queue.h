@@ -45,6 +45,7 @@ struct queue_hold {
     enum queue_hold_kind {
         QUEUE_HOLD_CHUNKS,
         QUEUE_HOLD_STATE, /* an outcome, not repeated by a later one */
+        QUEUE_HOLD_ORDER, /* an operator's record */
         QUEUE_HOLD_STALE, /* an accept record before it was moved: may die before the message */
     } kind;
 };
@@ -65,7 +66,10 @@ struct queue_message {
     uint16_t sender_bytes, user_bytes, client_bytes;
     bool is_8bit : 1;
     bool is_report : 1;
-    bool is_removing : 1;               /* the operator deleted it while an attempt was in flight */
+    bool has_order : 1; /* queue_order_of() tells more; the next three are of it */
+    bool is_held : 1;
+    bool is_bouncing : 1;               /* the operator bounced or */
+    bool is_removing : 1;               /* deleted it: what is in flight is finished first */
     bool is_unrecorded : 1;             /* an outcome could not be written yet */
     bool is_fetching : 1;               /* the engine's: its body is on the way from disk */
     struct queue_recipient recipient[]; /* behind the last: sender, user, client, addresses */
@@ -86,14 +90,16 @@ struct queue_segment {
 
 struct queue_checkpoint_list;
 struct queue {
-    struct sorted by_id;                       /* messages */
-    struct sorted segments;                    /* by sequence */
-    uint64_t dead_count;                       /* segments to be told with queue_next_dead */
-    uint64_t newest_segment;                   /* records still go there: never dead */
-    uint64_t recipients, bytes;                /* waiting recipients; wire bytes */
-    uint64_t live_bytes;                       /* of records, in all segments */
-    uint64_t pass;                             /* see queue_pass */
-    struct map reasons;                        /* shared ones, by text */
+    struct sorted by_id;        /* messages */
+    struct sorted segments;     /* by sequence */
+    uint64_t dead_count;        /* segments to be told with queue_next_dead */
+    uint64_t newest_segment;    /* records still go there: never dead */
+    uint64_t recipients, bytes; /* waiting recipients; wire bytes */
+    uint64_t live_bytes;        /* of records, in all segments */
+    uint64_t pass;              /* see queue_pass */
+    struct map reasons;         /* shared ones, by text */
+    struct map orders;          /* by id: what the operator ordered, for the few that have it */
+    uint64_t held_count;
     struct queue_checkpoint_list *checkpoints; /* read at start, until queue_replayed; owned */
     bool is_all_paused;
     struct map pauses;       /* by name; the key is owned by the value */
@@ -122,6 +128,15 @@ void queue_set_state(struct queue *q, struct queue_message *m, uint32_t i,
 void queue_get_state(const struct queue_message *m, uint32_t i, struct queue_state *out);
 void queue_set_reason(struct queue *q, struct queue_recipient *r, struct slice reason);
 
+/* What the operator did takes effect on the message's order (a retry has none). */
+void queue_operate(struct queue *q, struct queue_message *m, const struct queue_operator *op);
+/* NULL: the operator never held, bounced or deleted it. */
+const struct queue_order *queue_order_of(const struct queue *q, const struct queue_message *m);
+/* When its life begins to count: accepted, later by the time it was held. */
+int64_t queue_born_ms(const struct queue *q, const struct queue_message *m);
+
+/* An operator's record of m was written at pos. */
+void queue_ordered(struct queue *q, struct queue_message *m, struct journal_pos pos);
 /* An outcome of m was written at pos; is_whole: it holds the state of all recipients, so that
  * earlier outcomes of m are of no use any more. */
 void queue_recorded(struct queue *q, struct queue_message *m, struct journal_pos pos,

@@ -13,6 +13,7 @@ enum queue_record_type {
     QUEUE_RECORD_ACCEPT = 2,     /* envelope, state, and the body or where its chunks are */
     QUEUE_RECORD_OUTCOME = 3,    /* what became of some recipients */
     QUEUE_RECORD_PAUSES = 4,     /* the whole set of paused destinations */
+    QUEUE_RECORD_OPERATOR = 5,   /* what an operator did to a message */
     QUEUE_RECORD_CHECKPOINT = 6, /* which accept records of one segment still count */
 };
 
@@ -23,6 +24,7 @@ enum {
     QUEUE_EXTENTS_MAX = 16 * 1024, /* 1 GiB in chunks */
     QUEUE_REASON_BYTES_MAX = 200,  /* of a remote's reply, as remembered */
     QUEUE_TEXT_BYTES_MAX = 1024,   /* sender, user, client, Message-ID */
+    QUEUE_WHO_BYTES_MAX = 100,     /* an operator's name */
     QUEUE_PAUSES_MAX = 1000,
     QUEUE_CHECKPOINT_OFFSETS_MAX = 64 * 1024, /* in one record; more go into several */
 };
@@ -47,11 +49,24 @@ struct queue_state {
     struct slice reason; /* last reply or our own words; may be empty */
 };
 
+/* What the operator ordered for a message and has not come to its end. */
+struct queue_order {
+    bool is_held;       /* no attempt, no warning, no expiry */
+    bool is_bouncing;   /* who still waits is refused, with a report to the sender */
+    bool is_removing;   /* who still waits is removed, without one */
+    int64_t since_ms;   /* of the newest hold */
+    int64_t held_ms;    /* earlier holds together: they do not count against the lifetime */
+    struct slice who;   /* ordered it */
+    struct slice words; /* his reason; may be empty */
+};
+
 struct queue_envelope {
     int64_t accepted_ms;
     uint64_t wire_bytes; /* prefix + chunks + tail */
     bool is_8bit;
-    bool is_report;      /* a DSN of ours */
+    bool is_report; /* a DSN of ours */
+    bool has_order;
+    struct queue_order order;
     struct slice sender; /* "" = null */
     struct slice user, client, message_id;
     uint32_t recipient_count;
@@ -101,6 +116,25 @@ struct queue_outcome {
 };
 MUST_USE enum parse queue_outcome_parse(struct slice payload, struct queue_outcome *out);
 bool queue_outcome_next(struct slice *rest, uint32_t *index, struct queue_state *state);
+
+/* Operator payload. A retry changes no state: its record, of id 0 when it was for many, only tells.
+ */
+enum queue_verb {
+    QUEUE_VERB_HOLD = 1,
+    QUEUE_VERB_RELEASE,
+    QUEUE_VERB_RETRY,
+    QUEUE_VERB_BOUNCE,
+    QUEUE_VERB_DELETE,
+    QUEUE_VERB_END
+};
+struct queue_operator {
+    enum queue_verb verb;
+    int64_t time_ms;
+    struct slice who, words;
+};
+/* who and words are cut at QUEUE_WHO_BYTES_MAX and QUEUE_REASON_BYTES_MAX. False: out is full. */
+bool queue_operator_build(struct buf *out, const struct queue_operator *op);
+MUST_USE enum parse queue_operator_parse(struct slice payload, struct queue_operator *out);
 
 /* Pauses payload. */
 bool queue_pauses_begin(struct buf *out, bool is_all, uint32_t count);

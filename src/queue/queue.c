@@ -11,6 +11,7 @@ void queue_init(struct queue *q, uint64_t seed)
     sorted_init(&q->segments);
     map_init(&q->reasons, seed + 1);
     map_init(&q->pauses, seed + 2);
+    map_init(&q->orders, seed + 3);
 }
 
 /* --- replies, shared while there are not too many different ones --- */
@@ -134,11 +135,18 @@ void queue_recorded(struct queue *q, struct queue_message *m, struct journal_pos
         hold(q, m, QUEUE_HOLD_STATE, pos.segment, journal_record_span(pos.bytes));
 }
 
+void queue_ordered(struct queue *q, struct queue_message *m, struct journal_pos pos)
+{
+    if (pos.segment != m->accept.segment)
+        hold(q, m, QUEUE_HOLD_ORDER, pos.segment, journal_record_span(pos.bytes));
+}
+
 void queue_moved(struct queue *q, struct queue_message *m, struct journal_pos pos,
                  const struct queue_accept *a)
 {
     struct journal_pos old = m->accept;
     let_go(q, m, QUEUE_HOLD_STATE);
+    let_go(q, m, QUEUE_HOLD_ORDER);
     let_go(q, m, QUEUE_HOLD_CHUNKS);
     hold_body(q, m, pos, a);
     segment_drop(q, old.segment, journal_record_span(old.bytes));
@@ -184,6 +192,7 @@ void queue_close(struct queue *q)
     size_t at = 0;
     for (struct map_entry *e; (e = map_next(&q->pauses, &at));)
         mem_free(e->value);
+    queue_orders_close(q);
     checkpoints_close(q);
     segments_close(q);
     sorted_close(&q->by_id);
@@ -225,6 +234,8 @@ struct queue_message *queue_add(struct queue *q, uint64_t id, struct journal_pos
     m->is_8bit = e->is_8bit;
     m->is_report = e->is_report;
     m->recipient_count = e->recipient_count;
+    if (e->has_order)
+        queue_order_set(q, m, &e->order);
     m->sender_bytes = (uint16_t)e->sender.n;
     m->user_bytes = (uint16_t)e->user.n;
     m->client_bytes = (uint16_t)e->client.n;
@@ -335,7 +346,9 @@ void message_end(struct queue *q, struct queue_message *m)
     q->recipients -= m->waiting_count;
     q->bytes -= m->wire_bytes;
     let_go(q, m, QUEUE_HOLD_STATE);
+    let_go(q, m, QUEUE_HOLD_ORDER);
     let_go(q, m, QUEUE_HOLD_CHUNKS);
+    queue_order_forget(q, m);
     segment_drop(q, m->accept.segment, journal_record_span(m->accept.bytes));
     (void)sorted_take(&q->by_id, m->id);
     message_free(q, m);

@@ -1,6 +1,6 @@
 /* queue_inside.h -- the queue's parts: messages (queue.c), segments and what keeps them
  * (queue_segment.c), checkpoints read at start (queue_checkpoint.c), the start (queue_replay.c),
- * pauses (queue_pause.c). */
+ * pauses (queue_pause.c), the operator's orders (queue_order.c). */
 #pragma once
 
 #include "queue/queue.h"
@@ -20,6 +20,12 @@ void segments_close(struct queue *q);
 
 /* Drops what it holds, takes it out, frees it. */
 void message_end(struct queue *q, struct queue_message *m);
+
+/* --- orders (queue_order.c) --- */
+
+void queue_order_set(struct queue *q, struct queue_message *m, const struct queue_order *o);
+void queue_order_forget(struct queue *q, struct queue_message *m);
+void queue_orders_close(struct queue *q);
 
 /* --- checkpoints --- */
 

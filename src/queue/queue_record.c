@@ -1,11 +1,14 @@
 /* queue_record.c -- payload codecs. All integers little-endian, texts as length u16 + bytes.
  *
- *   accept   version u8 | flags u8 (1: 8bit, 2: report) | zero u16 | accepted_ms i64 | wire_bytes
- * u64 | prefix_bytes u32 | extents u32 | recipients u32 | sender | user | client | Message-ID |
- *            recipients: address, state | extents: segment u64, offset u32, bytes u32 |
- *            prefix | tail (the rest)
+ *   accept   version u8 | flags u8 (1: 8bit, 2: report, 4: order) | zero u16 | accepted_ms i64 |
+ *            wire_bytes u64 | prefix_bytes u32 | extents u32 | recipients u32 |
+ *            sender | user | client | Message-ID | [order] | recipients: address, state |
+ *            extents: segment u64, offset u32, bytes u32 | prefix | tail (the rest)
+ *   order    flags u8 (1: held, 2: bouncing, 4: removing) | zero u8[3] | since_ms i64 |
+ *            held_ms i64 | who | words
  *   state    fate u8 | flags u8 (1: warned) | attempts u32 | next_ms i64 | reason
  *   outcome  version u8 | zero u8[3] | count u32 | time_ms i64 | count times: index u32, state
+ *   operator version u8 | verb u8 | zero u16 | time_ms i64 | who | words
  *   pauses   version u8 | is_all u8 | zero u16 | count u32 | count times: name
  *   checkpoint  version u32 | count u32 | segment u64 | from u32 | to u32 | count times: offset u32
  */
@@ -15,6 +18,10 @@ enum {
     VERSION = 1,
     FLAG_8BIT = 1,
     FLAG_REPORT = 2,
+    FLAG_ORDER = 4,
+    ORDER_HELD = 1,
+    ORDER_BOUNCING = 2,
+    ORDER_REMOVING = 4,
     STATE_WARNED = 1,
     EXTENT_BYTES = 16,
 };
@@ -81,11 +88,47 @@ static void read_state(struct reader *r, struct queue_state *s)
     s->reason = read_text(r, QUEUE_REASON_BYTES_MAX);
 }
 
+/* Times that are added and subtracted: far from the ends of their type. */
+static int64_t read_time(struct reader *r)
+{
+    uint64_t v = read_u64(r);
+    r->is_bad |= v >> 52 != 0;
+    return r->is_bad ? 0 : (int64_t)v;
+}
+
+static void add_order(struct buf *out, const struct queue_order *o)
+{
+    buf_add_u8(out,
+               (uint8_t)((o->is_held ? ORDER_HELD : 0) | (o->is_bouncing ? ORDER_BOUNCING : 0) |
+                         (o->is_removing ? ORDER_REMOVING : 0)));
+    buf_add_u8(out, 0);
+    buf_add_u16(out, 0);
+    buf_add_u64(out, (uint64_t)o->since_ms);
+    buf_add_u64(out, (uint64_t)o->held_ms);
+    add_text(out, o->who, QUEUE_WHO_BYTES_MAX);
+    add_text(out, o->words, QUEUE_REASON_BYTES_MAX);
+}
+
+static void read_order(struct reader *r, struct queue_order *o)
+{
+    unsigned flags = read_flags(r, ORDER_HELD | ORDER_BOUNCING | ORDER_REMOVING);
+    o->is_held = (flags & ORDER_HELD) != 0;
+    o->is_bouncing = (flags & ORDER_BOUNCING) != 0;
+    o->is_removing = (flags & ORDER_REMOVING) != 0;
+    (void)read_flags(r, 0);
+    read_zero_u16(r);
+    o->since_ms = read_time(r);
+    o->held_ms = read_time(r);
+    o->who = read_text(r, QUEUE_WHO_BYTES_MAX);
+    o->words = read_text(r, QUEUE_REASON_BYTES_MAX);
+}
+
 bool queue_accept_build(struct buf *out, const struct queue_accept_source *from)
 {
     const struct queue_envelope *e = from->envelope;
     buf_add_u8(out, VERSION);
-    buf_add_u8(out, (uint8_t)((e->is_8bit ? FLAG_8BIT : 0) | (e->is_report ? FLAG_REPORT : 0)));
+    buf_add_u8(out, (uint8_t)((e->is_8bit ? FLAG_8BIT : 0) | (e->is_report ? FLAG_REPORT : 0) |
+                              (e->has_order ? FLAG_ORDER : 0)));
     buf_add_u16(out, 0);
     buf_add_u64(out, (uint64_t)e->accepted_ms);
     buf_add_u64(out, e->wire_bytes);
@@ -96,6 +139,8 @@ bool queue_accept_build(struct buf *out, const struct queue_accept_source *from)
     add_text(out, e->user, QUEUE_TEXT_BYTES_MAX);
     add_text(out, e->client, QUEUE_TEXT_BYTES_MAX);
     add_text(out, e->message_id, QUEUE_TEXT_BYTES_MAX);
+    if (e->has_order)
+        add_order(out, &e->order);
     for (uint32_t i = 0; i < e->recipient_count; i++) {
         struct queue_state state = {.fate = QUEUE_WAITING};
         add_whole(out, from->recipient(from->ctx, i));
@@ -117,10 +162,11 @@ static enum parse parse_head(struct slice payload, struct queue_accept *out, str
     *out = (struct queue_accept){0};
     struct queue_envelope *e = &out->envelope;
     unsigned version = read_u8(&r);
-    unsigned flags = read_flags(&r, FLAG_8BIT | FLAG_REPORT);
+    unsigned flags = read_flags(&r, FLAG_8BIT | FLAG_REPORT | FLAG_ORDER);
     read_zero_u16(&r);
     e->is_8bit = (flags & FLAG_8BIT) != 0;
     e->is_report = (flags & FLAG_REPORT) != 0;
+    e->has_order = (flags & FLAG_ORDER) != 0;
     e->accepted_ms = (int64_t)read_u64(&r);
     e->wire_bytes = read_u64(&r);
     e->prefix_bytes = read_u32(&r);
@@ -130,6 +176,8 @@ static enum parse parse_head(struct slice payload, struct queue_accept *out, str
     e->user = read_text(&r, QUEUE_TEXT_BYTES_MAX);
     e->client = read_text(&r, QUEUE_TEXT_BYTES_MAX);
     e->message_id = read_text(&r, QUEUE_TEXT_BYTES_MAX);
+    if (e->has_order)
+        read_order(&r, &e->order);
     if (r.is_bad || version != VERSION || e->recipient_count > QUEUE_RECIPIENTS_MAX ||
         e->wire_bytes > QUEUE_WIRE_BYTES_MAX || e->extent_count > QUEUE_EXTENTS_MAX ||
         e->recipient_count == 0)
@@ -236,6 +284,31 @@ bool queue_outcome_next(struct slice *rest, uint32_t *index, struct queue_state 
     read_state(&r, state);
     *rest = r.in;
     return !r.is_bad;
+}
+
+bool queue_operator_build(struct buf *out, const struct queue_operator *op)
+{
+    buf_add_u8(out, VERSION);
+    buf_add_u8(out, (uint8_t)op->verb);
+    buf_add_u16(out, 0);
+    buf_add_u64(out, (uint64_t)op->time_ms);
+    add_text(out, op->who, QUEUE_WHO_BYTES_MAX);
+    return add_text(out, op->words, QUEUE_REASON_BYTES_MAX) && !out->is_full;
+}
+
+enum parse queue_operator_parse(struct slice payload, struct queue_operator *out)
+{
+    struct reader r = {.in = payload};
+    unsigned version = read_u8(&r), verb = read_u8(&r);
+    read_zero_u16(&r);
+    out->time_ms = read_time(&r);
+    out->who = read_text(&r, QUEUE_WHO_BYTES_MAX);
+    out->words = read_text(&r, QUEUE_REASON_BYTES_MAX);
+    if (r.is_bad || r.in.n || version != VERSION || verb < QUEUE_VERB_HOLD ||
+        verb >= QUEUE_VERB_END)
+        return PARSE_BAD;
+    out->verb = (enum queue_verb)verb;
+    return PARSE_DONE;
 }
 
 bool queue_pauses_begin(struct buf *out, bool is_all, uint32_t count)

@@ -19,6 +19,8 @@ static bool replay_accept(struct queue *q, const struct journal_record *r)
     struct queue_state state;
     for (uint32_t i = 0; queue_accept_next(&rest, &address, &state); i++)
         queue_set_state(q, m, i, &state);
+    if (a.envelope.has_order)
+        queue_order_set(q, m, &a.envelope.order);
     queue_moved(q, m, r->pos, &a);
     return true;
 }
@@ -41,6 +43,19 @@ static bool replay_outcome(struct queue *q, const struct journal_record *r)
     queue_recorded(q, m, r->pos, o.count == m->recipient_count);
     if (m->waiting_count == 0)
         queue_finish(q, m);
+    return true;
+}
+
+static bool replay_operator(struct queue *q, const struct journal_record *r)
+{
+    struct queue_operator op;
+    if (queue_operator_parse(r->payload, &op) != PARSE_DONE)
+        return false;
+    struct queue_message *m = queue_find(q, r->id);
+    if (!m || !m->waiting_count || op.verb == QUEUE_VERB_RETRY)
+        return true;
+    queue_operate(q, m, &op);
+    queue_ordered(q, m, r->pos);
     return true;
 }
 
@@ -76,6 +91,8 @@ bool queue_replay(struct queue *q, const struct journal_record *r)
         return replay_outcome(q, r);
     case QUEUE_RECORD_PAUSES:
         return replay_pauses(q, r);
+    case QUEUE_RECORD_OPERATOR:
+        return replay_operator(q, r);
     case QUEUE_RECORD_CHECKPOINT:
         return checkpoints_add(q, r);
     }

@@ -1,6 +1,6 @@
-/* fuzz_queue_record.c -- any bytes as the payload of an accept, outcome or pauses record: what
- * parses is built again byte for byte the same, and the queue replays it, twice and out of order,
- * without a slip. The first byte says which kind comes first. */
+/* fuzz_queue_record.c -- any bytes as the payload of an accept, outcome, pauses or operator record:
+ * what parses is built again byte for byte the same, and the queue replays it, twice and out of
+ * order, without a slip. The first byte says which kind comes first. */
 #include <string.h>
 
 #include "queue/queue.h"
@@ -111,6 +111,16 @@ static void try_checkpoint(struct slice in, struct buf *out)
     check_same(out, in);
 }
 
+static void try_operator(struct slice in, struct buf *out)
+{
+    struct queue_operator op;
+    if (queue_operator_parse(in, &op) != PARSE_DONE)
+        return;
+    buf_clear(out);
+    CHECK(queue_operator_build(out, &op));
+    check_same(out, in);
+}
+
 static void replay(struct queue *q, uint8_t type, uint64_t id, uint64_t segment, struct slice in)
 {
     struct journal_record r = {
@@ -145,6 +155,10 @@ static void try_replay(uint8_t type, struct slice in)
         waiting += m->waiting_count;
     }
     CHECK(q.recipients == waiting);
+    uint64_t held = 0;
+    for (struct queue_message *m = queue_first(&q); m; m = queue_after(&q, m))
+        held += m->is_held;
+    CHECK(q.held_count == held && q.orders.count <= q.by_id.count);
     while (queue_next_dead(&q))
         ;
     for (struct queue_message *m; (m = queue_first(&q));) {
@@ -153,7 +167,8 @@ static void try_replay(uint8_t type, struct slice in)
         queue_recorded(&q, m, (struct journal_pos){20, 64, 40}, m->id % 2);
         queue_finish(&q, m);
     }
-    CHECK(q.recipients == 0 && q.bytes == 0 && q.live_bytes == 0);
+    CHECK(q.recipients == 0 && q.bytes == 0 && q.live_bytes == 0 && q.held_count == 0 &&
+          q.orders.count == 0);
     queue_close(&q);
 }
 
@@ -169,6 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     try_outcome(in, &out);
     try_pauses(in, &out);
     try_checkpoint(in, &out);
+    try_operator(in, &out);
     buf_close(&out);
     try_replay((uint8_t)(data[0] % 7), in);
     return 0;

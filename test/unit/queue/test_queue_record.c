@@ -55,6 +55,20 @@ static struct accept_case accept_cases[] = {
                {.fate = QUEUE_REMOVED, .next_ms = INT64_MIN, .reason = SLICE_INIT("\xff\0")}},
      .extent = {{1, 64, 65536}, {UINT64_MAX, UINT32_MAX, UINT32_MAX}},
      .tail = SLICE_INIT("t")},
+    {.envelope = {.accepted_ms = 1760000000000,
+                  .recipient_count = 1,
+                  .has_order = true,
+                  .order = {.is_held = true,
+                            .since_ms = 1760000000001,
+                            .held_ms = 86400000,
+                            .who = SLICE_INIT("uid=0 (ann)"),
+                            .words = SLICE_INIT("looks odd")}},
+     .recipient = {SLICE_INIT("c@d.example")},
+     .tail = SLICE_INIT("t")},
+    {.envelope = {.recipient_count = 1,
+                  .has_order = true,
+                  .order = {.is_bouncing = true, .is_removing = true}},
+     .recipient = {SLICE_INIT("c@d.example")}},
 };
 
 static void assert_accept(const struct queue_accept *a, const struct accept_case *c)
@@ -68,6 +82,14 @@ static void assert_accept(const struct queue_accept *a, const struct accept_case
     assert_slice(is->user, wanted->user);
     assert_slice(is->client, wanted->client);
     assert_slice(is->message_id, wanted->message_id);
+    assert_int_equal(is->has_order, wanted->has_order);
+    assert_int_equal(is->order.is_held, wanted->order.is_held);
+    assert_int_equal(is->order.is_bouncing, wanted->order.is_bouncing);
+    assert_int_equal(is->order.is_removing, wanted->order.is_removing);
+    assert_int_equal(is->order.since_ms, wanted->order.since_ms);
+    assert_int_equal(is->order.held_ms, wanted->order.held_ms);
+    assert_slice(is->order.who, wanted->order.who);
+    assert_slice(is->order.words, wanted->order.words);
     assert_int_equal(is->recipient_count, wanted->recipient_count);
     assert_int_equal(is->extent_count, wanted->extent_count);
     struct slice rest = a->recipients, address;
@@ -149,7 +171,8 @@ static const struct {
 } accept_flaws[] = {
     {"version 0", 0, "\0", 1},
     {"a version to come", 0, "\2", 1},
-    {"a flag to come", 1, "\4", 1},
+    {"a flag to come", 1, "\10", 1},
+    {"an order that is not there", 1, "\4", 1},
     {"the reserved bytes are not zero", 2, "\1", 1},
     {"the reserved bytes are not zero", 3, "\1", 1},
     {"a prefix longer than the rest", 20, "\x13\0\0\0", 4},
@@ -497,6 +520,59 @@ static void an_index_takes_what_replay_needs(void **ctx)
     buf_close(&out);
 }
 
+/* Operator */
+
+static void operator_there_and_back(void **ctx)
+{
+    static const struct queue_operator rows[] = {
+        {QUEUE_VERB_HOLD, 1760000000000, SLICE_INIT("uid=0"), SLICE_INIT("")},
+        {QUEUE_VERB_RELEASE, 0, SLICE_INIT(""), SLICE_INIT("")},
+        {QUEUE_VERB_RETRY, 1, SLICE_INIT("uid=1000 (ann)"), SLICE_INIT("domain=a.example")},
+        {QUEUE_VERB_BOUNCE, 1, SLICE_INIT("x"), SLICE_INIT("\xff\0 no")},
+        {QUEUE_VERB_DELETE, 1, SLICE_INIT("x"), SLICE_INIT("spam")},
+    };
+    static const struct {
+        size_t at;
+        char byte;
+    } flaws[] = {{0, 0}, {0, 2}, {1, 0}, {1, QUEUE_VERB_END}, {2, 1}, {3, 1}, {11, 1}, {12, 101}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct buf out;
+        struct queue_operator op;
+        buf_init(&out, 4096);
+        assert_true(queue_operator_build(&out, &rows[i]));
+        assert_int_equal(queue_operator_parse(buf_slice(&out), &op), PARSE_DONE);
+        assert_int_equal(op.verb, rows[i].verb);
+        assert_int_equal(op.time_ms, rows[i].time_ms);
+        assert_slice(op.who, rows[i].who);
+        assert_slice(op.words, rows[i].words);
+        for (size_t cut = 0; cut < out.n; cut++)
+            assert_int_equal(queue_operator_parse(slice_head(buf_slice(&out), cut), &op),
+                             PARSE_BAD);
+        for (size_t k = 0; k < COUNT_OF(flaws); k++) {
+            char *bad = mem_dup(out.p, out.n);
+            bad[flaws[k].at] = flaws[k].byte;
+            assert_int_equal(queue_operator_parse(slice_of(bad, out.n), &op), PARSE_BAD);
+            mem_free(bad);
+        }
+        buf_add_char(&out, 0);
+        assert_int_equal(queue_operator_parse(buf_slice(&out), &op), PARSE_BAD);
+        buf_close(&out);
+    }
+}
+
+static void operator_texts_are_cut(void **ctx)
+{
+    struct queue_operator op = {QUEUE_VERB_HOLD, 1, slice_of(long_text, 65537),
+                                slice_of(long_text, 65537)};
+    struct buf out;
+    buf_init(&out, 4096);
+    assert_true(queue_operator_build(&out, &op));
+    assert_int_equal(queue_operator_parse(buf_slice(&out), &op), PARSE_DONE);
+    assert_int_equal(op.who.n, QUEUE_WHO_BYTES_MAX);
+    assert_int_equal(op.words.n, QUEUE_REASON_BYTES_MAX);
+    buf_close(&out);
+}
+
 static void fates_have_names(void **ctx)
 {
     static const char *const name[] = {"waiting", "delivered", "bounced",
@@ -523,6 +599,8 @@ int main(void)
         cmocka_unit_test(pauses_at_their_limit),
         cmocka_unit_test(checkpoints_there_and_back),
         cmocka_unit_test(an_index_takes_what_replay_needs),
+        cmocka_unit_test(operator_there_and_back),
+        cmocka_unit_test(operator_texts_are_cut),
         cmocka_unit_test(fates_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
