@@ -61,6 +61,9 @@ MUST_USE struct config *config_load(struct slice text, const struct config_world
                                     struct config_mistake **mistakes, unsigned *mistake_count);
 void config_free(struct config *c);
 
+/* "30s", "5m", "4h", "5d", as in the file. */
+bool config_duration_parse(struct slice text, int64_t *ms);
+
 /* config.example.toml, whole, made from the option table. */
 struct buf;
 void config_example(struct buf *out);

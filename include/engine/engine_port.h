@@ -13,6 +13,7 @@
 
 #include "base/ip.h"
 #include "dns/dns_message.h"
+#include "engine/engine_operator.h"
 #include "engine/engine_options.h"
 #include "journal/journal_codec.h"
 #include "note/note.h"
@@ -42,19 +43,6 @@ struct engine_tls {
     struct slice version, cipher; /* static */
     bool is_verified;
     struct slice verdict; /* why not verified */
-};
-
-enum operator_verb {
-    OPERATOR_RETRY,  /* msg (0: the whole queue, "flush"): try now */
-    OPERATOR_DELETE, /* msg: remove without a report */
-    OPERATOR_PAUSE,  /* domain; empty: everything */
-    OPERATOR_RESUME, /* domain; empty: everything */
-};
-struct engine_operator {
-    enum operator_verb verb;
-    uint64_t msg;
-    struct slice domain;
-    struct slice who; /* for the log: "uid=0" */
 };
 
 /* How the journal was read at start. */
@@ -95,9 +83,10 @@ enum engine_action_kind {
     ACTION_LOGIN,      /* conn, user, password -> LOGIN, exactly one */
     ACTION_APPEND, /* ticket, type, id, part[], needs_sync, is_admission -> APPENDED, exactly one */
     ACTION_FETCH,  /* ticket, id, pos -> FETCHED, exactly one */
-    ACTION_RELEASE, /* segment: nothing in it is alive */
-    ACTION_LOOKUP,  /* ticket, text = name, type -> ANSWER, exactly one */
-    ACTION_NOTE,    /* note */
+    ACTION_RELEASE,  /* segment: nothing in it is alive */
+    ACTION_LOOKUP,   /* ticket, text = name, type -> ANSWER, exactly one */
+    ACTION_NOTE,     /* note */
+    ACTION_OPERATED, /* ticket = the operator's answer, is_on: his order is on disk */
 };
 
 enum { ACTION_PARTS_MAX = 3 };

@@ -7,6 +7,7 @@
 struct engine_stats {
     uint64_t messages, recipients, bytes; /* in the queue; bytes: wire form of the messages */
     uint64_t ready, deferred, in_flight;  /* jobs: (message, destination) pairs */
+    uint64_t held;                        /* messages; their jobs count as deferred */
     uint64_t destinations, destinations_in_trouble, destinations_paused;
     bool is_all_paused;
     uint64_t sessions, out_connections, out_idle;
@@ -16,20 +17,19 @@ struct engine_stats {
 };
 void engine_stats(const struct engine *e, struct engine_stats *out);
 
-struct engine_filter {
-    struct slice from, to; /* patterns of mail_address_match; empty: any */
-    struct slice domain;   /* of a recipient; empty: any */
-    uint64_t after;        /* page: ids greater than this */
-    unsigned limit;        /* at most this many */
+/* One page of a list. A page looks at a bounded number of messages: it may hold fewer than asked
+ * for, even none, and still go on. */
+struct engine_page {
+    uint64_t last;  /* id to continue after; 0: the end */
+    uint64_t count; /* messages shown */
 };
 /* JSON array text of messages, oldest first: [{"id","from","to":[first
- * few],"recipients","bytes","age_s","state","next_s","reason"}...]. *last: id to continue after,
- * 0 at the end. */
+ * few],"recipients","bytes","age_s","state","next_s","reason"}...]. */
 void engine_queue_json(const struct engine *e, const struct engine_filter *f, int64_t now_ms,
-                       struct buf *out, uint64_t *last);
+                       struct buf *out, struct engine_page *page);
 /* The same as lines for people, with a heading. */
 void engine_queue_text(const struct engine *e, const struct engine_filter *f, int64_t now_ms,
-                       struct buf *out, uint64_t *last);
+                       struct buf *out, struct engine_page *page);
 /* Everything known of one message; false: not in the queue. */
 bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, struct buf *out);
 bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, struct buf *out);
@@ -39,5 +39,8 @@ void engine_destinations_json(const struct engine *e, unsigned limit, int64_t no
 void engine_destinations_text(const struct engine *e, unsigned limit, int64_t now_ms,
                               struct buf *out);
 bool engine_has_message(const struct engine *e, uint64_t id);
+/* Where its accept record stands now; compaction moves it. False: not in the queue. */
+bool engine_message_pos(const struct engine *e, uint64_t id, struct journal_pos *out);
+uint64_t engine_newest(const struct engine *e); /* the last id that was given */
 /* Paused domains, separated by blanks into out. */
 void engine_paused_text(const struct engine *e, struct buf *out);

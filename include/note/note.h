@@ -37,6 +37,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(BOUNCED, INFO, "bounced", "bounced_total", "Recipients refused for good.")                   \
     X(EXPIRED, INFO, "expired", "expired_total", "Recipients given up after queue.lifetime.")      \
     X(REMOVED, INFO, "removed", "removed_total", "Recipients removed by the operator.")            \
+    X(HELD, INFO, "held", "held_total", "Messages held by the operator.")                          \
+    X(RELEASED, INFO, "released", "released_total", "Messages released by the operator.")          \
     X(UNSURE, WARN, "unsure", "unsure_total",                                                      \
       "Attempts whose final reply was lost: a duplicate is possible.")                             \
     X(COMPLETED, DEBUG, "completed", "completed_total", "Messages whose last recipient is done.")  \

@@ -8,8 +8,8 @@ enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 struct cli {
     const char *config; /* -c; NULL: not given */
     const char *socket; /* --socket; NULL: the configuration's */
-    const char *from, *to, *domain, *limit, *after;
-    bool is_json, is_all;
+    const char *from, *to, *domain, *state, *older, *limit, *after, *reason;
+    bool is_json, is_all, is_dry_run, wants_body;
     const char **arg; /* what is no option */
     int arg_count;
 };
@@ -31,5 +31,8 @@ int cli_pause(const struct cli *c);
 int cli_resume(const struct cli *c);
 int cli_queue_list(const struct cli *c);
 int cli_queue_show(const struct cli *c);
-int cli_queue_retry(const struct cli *c);
+int cli_queue_retry(const struct cli *c); /* cli_operate.c: the orders */
+int cli_queue_hold(const struct cli *c);
+int cli_queue_release(const struct cli *c);
+int cli_queue_bounce(const struct cli *c);
 int cli_queue_delete(const struct cli *c);

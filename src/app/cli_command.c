@@ -2,9 +2,10 @@
  * text for people or, with --json, as it is. */
 #include <stdio.h>
 
+#include "base/msgid.h"
 #include "cli_remote.h"
 
-enum { TARGET_BYTES_MAX = 8192, PAGE = 1000 }; /* CONTROL_LIST_MAX */
+enum { PAGE = 1000 }; /* CONTROL_LIST_MAX */
 
 static void print(struct slice s, FILE *to)
 {
@@ -21,14 +22,7 @@ static int ask_and_print(struct remote *r, const char *method, const char *targe
         print(r->answer.body, stdout);
         return EXIT_GOOD;
     }
-    fputs("outpost: ", stderr);
-    print(r->answer.body, stderr);
-    return EXIT_FAILED;
-}
-
-static const char *format_of(const struct cli *c)
-{
-    return c->is_json ? "format=json" : "format=text";
+    return remote_complain(r);
 }
 
 static int ask_once(const struct cli *c, const char *method, const char *path)
@@ -38,7 +32,7 @@ static int ask_once(const struct cli *c, const char *method, const char *path)
     if (status)
         return status;
     char target[256];
-    snprintf(target, sizeof target, "%s?%s", path, format_of(c));
+    snprintf(target, sizeof target, "%s?%s", path, remote_format(c));
     status = ask_and_print(&r, method, target);
     remote_close(&r);
     return status;
@@ -74,12 +68,18 @@ int cli_health(const struct cli *c)
 
 /* --- the queue --- */
 
-static void add_parameter(struct buf *target, const char *key, const char *value)
+/* Rows of a page: each begins with an id; the heading and a row's second line do not. */
+static uint64_t rows_in(struct slice body, bool is_json)
 {
-    if (!value)
-        return;
-    buf_addf(target, "&%s=", key);
-    http_escape(slice_cstr(value), target);
+    uint64_t n = 0;
+    const struct slice row = SLICE("{\"id\":\""); /* a quote inside a string has a backslash */
+    for (size_t i = 0; is_json && i + row.n <= body.n; i++)
+        n += slice_starts(slice_from(body, i), row);
+    while (!is_json && body.n) {
+        n += msgid_parse(slice_head(body, MSGID_CHARS), &(uint64_t){0});
+        body = slice_from(body, slice_find(body, '\n') + 1);
+    }
+    return n;
 }
 
 /* A page that is not the last ends with a line that says so ("... more follow"); when the next page
@@ -93,37 +93,61 @@ static struct slice without_hint(struct slice body)
     return is_hint ? slice_head(body, end + 1) : body;
 }
 
-/* One page; *left counts down. *next: where the list goes on, "" at the end. */
-static int print_page(struct remote *r, const struct cli *c, struct buf *next, bool is_first,
-                      uint64_t *left)
+/* A list while its pages come in. */
+struct listing {
+    struct remote r;
+    struct buf next; /* where it goes on, "" at the end */
+    uint64_t left;   /* rows */
+    bool is_first, has_rows;
+};
+
+static void print_text_page(struct listing *l, struct slice body)
+{
+    if (!l->is_first) /* the heading stands above the first page */
+        body = slice_from(body, slice_find(body, '\n') + 1);
+    print(l->next.n && l->left ? without_hint(body) : body, stdout);
+}
+
+/* Pages become one document: {"messages":[ rows of each ],"next":...} */
+static void print_json_page(struct listing *l, struct slice body)
+{
+    const struct slice head = SLICE("{\"messages\":[");
+    size_t end = slice_find_last(body, ']');
+    struct slice rows = slice_from(slice_head(body, end), head.n);
+    if (l->is_first)
+        print(head, stdout);
+    if (rows.n && l->has_rows)
+        putchar(',');
+    l->has_rows |= rows.n > 0;
+    print(rows, stdout);
+    if (!l->next.n || !l->left)
+        print(slice_from(body, end), stdout);
+}
+
+static int print_page(struct listing *l, const struct cli *c)
 {
     struct buf target;
     struct fault why = {0};
     int status = EXIT_GOOD;
-    uint64_t limit = *left < PAGE ? *left : PAGE;
-    buf_init(&target, TARGET_BYTES_MAX);
-    buf_addf(&target, "/queue?%s&limit=%llu", format_of(c), (unsigned long long)limit);
-    add_parameter(&target, "from", c->from);
-    add_parameter(&target, "to", c->to);
-    add_parameter(&target, "domain", c->domain);
-    if (next->n)
-        add_parameter(&target, "after", buf_cstr(next));
+    buf_init(&target, REMOTE_TARGET_BYTES_MAX);
+    buf_addf(&target, "/queue?%s&limit=%llu", remote_format(c),
+             (unsigned long long)(l->left < PAGE ? l->left : PAGE));
+    remote_add_filter(&target, c);
+    if (l->next.n)
+        remote_add(&target, "after", buf_cstr(&l->next));
     if (target.is_full) {
         status = cli_fail(EXIT_USAGE, "the arguments are too long");
-    } else if (!remote_ask(r, "GET", buf_cstr(&target), &why)) {
+    } else if (!remote_ask(&l->r, "GET", buf_cstr(&target), &why)) {
         status = cli_fail(EXIT_FAILED, "%s", why.text);
-    } else if (r->answer.status != 200) {
-        fputs("outpost: ", stderr);
-        print(r->answer.body, stderr);
-        status = EXIT_FAILED;
+    } else if (l->r.answer.status != 200) {
+        status = remote_complain(&l->r);
     } else {
-        struct slice body = r->answer.body;
-        if (!is_first) /* the heading stands above the first page */
-            body = slice_from(body, slice_find(body, '\n') + 1);
-        buf_clear(next);
-        buf_add(next, r->answer.next);
-        *left -= limit;
-        print(next->n && *left ? without_hint(body) : body, stdout);
+        struct slice body = l->r.answer.body;
+        uint64_t rows = rows_in(body, c->is_json);
+        buf_clear(&l->next);
+        buf_add(&l->next, l->r.answer.next);
+        l->left -= rows < l->left ? rows : l->left;
+        c->is_json ? print_json_page(l, body) : print_text_page(l, body);
     }
     buf_close(&target);
     return status;
@@ -131,70 +155,59 @@ static int print_page(struct remote *r, const struct cli *c, struct buf *next, b
 
 int cli_queue_list(const struct cli *c)
 {
-    struct remote r;
-    uint64_t left = c->is_json ? PAGE : UINT64_MAX;
-    if (c->limit && (!slice_to_u64(slice_cstr(c->limit), &left) || left == 0))
+    struct listing l = {.left = c->is_json ? PAGE : UINT64_MAX, .is_first = true};
+    if (c->limit && (!slice_to_u64(slice_cstr(c->limit), &l.left) || l.left == 0))
         return cli_fail(EXIT_USAGE, "--limit needs a number above 0");
-    if (c->is_json && left > PAGE)
-        left = PAGE; /* one document; "next" in it goes on with --after */
-    int status = remote_init(&r, c);
+    int status = remote_init(&l.r, c);
     if (status)
         return status;
-    struct buf next;
-    buf_init(&next, 64);
-    if (c->after && !buf_add_cstr(&next, c->after))
+    buf_init(&l.next, 64);
+    if (c->after && !buf_add_cstr(&l.next, c->after))
         status = cli_fail(EXIT_USAGE, "--after needs a message id");
-    bool is_first = true;
     do {
         if (!status)
-            status = print_page(&r, c, &next, is_first, &left);
-        is_first = false;
-    } while (!status && next.n && left);
-    buf_close(&next);
-    remote_close(&r);
+            status = print_page(&l, c);
+        l.is_first = false;
+    } while (!status && l.next.n && l.left);
+    buf_close(&l.next);
+    remote_close(&l.r);
     return status;
 }
 
-/* "/queue/ID" + behind for each ID. */
-static int for_each_message(const struct cli *c, const char *method, const char *behind)
+/* Body by body to stdout, as it comes. */
+static int show_body(struct remote *r, const char *target)
+{
+    struct fault why = {0};
+    if (!remote_copy(r, target, stdout, &why))
+        return cli_fail(EXIT_FAILED, "%s", why.text);
+    return r->answer.status == 200 ? EXIT_GOOD : remote_complain(r);
+}
+
+int cli_queue_show(const struct cli *c)
 {
     struct remote r;
+    if (c->wants_body && (c->is_json || c->arg_count != 1))
+        return cli_fail(EXIT_USAGE, "--body prints one message, as it is");
     int status = remote_init(&r, c);
     if (status)
         return status;
     for (int i = 0; i < c->arg_count; i++) {
         struct buf target;
-        buf_init(&target, TARGET_BYTES_MAX);
+        buf_init(&target, REMOTE_TARGET_BYTES_MAX);
         buf_add_cstr(&target, "/queue/");
         http_escape(slice_cstr(c->arg[i]), &target);
-        buf_addf(&target, "%s?%s", behind, format_of(c));
-        int one = target.is_full ? cli_fail(EXIT_USAGE, "that is no message id")
-                                 : ask_and_print(&r, method, buf_cstr(&target));
+        buf_addf(&target, "%s?%s", c->wants_body ? "/body" : "", remote_format(c));
+        int one = target.is_full  ? cli_fail(EXIT_USAGE, "that is no message id")
+                  : c->wants_body ? show_body(&r, buf_cstr(&target))
+                                  : ask_and_print(&r, "GET", buf_cstr(&target));
         if (one > status)
             status = one;
-        if (i + 1 < c->arg_count && method[0] == 'G' && !c->is_json)
+        if (i + 1 < c->arg_count && !c->is_json)
             putchar('\n');
         buf_close(&target);
     }
     remote_close(&r);
     return status;
-}
-
-int cli_queue_show(const struct cli *c)
-{
-    return for_each_message(c, "GET", "");
-}
-
-int cli_queue_retry(const struct cli *c)
-{
-    if (c->is_all == (c->arg_count > 0))
-        return cli_fail(EXIT_USAGE, "say which: outpost queue retry ID... or --all");
-    return c->is_all ? ask_once(c, "POST", "/queue/retry") : for_each_message(c, "POST", "/retry");
-}
-
-int cli_queue_delete(const struct cli *c)
-{
-    return for_each_message(c, "POST", "/delete");
 }
 
 /* --- destinations --- */
@@ -207,9 +220,9 @@ static int pause_or_resume(const struct cli *c, const char *path)
         return status;
     for (int i = 0; i < (c->is_all ? 1 : c->arg_count); i++) {
         struct buf target;
-        buf_init(&target, TARGET_BYTES_MAX);
-        buf_addf(&target, "%s?%s", path, format_of(c));
-        add_parameter(&target, c->is_all ? "all" : "domain", c->is_all ? "1" : c->arg[i]);
+        buf_init(&target, REMOTE_TARGET_BYTES_MAX);
+        buf_addf(&target, "%s?%s", path, remote_format(c));
+        remote_add(&target, c->is_all ? "all" : "domain", c->is_all ? "1" : c->arg[i]);
         int one = target.is_full ? cli_fail(EXIT_USAGE, "that is no domain")
                                  : ask_and_print(&r, "POST", buf_cstr(&target));
         if (one > status)

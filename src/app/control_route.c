@@ -1,5 +1,6 @@
 /* control_route.c -- see control_route.h. */
 #include "control_route.h"
+#include "control_operate.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,8 +9,6 @@
 
 #include "base/json.h"
 #include "base/msgid.h"
-
-enum { PARAMETER_BYTES_MAX = 1024 };
 
 static const char type_json[] = "application/json";
 static const char type_text[] = "text/plain; charset=utf-8";
@@ -40,10 +39,9 @@ void control_refuse(struct exchange *x, int status, const char *fmt, ...)
     buf_add_char(x->body, '\n');
 }
 
-/* A parameter of the query, or of a form sent as the body; false: there is none. */
-static bool parameter(const struct exchange *x, const char *key, struct buf *out)
+bool control_parameter(const struct exchange *x, const char *key, struct buf *out)
 {
-    buf_init(out, PARAMETER_BYTES_MAX);
+    buf_init(out, CONTROL_PARAMETER_BYTES_MAX);
     return http_query_get(x->request->query, key, out) ||
            http_query_get(slice_trim(x->request->body), key, out);
 }
@@ -80,51 +78,25 @@ static void answer_health(struct exchange *x)
         buf_addf(x->body, "{\"status\":\"%s\"}\n", state);
 }
 
-static bool read_filter(struct exchange *x, struct engine_filter *f, struct buf text[4])
-{
-    struct buf number;
-    uint64_t limit = CONTROL_LIST_DEFAULT;
-    parameter(x, "from", &text[0]);
-    parameter(x, "to", &text[1]);
-    parameter(x, "domain", &text[2]);
-    bool has_after = parameter(x, "after", &text[3]);
-    bool is_good = !parameter(x, "limit", &number) || slice_to_u64(buf_slice(&number), &limit);
-    buf_close(&number);
-    *f = (struct engine_filter){
-        .from = buf_slice(&text[0]), .to = buf_slice(&text[1]), .domain = buf_slice(&text[2])};
-    if (!is_good) {
-        control_refuse(x, 400, "limit must be a number");
-        return false;
-    }
-    if (has_after && !msgid_parse(buf_slice(&text[3]), &f->after)) {
-        control_refuse(x, 400, "after must be a message id");
-        return false;
-    }
-    f->limit = limit < 1 ? 1 : limit > CONTROL_LIST_MAX ? CONTROL_LIST_MAX : (unsigned)limit;
-    return true;
-}
-
 static void answer_queue(struct exchange *x)
 {
-    struct engine_filter f;
-    struct buf text[4];
-    uint64_t last = 0;
+    struct control_filter f;
+    struct engine_page page = {0};
     const struct engine *e = driver_engine(x->o->driver);
     int64_t now_ms = driver_now_ms(x->o->driver);
-    if (read_filter(x, &f, text)) {
+    if (control_filter_read(x, &f)) {
         if (x->wants_text) {
-            engine_queue_text(e, &f, now_ms, x->body, &last);
+            engine_queue_text(e, &f.filter, now_ms, x->body, &page);
         } else {
             buf_add_cstr(x->body, "{\"messages\":");
-            engine_queue_json(e, &f, now_ms, x->body, &last);
+            engine_queue_json(e, &f.filter, now_ms, x->body, &page);
         }
-        if (last)
-            snprintf(x->next, sizeof x->next, "%s", msgid_build(last).s);
+        if (page.last)
+            snprintf(x->next, sizeof x->next, "%s", msgid_build(page.last).s);
         if (!x->wants_text)
-            buf_addf(x->body, last ? ",\"next\":\"%s\"}\n" : ",\"next\":null}\n", x->next);
+            buf_addf(x->body, page.last ? ",\"next\":\"%s\"}\n" : ",\"next\":null}\n", x->next);
     }
-    for (size_t i = 0; i < COUNT_OF(text); i++)
-        buf_close(&text[i]);
+    control_filter_close(&f);
 }
 
 static void answer_message(struct exchange *x)
@@ -164,10 +136,9 @@ static void answer_help(struct exchange *x);
 
 /* --- changing --- */
 
-static void done(struct exchange *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void done(struct exchange *x, const char *fmt, ...)
+void control_done(struct exchange *x, const char *fmt, ...)
 {
-    char text[PARAMETER_BYTES_MAX + 128];
+    char text[CONTROL_PARAMETER_BYTES_MAX + 128];
     va_list args;
     va_start(args, fmt);
     int n = vsnprintf(text, sizeof text, fmt, args);
@@ -186,36 +157,6 @@ static void done(struct exchange *x, const char *fmt, ...)
     buf_add_char(x->body, '\n');
 }
 
-static void operate(struct exchange *x, enum operator_verb verb, uint64_t msg, struct slice domain)
-{
-    char who[32];
-    snprintf(who, sizeof who, "uid=%lu", (unsigned long)x->uid);
-    const struct engine_operator op = {
-        .verb = verb, .msg = msg, .domain = domain, .who = slice_cstr(who)};
-    driver_operator(x->o->driver, &op);
-}
-
-static void answer_retry(struct exchange *x)
-{
-    operate(x, OPERATOR_RETRY, x->msg, SLICE_NONE);
-    done(x, "message %s is tried again now", msgid_build(x->msg).s);
-}
-
-static void answer_retry_all(struct exchange *x)
-{
-    struct engine_stats e;
-    engine_stats(driver_engine(x->o->driver), &e);
-    operate(x, OPERATOR_RETRY, 0, SLICE_NONE);
-    done(x, "all %llu messages are tried again now", (unsigned long long)e.messages);
-}
-
-static void answer_delete(struct exchange *x)
-{
-    operate(x, OPERATOR_DELETE, x->msg, SLICE_NONE);
-    done(x, "message %s is removed (an attempt under way is finished first)",
-         msgid_build(x->msg).s);
-}
-
 /* A domain (or address literal) as the engine keeps it: lower case, no final dot. */
 static bool tidy_domain(struct buf *domain)
 {
@@ -232,16 +173,16 @@ static bool tidy_domain(struct buf *domain)
 static void pause_or_resume(struct exchange *x, enum operator_verb verb, const char *is_now)
 {
     struct buf domain, all;
-    bool has_domain = parameter(x, "domain", &domain);
-    bool is_all = parameter(x, "all", &all) && slice_eq(buf_slice(&all), SLICE("1"));
+    bool has_domain = control_parameter(x, "domain", &domain);
+    bool is_all = control_parameter(x, "all", &all) && slice_eq(buf_slice(&all), SLICE("1"));
     if (has_domain && !is_all && !tidy_domain(&domain)) {
         control_refuse(x, 400, "that is no domain");
     } else if (has_domain && !is_all) {
-        operate(x, verb, 0, buf_slice(&domain));
-        done(x, "%s is %s", buf_cstr(&domain), is_now);
+        control_operate(x, verb, buf_slice(&domain));
+        control_done(x, "%s is %s", buf_cstr(&domain), is_now);
     } else if (is_all && !has_domain) {
-        operate(x, verb, 0, SLICE_NONE);
-        done(x, "everything is %s", is_now);
+        control_operate(x, verb, SLICE_NONE);
+        control_done(x, "everything is %s", is_now);
     } else {
         control_refuse(x, 400, "say which: ?domain=example.org or ?all=1");
     }
@@ -266,7 +207,7 @@ static void answer_reload(struct exchange *x)
     if (e)
         control_refuse(x, e == ERR_BAD ? 422 : 500, "the old configuration stays: %s", why.text);
     else
-        done(x, "the configuration has been read again");
+        control_done(x, "the configuration has been read again");
 }
 
 /* --- the table --- */
@@ -283,15 +224,25 @@ static const struct route {
     {"GET", "/status", answer_status, false, false, "status", "one screen for people"},
     {"GET", "/health", answer_health, false, true, "health", "is it alive"},
     {"GET", "/queue", answer_queue, false, false, "queue",
-     "messages; ?from= &to= &domain= &limit= &after="},
+     "messages; ?from= &to= &domain= &state= &older= &limit= &after="},
     {"GET", "/destinations", answer_destinations, false, false, "destinations",
      "destinations in trouble or paused"},
     {"GET", "/paused", answer_paused, false, false, "paused", "what is paused"},
-    {"POST", "/queue/retry", answer_retry_all, true, false, "flush", "try everything now"},
     {"GET", "/queue/ID", answer_message, false, false, NULL, "one message"},
-    {"POST", "/queue/ID/retry", answer_retry, true, false, NULL, "try one message now"},
-    {"POST", "/queue/ID/delete", answer_delete, true, false, NULL,
-     "remove one message, without a report to its sender"},
+    {"GET", "/queue/ID/body", control_body, true, false, NULL, "the message itself, as it is sent"},
+    {"POST", "/queue/retry", control_retry, true, false, "flush",
+     "try now: everything, or with a filter as of the list"},
+    {"POST", "/queue/hold", control_hold, true, false, NULL, "keep back; with a filter or all=1"},
+    {"POST", "/queue/release", control_release, true, false, NULL, "let go on; the same"},
+    {"POST", "/queue/bounce", control_bounce, true, false, NULL,
+     "return to the senders; the same, and reason="},
+    {"POST", "/queue/delete", control_delete, true, false, NULL,
+     "remove without a report; the same"},
+    {"POST", "/queue/ID/retry", control_retry, true, false, NULL, "the same for one message"},
+    {"POST", "/queue/ID/hold", control_hold, true, false, NULL, ""},
+    {"POST", "/queue/ID/release", control_release, true, false, NULL, ""},
+    {"POST", "/queue/ID/bounce", control_bounce, true, false, NULL, ""},
+    {"POST", "/queue/ID/delete", control_delete, true, false, NULL, ""},
     {"POST", "/pause", answer_pause, true, false, NULL,
      "stop delivering; ?domain=example.org or ?all=1"},
     {"POST", "/resume", answer_resume, true, false, NULL, "deliver again; the same"},
@@ -339,6 +290,7 @@ static const struct route *find_route(struct exchange *x, bool *is_other_method)
     *is_other_method = false;
     for (size_t i = 0; i < COUNT_OF(route); i++) {
         const struct route *r = &route[i];
+        x->id = SLICE_NONE; /* of a row that was for another method */
         if (rq->word.n) {
             if (r->word && slice_eq_nocase(rq->word, slice_cstr(r->word)))
                 return r;
@@ -386,9 +338,9 @@ void control_route(struct exchange *x)
     else if (!r)
         control_refuse(x, 404, "there is nothing here: see /help");
     else if (r->is_change && x->uid != 0 && x->uid != own)
-        control_refuse(x, 403,
-                       "changing something needs root or the relay's own user (uid %lu); "
-                       "you are uid %lu",
+        control_refuse(x, 403, "%s needs root or the relay's own user (uid %lu); you are uid %lu",
+                       slice_eq(x->request->method, SLICE("GET")) ? "reading a message"
+                                                                  : "changing something",
                        (unsigned long)own, (unsigned long)x->uid);
     else if (x->id.n && !msgid_parse(x->id, &x->msg))
         control_refuse(x, 400, "a message id has %d letters and digits", MSGID_CHARS);

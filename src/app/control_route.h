@@ -5,6 +5,8 @@
 #include "http.h"
 #include "view.h"
 
+enum { CONTROL_PARAMETER_BYTES_MAX = 1024 };
+
 struct control_conn;
 struct exchange {
     const struct control_options *o;
@@ -27,5 +29,10 @@ struct exchange {
 /* Fills status, type, body and next. request is a parsed one; a bare word is answered like the
  * request it stands for. */
 void control_route(struct exchange *x);
+/* The value of a parameter: of the query, or of a form sent as the body. False: there is none. To
+ * be closed either way. */
+bool control_parameter(const struct exchange *x, const char *key, struct buf *out);
+/* It went well. */
+void control_done(struct exchange *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* An error as the answer. */
 void control_refuse(struct exchange *x, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -107,6 +107,7 @@ static void on_prepare(uv_prepare_t *p)
     struct driver *d = p->data;
     driver_append_held(d);
     driver_tell(d, NULL);
+    driver_tell_asked(d);
     if (d->has_appended) {
         d->has_appended = false;
         store_kick(d->store);
@@ -242,6 +243,8 @@ enum err driver_open(struct driver **out, const struct driver_options *o, struct
     d->armed_ms = INT64_MAX;
     list_init(&d->trust_waiters);
     list_init(&d->held);
+    list_init(&d->asks_done);
+    map_init(&d->asks, random_u64());
     map_init(&d->wants_drained, random_u64());
     handshakes_init(&d->handshakes, random_u64());
     enum err e = open_parts(d, why);
@@ -329,12 +332,6 @@ void driver_stop(struct driver *d)
     driver_tell(d, &event);
 }
 
-void driver_operator(struct driver *d, const struct engine_operator *op)
-{
-    struct engine_event event = {.kind = EVENT_OPERATOR, .op = op};
-    driver_tell(d, &event);
-}
-
 const struct engine *driver_engine(const struct driver *d)
 {
     return d->engine;
@@ -378,6 +375,7 @@ static void free_driver(struct driver *d)
 {
     void (*closed)(void *) = d->closed;
     void *ctx = d->closed_ctx;
+    driver_drop_asks(d);
     engine_free(d->engine);
     if (d->identity)
         tls_server_config_unref(d->identity);

@@ -41,7 +41,15 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx);
 int64_t driver_now_ms(const struct driver *d);
 void driver_note(struct driver *d, const struct note *n); /* to the log and the counters */
 void driver_warn(struct driver *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void driver_operator(struct driver *d, const struct engine_operator *op);
+/* driver_ask.c. op->result is filled when it returns; with is_recording in it, `recorded` is called
+ * once, later, when the order is on disk or cannot be written. */
+void driver_operator(struct driver *d, struct engine_operator *op,
+                     void (*recorded)(void *ctx, bool is_on_disk), void *ctx);
+/* A record of the journal, later and once; err: it cannot be read, and `why` says why. */
+void driver_fetch(struct driver *d, uint64_t id, struct journal_pos pos,
+                  void (*fetched)(void *ctx, enum err err, const struct journal_record *record,
+                                  const char *why),
+                  void *ctx);
 const struct engine *driver_engine(const struct driver *d);
 const struct config *driver_config(const struct driver *d);
 /* "127.0.0.1:587 [::1]:587", with the port that was got where 0 was asked for. */

@@ -166,5 +166,8 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
     case ACTION_NOTE:
         driver_note(d, a->note);
         break;
+    case ACTION_OPERATED:
+        driver_operated(d, a->ticket, a->is_on);
+        break;
     }
 }

@@ -1,8 +1,9 @@
-/* driver_core.h -- the inside of the driver: one struct, three files.
+/* driver_core.h -- the inside of the driver: one struct, four files.
  *
  *   driver.c          its life, the turn of the loop, the timer
  *   driver_event.c    what the shell reports -> engine_handle
  *   driver_action.c   what the engine wants -> the shell
+ *   driver_ask.c      what the control socket is told later
  *
  * One rule holds them together: the engine is never told anything while an action of its is being
  * carried out. What an action brings about at once waits in `late` until the engine has no action
@@ -71,6 +72,9 @@ struct driver {
     struct map wants_drained; /* connections the engine waits for; values only say "yes" */
     struct late_event *late;  /* a queue: late_from .. late_count */
     size_t late_from, late_count, late_cap;
+    struct map asks; /* by number or ticket: struct ask */
+    struct list asks_done;
+    uint64_t last_ask;
     bool has_appended; /* this turn: the journal is to be kicked */
     struct list held;
     size_t held_bytes;
@@ -94,6 +98,14 @@ void driver_on_answer(void *ctx, uint64_t ticket, const struct dns_answer *answe
 void driver_on_login(void *ctx, uint64_t conn, enum engine_login login);
 struct net_callbacks driver_net_callbacks(struct driver *d);
 struct store_callbacks driver_store_callbacks(struct driver *d);
+
+/* driver_ask.c */
+void driver_operated(struct driver *d, uint64_t answer, bool is_on_disk);
+/* False: the engine's. */
+bool driver_fetched(struct driver *d, uint64_t ticket, enum err err,
+                    const struct journal_record *record, const char *why);
+void driver_tell_asked(struct driver *d); /* once a turn */
+void driver_drop_asks(struct driver *d);  /* at the end: all are told that nothing comes */
 
 /* driver_action.c */
 void driver_carry_out(struct driver *d, const struct engine_action *a);

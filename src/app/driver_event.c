@@ -175,11 +175,14 @@ static void on_appended(void *ctx, const struct journal_completion *done)
 static void on_fetched(void *ctx, uint64_t ticket, enum err err,
                        const struct journal_record *record, const struct fault *why)
 {
+    const char *text = err && why ? why->text : "";
+    if (driver_fetched(ctx, ticket, err, record, text))
+        return;
     struct engine_event event = {.kind = EVENT_FETCHED,
                                  .ticket = ticket,
                                  .err = err,
                                  .record = record,
-                                 .text = slice_cstr(err && why ? why->text : "")};
+                                 .text = slice_cstr(text)};
     driver_tell(ctx, &event);
 }
 

@@ -95,6 +95,7 @@ static void build_queue(const struct engine_stats *e, struct buf *out)
     gauge(out, "queue_bytes", "Bytes of the messages in the queue.", e->bytes);
     gauge(out, "queue_ready", "Deliveries that may start now.", e->ready);
     gauge(out, "queue_deferred", "Deliveries waiting for their next try.", e->deferred);
+    gauge(out, "queue_held", "Messages held by the operator.", e->held);
     gauge(out, "queue_in_flight", "Deliveries under way.", e->in_flight);
     gauge(out, "sessions", "Submission sessions open.", e->sessions);
     gauge(out, "connections_out", "Outgoing connections open.", e->out_connections);

@@ -48,6 +48,7 @@ static void build_queue(struct json *j, const struct engine_stats *e, int64_t no
     json_int(j, "ready", (int64_t)e->ready);
     json_int(j, "deferred", (int64_t)e->deferred);
     json_int(j, "in_flight", (int64_t)e->in_flight);
+    json_int(j, "held", (int64_t)e->held);
     json_int(j, "oldest_s", e->oldest_ms ? (now_ms - e->oldest_ms) / 1000 : 0);
     json_end(j, '}');
 }
@@ -173,6 +174,8 @@ void view_status_text(const struct view *v, struct buf *out)
              size_text(e->bytes).s);
     if (e->oldest_ms)
         buf_addf(out, ", oldest %s", duration_text(now_ms - e->oldest_ms).s);
+    if (e->held)
+        buf_addf(out, ", %llu held", (unsigned long long)e->held);
     buf_addf(out, "\ndeliveries    %llu ready, %llu in flight, %llu deferred\n",
              (unsigned long long)e->ready, (unsigned long long)e->in_flight,
              (unsigned long long)e->deferred);

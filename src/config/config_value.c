@@ -108,6 +108,11 @@ bool config_value_parse_duration(struct slice text, int64_t *ms)
     return true;
 }
 
+bool config_duration_parse(struct slice text, int64_t *ms)
+{
+    return config_value_parse_duration(text, ms);
+}
+
 bool config_value_parse_decimal(struct slice text, double *v)
 {
     size_t point = slice_find(text, '.');

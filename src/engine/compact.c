@@ -214,8 +214,8 @@ static enum {
         const struct queue_hold *h = &m->trail->hold[i];
         if (h->kind == QUEUE_HOLD_STALE || !compact_is_victim(e, h->segment))
             continue;
-        if (h->kind == QUEUE_HOLD_CHUNKS)
-            return ALL_MOVES;
+        if (h->kind == QUEUE_HOLD_CHUNKS || h->kind == QUEUE_HOLD_ORDER)
+            return ALL_MOVES; /* an order goes along in the accept record */
         has_state = true;
     }
     return has_state ? STATE_MOVES : STAYS;

@@ -144,6 +144,9 @@ static void fire(struct engine *e, struct timer *t)
     case TIMER_COMPACT:
         compact_on_timer(e);
         break;
+    case TIMER_OPERATE:
+        operate_on_timer(e);
+        break;
     }
 }
 
@@ -212,6 +215,7 @@ struct engine *engine_new(const struct engine_options *options, uint64_t seed)
     submit_init(e);
     schedule_init(e);
     compact_init(e);
+    operate_init(e);
     resolve_init(e);
     return e;
 }
@@ -225,6 +229,7 @@ void engine_free(struct engine *e)
     submit_close(e);
     outcome_close(e);
     compact_close(e);
+    operate_close(e);
     for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
         body_cool(e, m);
     schedule_close(e);
@@ -370,6 +375,10 @@ static void on_appended(struct engine *e, const struct engine_event *ev)
     case TICKET_CHECKPOINT:
         compact_on_checkpoint(e, t.message, ev->err, ev->pos);
         break;
+    case TICKET_ORDER:
+    case TICKET_TOLD:
+        operate_on_appended(e, &t, ev->err, ev->pos);
+        break;
     case TICKET_BODY:
     case TICKET_PIECE:
     case TICKET_LOOKUP:
@@ -385,34 +394,6 @@ static void on_answer(struct engine *e, const struct engine_event *ev)
     struct ticket t;
     if (ticket_take(e, ev->ticket, &t))
         resolve_on_answer(e, t.owner, ev->answer);
-}
-
-static void on_operator(struct engine *e, const struct engine_operator *op)
-{
-    static const char *const verb[] = {[OPERATOR_RETRY] = "retry",
-                                       [OPERATOR_DELETE] = "delete",
-                                       [OPERATOR_PAUSE] = "pause",
-                                       [OPERATOR_RESUME] = "resume"};
-    struct note *n = engine_note(e, NOTE_OPERATOR, op->msg);
-    note_text(n, "verb", slice_cstr(verb[op->verb]));
-    if (op->domain.n)
-        engine_tell(e, n, "domain", op->domain);
-    engine_tell(e, n, "who", op->who);
-    struct queue_message *m = op->msg ? queue_find(&e->queue, op->msg) : NULL;
-    switch (op->verb) {
-    case OPERATOR_RETRY:
-        if (m || !op->msg)
-            schedule_retry(e, m);
-        break;
-    case OPERATOR_DELETE:
-        if (m)
-            schedule_delete(e, m);
-        break;
-    case OPERATOR_PAUSE:
-    case OPERATOR_RESUME:
-        schedule_pause(e, op->domain, op->verb == OPERATOR_PAUSE);
-        break;
-    }
 }
 
 static void on_options(struct engine *e, const struct engine_options *options)
@@ -467,7 +448,7 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
         on_options(e, ev->options);
         break;
     case EVENT_OPERATOR:
-        on_operator(e, ev->op);
+        operate(e, ev->op);
         break;
     }
     fire_due(e);
@@ -485,6 +466,8 @@ static bool has_appends_out(const struct engine *e)
         case TICKET_OUTCOME:
         case TICKET_PAUSES:
         case TICKET_MOVE:
+        case TICKET_ORDER:
+        case TICKET_TOLD:
             return true;
         case TICKET_MOVE_STATE: /* nobody was promised anything */
         case TICKET_MOVE_CHUNK:

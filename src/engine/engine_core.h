@@ -35,6 +35,7 @@ enum timer_kind {
     TIMER_PUMP,
     TIMER_REROUTE,
     TIMER_COMPACT,
+    TIMER_OPERATE,
 };
 struct timer {
     struct heap_node node; /* its tag: enum timer_kind */
@@ -69,6 +70,8 @@ enum ticket_kind {
     TICKET_MOVE,       /* move: the copied accept record is written */
     TICKET_MOVE_STATE, /* move: the state is written */
     TICKET_CHECKPOINT, /* of the segment whose number stands for the message */
+    TICKET_ORDER,      /* message, and the order that waits (NULL: none): an operator record */
+    TICKET_TOLD,       /* the order: a record that changes no message */
 };
 struct ticket {
     enum ticket_kind kind;
@@ -157,6 +160,15 @@ struct compact {
     uint64_t count_before;           /* segments when the pass began */
 };
 
+/* Work of the operator's on the whole queue, step by step. */
+struct operate {
+    struct timer timer;
+    bool is_walking; /* a retry of everything: behind at_id, up to until */
+    uint64_t at_id, until;
+    uint64_t *left; /* at start: ids whose orders are to be carried out; owned */
+    size_t left_count;
+};
+
 struct engine {
     const struct engine_options *opt;
     struct rng rng;
@@ -188,6 +200,7 @@ struct engine {
     struct timer unrecorded_timer;
     bool is_pauses_dirty;
     struct compact compact;
+    struct operate operate;
     uint64_t segment_bytes; /* of the journal; 0: not known, nothing is compacted */
 
     struct map destinations;   /* by key */
@@ -272,6 +285,8 @@ void spool_outcome(struct engine *e, struct queue_message *m, const uint32_t *in
 /* The same of all recipients, synced, for somebody else's ticket. */
 void spool_state(struct engine *e, struct queue_message *m, uint64_t ticket);
 void spool_pauses(struct engine *e);
+/* A record of m could not be written: its present state is written again in a while. */
+void spool_unrecorded(struct engine *e, struct queue_message *m, enum err err);
 void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
                        struct journal_pos pos);
 void spool_on_unrecorded(struct engine *e);
@@ -318,6 +333,18 @@ void move_on_accept(struct engine *e, struct move *v, enum err err, struct journ
 void move_on_state(struct engine *e, struct move *v, enum err err, struct journal_pos pos);
 void move_close(struct engine *e);
 
+/* operate.c: the operator's orders */
+void operate_init(struct engine *e);
+void operate_close(struct engine *e);
+void operate(struct engine *e, const struct engine_operator *op);
+/* Would this verb change the message? */
+bool operate_applies(const struct queue_message *m, enum operator_verb verb);
+void operate_record_again(struct engine *e, struct queue_message *m);
+void operate_on_appended(struct engine *e, const struct ticket *t, enum err err,
+                         struct journal_pos pos);
+void operate_on_timer(struct engine *e);
+void operate_on_started(struct engine *e);
+
 /* schedule.c: jobs, destinations, when and how many */
 void schedule_init(struct engine *e);
 void schedule_close(struct engine *e);
@@ -344,8 +371,9 @@ void schedule_on_line_gone(struct engine *e, struct destination *d);
 void schedule_on_options(struct engine *e);
 void schedule_reroute(struct engine *e); /* a step of what new options bring */
 void schedule_drop_if_unused(struct engine *e, struct destination *d);
-void schedule_retry(struct engine *e, struct queue_message *m); /* NULL: everything */
-void schedule_delete(struct engine *e, struct queue_message *m);
+void schedule_retry(struct engine *e, struct queue_message *m);
+/* Its order has changed: held, bounced or deleted. What is in flight is finished first. */
+void schedule_order(struct engine *e, struct queue_message *m);
 void schedule_pause(struct engine *e, struct slice name, bool is_paused);
 bool schedule_is_paused(const struct engine *e, const struct destination *d);
 /* None of its destinations takes anything at present: paused, or left in peace. */
@@ -412,7 +440,8 @@ void outcome_unresolved(struct engine *e, struct destination *d, bool is_permane
                         struct smtp_status status, struct slice reason);
 void outcome_expire(struct engine *e, struct job *j);
 void outcome_warn(struct engine *e, struct job *j);
-void outcome_removed(struct engine *e, struct job *j);
+/* The operator's order ends what is not in flight, or this job only: bounced or removed. */
+void outcome_ordered(struct engine *e, struct queue_message *m, struct job *only);
 struct report;
 void outcome_on_report(struct engine *e, struct report *r, enum err err, struct journal_pos pos);
 void outcome_on_report_body(struct engine *e, struct queue_message *m);

@@ -2,16 +2,13 @@
 #include "engine/engine_view.h"
 #include "base/json.h"
 #include "base/msgid.h"
-#include "engine_core.h"
-#include "mail/address.h"
 #include "mail/date.h"
+#include "select.h"
 
 #include <stdio.h>
 
 enum {
     LIST_RECIPIENTS_MAX = 5, /* shown in a list; `show` has them all */
-    LIST_LIMIT_MAX = 1000,
-    LIST_SCAN_MAX = 20000, /* messages looked at for one page; `last` says where to go on */
 };
 
 void engine_stats(const struct engine *e, struct engine_stats *out)
@@ -24,6 +21,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
         .ready = e->ready_count,
         .in_flight = e->in_flight_count,
         .deferred = e->job_count - e->ready_count - e->in_flight_count,
+        .held = e->queue.held_count,
         .destinations = e->destinations.count,
         .destinations_in_trouble = e->trouble_count,
         .destinations_paused = e->queue.pauses.count,
@@ -44,10 +42,22 @@ bool engine_has_message(const struct engine *e, uint64_t id)
     return queue_find(&e->queue, id) != NULL;
 }
 
+bool engine_message_pos(const struct engine *e, uint64_t id, struct journal_pos *out)
+{
+    const struct queue_message *m = queue_find(&e->queue, id);
+    if (m)
+        *out = m->accept;
+    return m != NULL;
+}
+
+uint64_t engine_newest(const struct engine *e)
+{
+    return e->last_msgid;
+}
+
 /* What one recipient is waiting for. */
 struct waiting {
-    const char *state; /* "ready", "in flight", "deferred", "paused", "backing off", "reporting", or
-                          its fate */
+    const char *state; /* of engine_state_name, or its fate */
     int64_t next_ms;   /* 0: now */
     struct slice reason;
     const struct job *job;
@@ -64,7 +74,7 @@ static const struct job *job_with(const struct queue_message *m, uint32_t recipi
 }
 
 static struct waiting look(const struct engine *e, const struct queue_message *m, uint32_t i,
-                           int64_t now_ms)
+                           const struct job *j)
 {
     const struct queue_recipient *r = &m->recipient[i];
     struct waiting w = {.state = queue_fate_name((enum queue_fate)r->fate),
@@ -72,44 +82,65 @@ static struct waiting look(const struct engine *e, const struct queue_message *m
     if (r->fate != QUEUE_WAITING)
         return w;
     if (r->is_reporting) {
-        w.state = "reporting";
+        w.state = engine_state_name(ENGINE_STATE_REPORTING);
         return w;
     }
-    const struct job *j = w.job = job_with(m, i);
     if (!j)
         return w;
-    const struct destination *d = j->destination;
+    w.job = j;
     if (!w.reason.n)
-        w.reason = slice_cstr(d->trouble);
-    if (j->line) {
-        w.state = "in flight";
-    } else if (schedule_is_paused(e, d)) {
-        w.state = "paused";
-    } else if (!list_has(&j->in_ready)) {
-        w.state = "deferred";
+        w.reason = slice_cstr(j->destination->trouble);
+    enum engine_state state = select_job_state(e, j);
+    w.state = engine_state_name(state);
+    if (state == ENGINE_STATE_DEFERRED)
         w.next_ms = j->next_ms;
-    } else if (d->backoff_until_ms > now_ms) {
-        w.state = "backing off";
-        w.next_ms = d->backoff_until_ms;
-    } else {
-        w.state = d->state == DESTINATION_RESOLVING ? "resolving" : "ready";
-    }
+    else if (state == ENGINE_STATE_BACKING_OFF)
+        w.next_ms = j->destination->backoff_until_ms;
     return w;
 }
 
-static bool matches(const struct queue_message *m, const struct engine_filter *f)
+/* The job of each recipient, NULL: none. To be freed. One walk: asking for each by itself would
+ * take the square of two thousand recipients. */
+static const struct job **jobs_of(const struct queue_message *m)
 {
-    if (f->from.n && !mail_address_match(f->from, queue_sender(m)))
-        return false;
-    if (!f->to.n && !f->domain.n)
-        return true;
-    for (uint32_t i = 0; i < m->recipient_count; i++) {
-        struct slice a = queue_address(m, i);
-        if ((!f->to.n || mail_address_match(f->to, a)) &&
-            (!f->domain.n || slice_eq_nocase(f->domain, mail_address_domain_of(a))))
-            return true;
-    }
-    return false;
+    const struct job **all = mem_new(m->recipient_count * sizeof *all);
+    for (const struct job *j = m->jobs; j; j = j->next_of_message)
+        for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
+             i = m->recipient[i].next_in_job)
+            all[i] = j;
+    return all;
+}
+
+/* A page of a list while it is written. */
+struct listing {
+    const struct engine *e;
+    int64_t now_ms;
+    struct buf *out;
+    struct json json;
+};
+
+static void list_page(struct listing *l, const struct engine_filter *f,
+                      bool (*row)(void *ctx, struct queue_message *m), struct engine_page *page)
+{
+    struct select_page found;
+    select_each(l->e, f, l->now_ms, row, l, &found);
+    *page = (struct engine_page){.last = found.has_more ? found.next : 0, .count = found.matched};
+}
+
+/* What is left of its life; while it is held nothing of it passes. */
+static int64_t left_ms(const struct engine *e, const struct queue_message *m, int64_t now_ms)
+{
+    if (m->is_held)
+        now_ms = queue_order_of(&e->queue, m)->since_ms;
+    return queue_born_ms(&e->queue, m) + e->opt->lifetime_ms - now_ms;
+}
+
+static const char *order_word(const struct queue_order *o)
+{
+    return o->is_removing   ? "being deleted"
+           : o->is_bouncing ? "being bounced"
+           : o->is_held     ? "held"
+                            : "released";
 }
 
 static uint32_t first_waiting(const struct queue_message *m)
@@ -118,29 +149,6 @@ static uint32_t first_waiting(const struct queue_message *m)
         if (m->recipient[i].fate == QUEUE_WAITING)
             return i;
     return 0;
-}
-
-typedef void show(const struct engine *e, const struct queue_message *m, int64_t now_ms, void *ctx);
-
-static void each(const struct engine *e, const struct engine_filter *f, int64_t now_ms, show *fn,
-                 void *ctx, uint64_t *last)
-{
-    unsigned limit = f->limit && f->limit < LIST_LIMIT_MAX ? f->limit : LIST_LIMIT_MAX;
-    const struct queue_message *m = queue_after_id(&e->queue, f->after);
-    uint64_t before = f->after;
-    unsigned shown = 0;
-    *last = 0;
-    for (unsigned seen = 0; m; m = queue_after(&e->queue, m), seen++) {
-        if (shown == limit || seen == LIST_SCAN_MAX) {
-            *last = before;
-            return;
-        }
-        before = m->id;
-        if (!matches(m, f))
-            continue;
-        fn(e, m, now_ms, ctx);
-        shown++;
-    }
 }
 
 static int64_t in_seconds(int64_t ms)
@@ -173,29 +181,47 @@ static void json_message_head(struct json *j, const struct queue_message *m, int
     json_bool(j, "is_report", m->is_report);
 }
 
-static void json_row(const struct engine *e, const struct queue_message *m, int64_t now_ms,
-                     void *ctx)
+static bool json_row(void *ctx, struct queue_message *m)
 {
-    struct json *j = ctx;
+    struct listing *l = ctx;
+    struct json *j = &l->json;
+    uint32_t first = first_waiting(m);
     json_object(j, NULL);
-    json_message_head(j, m, now_ms);
+    json_message_head(j, m, l->now_ms);
     json_array(j, "to");
     for (uint32_t i = 0; i < m->recipient_count && i < LIST_RECIPIENTS_MAX; i++)
         json_string(j, NULL, queue_address(m, i));
     json_end(j, ']');
-    struct waiting w = look(e, m, first_waiting(m), now_ms);
-    json_waiting(j, &w, now_ms);
+    struct waiting w = look(l->e, m, first, job_with(m, first));
+    json_waiting(j, &w, l->now_ms);
+    json_end(j, '}');
+    return true;
+}
+
+static void json_order(struct json *j, const struct engine *e, const struct queue_message *m)
+{
+    const struct queue_order *o = queue_order_of(&e->queue, m);
+    if (!o)
+        return;
+    char date[MAIL_DATE_BYTES];
+    json_object(j, "order");
+    json_string(j, "is", slice_cstr(order_word(o)));
+    json_string(j, "who", o->who);
+    if (o->is_held)
+        json_string(j, "since", slice_cstr(mail_date_iso(o->since_ms, date)));
+    json_int(j, "held_s", in_seconds(o->held_ms));
+    json_string(j, "reason", o->words);
     json_end(j, '}');
 }
 
 void engine_queue_json(const struct engine *e, const struct engine_filter *f, int64_t now_ms,
-                       struct buf *out, uint64_t *last)
+                       struct buf *out, struct engine_page *page)
 {
-    struct json j;
-    json_init(&j, out);
-    json_array(&j, NULL);
-    each(e, f, now_ms, json_row, &j, last);
-    json_end(&j, ']');
+    struct listing l = {.e = e, .now_ms = now_ms, .out = out};
+    json_init(&l.json, out);
+    json_array(&l.json, NULL);
+    list_page(&l, f, json_row, page);
+    json_end(&l.json, ']');
 }
 
 bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, struct buf *out)
@@ -209,10 +235,12 @@ bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, st
     json_message_head(&j, m, now_ms);
     json_string(&j, "client", queue_client(m));
     json_string(&j, "user", queue_user(m));
-    json_int(&j, "expires_s", in_seconds(m->accepted_ms + e->opt->lifetime_ms - now_ms));
+    json_int(&j, "expires_s", in_seconds(left_ms(e, m, now_ms)));
+    json_order(&j, e, m);
+    const struct job **job = jobs_of(m);
     json_array(&j, "to");
     for (uint32_t i = 0; i < m->recipient_count; i++) {
-        struct waiting w = look(e, m, i, now_ms);
+        struct waiting w = look(e, m, i, job[i]);
         json_object(&j, NULL);
         json_string(&j, "address", queue_address(m, i));
         json_int(&j, "attempts", m->recipient[i].attempts);
@@ -221,6 +249,7 @@ bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, st
             json_string(&j, "destination", slice_cstr(w.job->destination->name));
         json_end(&j, '}');
     }
+    mem_free(job);
     json_end(&j, ']');
     json_end(&j, '}');
     return true;
@@ -285,29 +314,46 @@ static void text_waiting(struct buf *out, const struct waiting *w, int64_t now_m
         buf_addf(out, ": %.*s", SLICE_FMT(w->reason));
 }
 
-static void text_row(const struct engine *e, const struct queue_message *m, int64_t now_ms,
-                     void *ctx)
+static bool text_row(void *ctx, struct queue_message *m)
 {
-    struct buf *out = ctx;
+    struct listing *l = ctx;
+    struct buf *out = l->out;
     struct msgid_text id = msgid_build(m->id);
-    struct waiting w = look(e, m, first_waiting(m), now_ms);
-    buf_addf(out, "%s %6s %9llu  <%.*s> -> ", id.s, age_of(now_ms - m->accepted_ms).s,
+    uint32_t first = first_waiting(m);
+    struct waiting w = look(l->e, m, first, job_with(m, first));
+    buf_addf(out, "%s %6s %9llu  <%.*s> -> ", id.s, age_of(l->now_ms - m->accepted_ms).s,
              (unsigned long long)m->wire_bytes, SLICE_FMT(queue_sender(m)));
-    buf_addf(out, "<%.*s>", SLICE_FMT(queue_address(m, first_waiting(m))));
+    buf_addf(out, "<%.*s>", SLICE_FMT(queue_address(m, first)));
     if (m->recipient_count > 1)
         buf_addf(out, " and %u more", m->recipient_count - 1);
     buf_add_cstr(out, "\n              ");
-    text_waiting(out, &w, now_ms);
+    text_waiting(out, &w, l->now_ms);
+    buf_add_char(out, '\n');
+    return true;
+}
+
+static void text_order(struct buf *out, const struct engine *e, const struct queue_message *m)
+{
+    const struct queue_order *o = queue_order_of(&e->queue, m);
+    char date[MAIL_DATE_BYTES];
+    if (!o)
+        return;
+    buf_addf(out, "order     %s by %.*s", order_word(o), SLICE_FMT(o->who));
+    if (o->is_held)
+        buf_addf(out, " since %s", mail_date_iso(o->since_ms, date));
+    if (o->words.n)
+        buf_addf(out, ": %.*s", SLICE_FMT(o->words));
     buf_add_char(out, '\n');
 }
 
 void engine_queue_text(const struct engine *e, const struct engine_filter *f, int64_t now_ms,
-                       struct buf *out, uint64_t *last)
+                       struct buf *out, struct engine_page *page)
 {
+    struct listing l = {.e = e, .now_ms = now_ms, .out = out};
     buf_addf(out, "%-13s %6s %9s  %s\n", "ID", "AGE", "BYTES", "FROM -> TO, STATE");
-    each(e, f, now_ms, text_row, out, last);
-    if (*last)
-        buf_addf(out, "... more follow after %s\n", msgid_build(*last).s);
+    list_page(&l, f, text_row, page);
+    if (page->last)
+        buf_addf(out, "... more follow after %s\n", msgid_build(page->last).s);
 }
 
 bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, struct buf *out)
@@ -325,9 +371,12 @@ bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, st
     buf_addf(out, "\naccepted  %s, %s ago\n", mail_date_iso(m->accepted_ms, date),
              age_of(now_ms - m->accepted_ms).s);
     buf_addf(out, "size      %llu bytes\n", (unsigned long long)m->wire_bytes);
-    buf_addf(out, "expires   in %s\n", age_of(m->accepted_ms + e->opt->lifetime_ms - now_ms).s);
+    buf_addf(out, "expires   %s %s\n", m->is_held ? "once released, in" : "in",
+             age_of(left_ms(e, m, now_ms)).s);
+    text_order(out, e, m);
+    const struct job **job = jobs_of(m);
     for (uint32_t i = 0; i < m->recipient_count; i++) {
-        struct waiting w = look(e, m, i, now_ms);
+        struct waiting w = look(e, m, i, job[i]);
         buf_addf(out, "to        <%.*s>\n          ", SLICE_FMT(queue_address(m, i)));
         text_waiting(out, &w, now_ms);
         buf_addf(out, "\n          %u attempt%s", m->recipient[i].attempts,
@@ -336,6 +385,7 @@ bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, st
             buf_addf(out, ", destination %s", w.job->destination->name);
         buf_add_char(out, '\n');
     }
+    mem_free(job);
     return true;
 }
 

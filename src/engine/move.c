@@ -109,13 +109,14 @@ static void state_without_reason(void *ctx, uint32_t i, struct queue_state *out)
     out->reason = SLICE_NONE;
 }
 
-static bool build_head(const struct move *v, struct buf *head)
+static bool build_head(const struct engine *e, const struct move *v, struct buf *head)
 {
     struct queue_message *m = v->message;
     struct queue_envelope envelope = {.accepted_ms = m->accepted_ms,
                                       .wire_bytes = m->wire_bytes,
                                       .is_8bit = m->is_8bit,
                                       .is_report = m->is_report,
+                                      .has_order = m->has_order,
                                       .sender = queue_sender(m),
                                       .user = queue_user(m),
                                       .client = queue_client(m),
@@ -123,6 +124,8 @@ static bool build_head(const struct move *v, struct buf *head)
                                       .recipient_count = m->recipient_count,
                                       .extent_count = v->body->extent_count,
                                       .prefix_bytes = (uint32_t)v->body->prefix.n};
+    if (m->has_order)
+        envelope.order = *queue_order_of(&e->queue, m);
     struct queue_accept_source from = {.envelope = &envelope,
                                        .ctx = m,
                                        .recipient = recipient_of,
@@ -140,7 +143,7 @@ static bool build_head(const struct move *v, struct buf *head)
 static void append_accept(struct engine *e, struct move *v)
 {
     struct buf head;
-    bool fits = build_head(v, &head);
+    bool fits = build_head(e, v, &head);
     struct slice kept = engine_keep(e, buf_slice(&head));
     buf_close(&head);
     if (!fits || !move_is_possible(v->message)) {
@@ -223,7 +226,7 @@ void move_on_accept(struct engine *e, struct move *v, enum err err, struct journ
     if (!err) {
         struct buf head;
         struct queue_accept a;
-        CHECK(build_head(v, &head));
+        CHECK(build_head(e, v, &head));
         CHECK(queue_accept_parse_head(buf_slice(&head), &a) == PARSE_DONE);
         queue_moved(&e->queue, m, pos, &a);
         buf_close(&head);

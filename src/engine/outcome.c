@@ -141,7 +141,7 @@ static void build_dsn(struct engine *e, struct report *r, struct buf *out)
                          .header = header_of(r),
                          .arrival_ms = m->accepted_ms,
                          .now_ms = e->now_ms,
-                         .retry_until_ms = m->accepted_ms + e->opt->lifetime_ms,
+                         .retry_until_ms = queue_born_ms(&e->queue, m) + e->opt->lifetime_ms,
                          .recipient = list,
                          .recipient_count = count};
     CHECK(mail_dsn_build(out, &d)); /* its header says how much room always suffices */
@@ -381,13 +381,23 @@ static void note_removed(struct engine *e, const struct queue_message *m, uint32
     engine_tell(e, n, "to", queue_address(m, i));
 }
 
+static void add_ordered(struct engine *e, struct report *r, uint32_t i)
+{
+    struct slice words = queue_order_of(&e->queue, r->message)->words;
+    char reason[QUEUE_REASON_BYTES_MAX + 64];
+    snprintf(reason, sizeof reason, "returned by the operator%s%.*s", words.n ? ": " : "",
+             SLICE_FMT(words));
+    report_add(r, i, (struct smtp_status){5, 0, 0}, SLICE_NONE, slice_cstr(reason), SLICE_NONE,
+               SLICE_NONE);
+}
+
 void outcome_attempt(struct engine *e, const struct attempt *a)
 {
     struct job *j = a->job;
     struct queue_message *m = j->message;
     struct policy_retry p = {e->opt->retry_first_ms, e->opt->retry_max_ms, e->opt->retry_factor};
     int64_t wait_ms = policy_retry_wait_ms(&p, j->attempts + 1, &e->rng);
-    bool is_late = e->now_ms >= m->accepted_ms + e->opt->lifetime_ms;
+    bool is_late = !m->is_held && e->now_ms >= queue_born_ms(&e->queue, m) + e->opt->lifetime_ms;
     struct report *bounces = report_new(e, m, MAIL_DSN_FAILED, QUEUE_BOUNCED, a->result_count);
     struct report *expiries = report_new(e, m, MAIL_DSN_FAILED, QUEUE_EXPIRED, a->result_count);
     uint32_t *index = mem_new((a->result_count + 1) * sizeof *index), count = 0;
@@ -400,6 +410,9 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
         } else if (m->is_removing) {
             note_removed(e, m, r->recipient);
             set_fate(e, m, r->recipient, QUEUE_REMOVED, r->reply);
+        } else if (m->is_bouncing && r->verdict != ATTEMPT_BOUNCE) {
+            add_ordered(e, bounces, r->recipient);
+            continue;
         } else if (r->verdict == ATTEMPT_BOUNCE || is_late) {
             struct report *to = r->verdict == ATTEMPT_BOUNCE ? bounces : expiries;
             report_add(to, r->recipient, r->status, r->reply, r->reason, a->host, a->ip);
@@ -512,7 +525,25 @@ void outcome_warn(struct engine *e, struct job *j)
     report_start(e, r);
 }
 
-void outcome_removed(struct engine *e, struct job *j)
+/* One report for all of them. */
+static void bounced(struct engine *e, struct queue_message *m, struct job *only)
+{
+    struct report *r = report_new(e, m, MAIL_DSN_FAILED, QUEUE_BOUNCED, m->recipient_count);
+    struct job *next;
+    for (struct job *j = m->jobs; j; j = next) {
+        next = j->next_of_message;
+        if (j->line || (only && j != only))
+            continue;
+        for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
+             i = m->recipient[i].next_in_job)
+            if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting)
+                add_ordered(e, r, i);
+        job_after(e, j);
+    }
+    report_start(e, r);
+}
+
+static void removed(struct engine *e, struct job *j)
 {
     struct queue_message *m = j->message;
     uint32_t *index = mem_new(m->recipient_count * sizeof *index), count = 0;
@@ -527,6 +558,20 @@ void outcome_removed(struct engine *e, struct job *j)
     spool_outcome(e, m, index, count);
     mem_free(index);
     schedule_end(e, j);
+}
+
+void outcome_ordered(struct engine *e, struct queue_message *m, struct job *only)
+{
+    if (m->is_bouncing) {
+        bounced(e, m, only);
+        return;
+    }
+    struct job *next;
+    for (struct job *j = m->jobs; j; j = next) {
+        next = j->next_of_message;
+        if (!j->line && (!only || j == only))
+            removed(e, j);
+    }
 }
 
 void outcome_close(struct engine *e)

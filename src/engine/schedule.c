@@ -146,6 +146,12 @@ static struct job *job_of(struct engine *e, struct queue_message *m, struct dest
     return j;
 }
 
+/* By the operator: no attempt begins, nothing expires. */
+static bool is_kept_back(const struct queue_message *m)
+{
+    return m->is_held || m->is_bouncing || m->is_removing;
+}
+
 static void unready(struct engine *e, struct job *j)
 {
     if (!list_has(&j->in_ready))
@@ -157,7 +163,7 @@ static void unready(struct engine *e, struct job *j)
 
 static void make_ready(struct engine *e, struct job *j, bool is_first)
 {
-    if (list_has(&j->in_ready) || j->line)
+    if (list_has(&j->in_ready) || j->line || is_kept_back(j->message))
         return;
     j->next_ms = 0;
     struct list *ready = &j->destination->ready;
@@ -207,12 +213,12 @@ static bool wants_warning(const struct engine *e, const struct job *j)
 void schedule_arm(struct engine *e, struct job *j)
 {
     const struct queue_message *m = j->message;
-    int64_t due = m->accepted_ms + e->opt->lifetime_ms;
-    if (wants_warning(e, j) && m->accepted_ms + e->opt->warn_after_ms < due)
-        due = m->accepted_ms + e->opt->warn_after_ms;
+    int64_t born_ms = queue_born_ms(&e->queue, m), due = born_ms + e->opt->lifetime_ms;
+    if (wants_warning(e, j) && born_ms + e->opt->warn_after_ms < due)
+        due = born_ms + e->opt->warn_after_ms;
     if (!j->line && !list_has(&j->in_ready) && j->next_ms < due)
         due = j->next_ms;
-    timer_set(e, &j->timer, j->line ? INT64_MAX : due);
+    timer_set(e, &j->timer, j->line || is_kept_back(m) ? INT64_MAX : due);
 }
 
 static void want(struct engine *e, struct destination *d)
@@ -300,8 +306,8 @@ static void not_in_flight(struct engine *e, struct job *j)
 void schedule_return(struct engine *e, struct job *j)
 {
     not_in_flight(e, j);
-    if (j->message->is_removing) { /* deleted meanwhile */
-        outcome_removed(e, j);
+    if (j->message->is_removing || j->message->is_bouncing) { /* ordered meanwhile */
+        outcome_ordered(e, j->message, j);
         return;
     }
     make_ready(e, j, true);
@@ -469,17 +475,18 @@ static void put_off_report(struct engine *e, struct job *j)
 static void on_job_timer(struct engine *e, struct job *j)
 {
     const struct queue_message *m = j->message;
-    if (j->line)
-        return; /* its outcome looks at the time */
+    if (j->line || is_kept_back(m))
+        return; /* its outcome, or the release, looks at the time */
     bool is_crowded = e->report_count >= REPORTS_OUT_MAX;
-    if (e->now_ms >= m->accepted_ms + e->opt->lifetime_ms) {
+    int64_t born_ms = queue_born_ms(&e->queue, m);
+    if (e->now_ms >= born_ms + e->opt->lifetime_ms) {
         is_crowded ? put_off_report(e, j) : outcome_expire(e, j);
         return;
     }
     struct destination *d = j->destination;
     if (!list_has(&j->in_ready) && j->next_ms <= e->now_ms)
         make_ready(e, j, false);
-    bool is_late = wants_warning(e, j) && e->now_ms >= m->accepted_ms + e->opt->warn_after_ms;
+    bool is_late = wants_warning(e, j) && e->now_ms >= born_ms + e->opt->warn_after_ms;
     if (is_late && !is_crowded)
         outcome_warn(e, j);
     schedule_arm(e, j);
@@ -498,8 +505,9 @@ void schedule_on_timer(struct engine *e, struct timer *t)
 
 /* The operator */
 
-static void retry_message(struct engine *e, struct queue_message *m, bool is_first)
+void schedule_retry(struct engine *e, struct queue_message *m)
 {
+    bool is_first = !e->is_bulk;
     for (struct job *j = m->jobs; j; j = j->next_of_message) {
         j->destination->backoff_until_ms = 0;
         if (is_first)
@@ -511,27 +519,16 @@ static void retry_message(struct engine *e, struct queue_message *m, bool is_fir
     pump_soon(e);
 }
 
-void schedule_retry(struct engine *e, struct queue_message *m)
+void schedule_order(struct engine *e, struct queue_message *m)
 {
-    if (m) {
-        retry_message(e, m, true);
+    if (m->is_bouncing || m->is_removing) {
+        outcome_ordered(e, m, NULL);
         return;
     }
-    e->is_bulk = true;
-    for (m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
-        retry_message(e, m, false);
-    e->is_bulk = false;
-}
-
-void schedule_delete(struct engine *e, struct queue_message *m)
-{
-    struct job *next;
-    for (struct job *j = m->jobs; j; j = next) {
-        next = j->next_of_message;
-        if (j->line)
-            m->is_removing = true; /* what the attempt under way leaves over goes then */
-        else
-            outcome_removed(e, j);
+    for (struct job *j = m->jobs; j; j = j->next_of_message) {
+        if (!j->line)
+            unready(e, j);
+        schedule_arm(e, j);
     }
 }
 

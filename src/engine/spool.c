@@ -168,6 +168,14 @@ static void on_pauses(struct engine *e, enum err err, struct journal_pos pos)
     queue_pin(&e->queue, pos.segment);
 }
 
+void spool_unrecorded(struct engine *e, struct queue_message *m, enum err err)
+{
+    m->is_unrecorded = true;
+    map_put_id(&e->unrecorded, m->id, m);
+    e->is_unrecorded_full |= err == ERR_FULL;
+    unrecorded(e);
+}
+
 void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
                        struct journal_pos pos)
 {
@@ -179,10 +187,7 @@ void spool_on_appended(struct engine *e, const struct ticket *t, enum err err,
     CHECK(m && m->pending > 0);
     m->pending--;
     if (err) {
-        m->is_unrecorded = true;
-        map_put_id(&e->unrecorded, m->id, m);
-        e->is_unrecorded_full |= err == ERR_FULL;
-        unrecorded(e);
+        spool_unrecorded(e, m, err);
         return;
     }
     queue_recorded(&e->queue, m, pos, m->recipient_count == 1);
@@ -249,6 +254,7 @@ void spool_on_unrecorded(struct engine *e)
         map_take_id(&e->unrecorded, m->id);
         m->is_unrecorded = false;
         record_states(e, m, NULL, 0);
+        operate_record_again(e, m);
     }
     if (e->unrecorded.count)
         unrecorded(e);
@@ -299,4 +305,5 @@ void spool_on_started(struct engine *e, const struct engine_recovery *how)
     note_number(n, "segments_walked", (int64_t)how->segments_walked);
     note_number(n, "took_ms", how->took_ms);
     schedule_all(e);
+    operate_on_started(e);
 }

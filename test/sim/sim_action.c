@@ -162,5 +162,9 @@ void sim_action_carry_out(struct sim_world *w, const struct engine_action *a)
     case ACTION_NOTE:
         note(w, a->note);
         break;
+    case ACTION_OPERATED:
+        sim_trace(w, "operated", a->ticket, a->is_on, SLICE_NONE);
+        sim_ledger_on_operated(w, a->ticket, a->is_on);
+        break;
     }
 }

@@ -22,6 +22,7 @@ void sim_ledger_init(struct sim_world *w)
 {
     map_init(&w->ledger.by_id, 2);
     map_init(&w->ledger.tickets, 3);
+    map_init(&w->ledger.orders, 4);
 }
 
 void sim_ledger_close(struct sim_world *w)
@@ -38,6 +39,7 @@ void sim_ledger_close(struct sim_world *w)
     mem_free(l->told);
     map_close(&l->by_id);
     map_close(&l->tickets);
+    map_close(&l->orders);
 }
 
 struct sim_parcel *sim_ledger_find(struct sim_world *w, uint64_t id)
@@ -254,6 +256,8 @@ void sim_ledger_on_append(struct sim_world *w, const struct engine_action *a)
         on_accept(w, a, payload);
     else if (a->type == QUEUE_RECORD_OUTCOME)
         on_outcome(w, a, payload);
+    else if (a->type == QUEUE_RECORD_OPERATOR)
+        sim_ledger_on_order(w, a, payload);
     else
         sim_fail(w, "a record of unknown type %d", a->type);
     mem_free((char *)(uintptr_t)payload.p);
@@ -305,6 +309,7 @@ static void copy_appended(const struct append *a, struct journal_pos pos)
 void sim_ledger_on_appended(struct sim_world *w, uint64_t ticket, enum err err,
                             struct journal_pos pos)
 {
+    sim_ledger_order_appended(w, ticket, err, pos);
     struct append *a = map_take_id(&w->ledger.tickets, ticket);
     if (!a)
         return;
@@ -351,8 +356,10 @@ static void on_last_word(struct sim_world *w, struct sim_parcel *p, struct sim_f
     if (needs_report && !p->is_report && p->mail->sender.text[0] && !f->is_reported)
         sim_fail(w, "the failure of %.*s is recorded before its report is on disk",
                  SLICE_FMT(f->address));
-    if (fate == QUEUE_REMOVED && !p->mail->is_deleted)
+    if (fate == QUEUE_REMOVED && !p->mail->is_deleted && !p->is_delete_ordered)
         sim_fail(w, "%.*s was removed, and nobody asked for that", SLICE_FMT(f->address));
+    if (fate == QUEUE_EXPIRED && p->order.is_hold)
+        sim_ledger_check_order(w, p, "given up");
     f->noted = fate;
     f->record = SIM_RECORD_NONE;
 }

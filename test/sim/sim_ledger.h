@@ -44,6 +44,15 @@ enum sim_parcel_state {
     SIM_PARCEL_GONE,    /* and was not found afterwards */
 };
 
+/* The newest order of the operator's for a parcel. */
+struct sim_order {
+    uint64_t ticket, answer;
+    struct journal_pos pos;
+    bool is_stop, is_hold;    /* hold, bounce, delete; hold */
+    bool is_written, is_sure; /* its record; and the operator was told */
+    bool may_take;            /* an attempt was in flight */
+};
+
 struct sim_parcel {
     uint64_t id;
     enum sim_parcel_state state;
@@ -58,6 +67,8 @@ struct sim_parcel {
     unsigned extent_count;
     unsigned count;
     struct sim_fate *fate;
+    struct sim_order order;
+    bool is_delete_ordered; /* ever */
     char *memory;
 };
 
@@ -70,6 +81,7 @@ struct sim_taking {
 struct sim_ledger {
     struct map by_id;   /* parcels */
     struct map tickets; /* appends under way */
+    struct map orders;  /* the same, of operator records: parcels */
     struct sim_parcel **all;
     size_t count, cap;
     struct sim_taking **told; /* in the present event */
@@ -88,6 +100,8 @@ void sim_ledger_on_append(struct sim_world *w, const struct engine_action *a);
 void sim_ledger_on_appended(struct sim_world *w, uint64_t ticket, enum err err,
                             struct journal_pos pos);
 void sim_ledger_on_note(struct sim_world *w, const struct note *n);
+/* The operator is told that his order is on disk, or cannot be written. */
+void sim_ledger_on_operated(struct sim_world *w, uint64_t answer, bool is_on_disk);
 /* Bytes to a client: a 250 to a message may only be among them when all of it is on disk. */
 void sim_ledger_on_said(struct sim_world *w, struct slice bytes);
 /* A client has read the 250 to its message. */

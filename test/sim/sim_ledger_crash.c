@@ -56,6 +56,7 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
         }
     }
     w->ledger.told_count = 0;
+    sim_ledger_orders_on_crash(w);
     map_close(&w->ledger.tickets); /* the appends live in the arena */
     map_init(&w->ledger.tickets, 3);
 }

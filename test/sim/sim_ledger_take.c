@@ -67,6 +67,7 @@ struct sim_taking *sim_ledger_take(struct sim_world *w, struct slice sender,
         sim_fail(w, "message %llu was delivered and is not in the queue", U(p->mail->number));
         return NULL;
     }
+    sim_ledger_check_order(w, p, "delivered");
     struct sim_taking *t = arena_new(&w->arena, sizeof *t);
     t->parcel = p;
     t->index = arena_new(&w->arena, count * sizeof *t->index);

@@ -269,6 +269,27 @@ static void disaster(struct sim_world *w, void *thing, uint64_t unused)
     }
 }
 
+/* One message, or all to a domain, or all that are in some state. */
+static void order(struct sim_world *w, struct plan *p, const struct sim_mail *m,
+                  enum operator_verb verb)
+{
+    struct rng *r = &p->rng;
+    struct engine_filter f = {.limit = (unsigned)rng_between(r, 1, 20)};
+    switch (rng_below(r, 3)) {
+    case 0:
+        if (m->id)
+            sim_world_operate(w, verb, m->id, NULL);
+        return;
+    case 1:
+        f.domain = slice_cstr(p->domain[rng_below(r, p->domains)]);
+        break;
+    default:
+        f.state = (enum engine_state)rng_below(r, ENGINE_STATE_COUNT);
+        break;
+    }
+    sim_world_order(w, verb, f);
+}
+
 static void operate(struct sim_world *w, void *thing, uint64_t unused)
 {
     struct plan *p = thing;
@@ -277,7 +298,20 @@ static void operate(struct sim_world *w, void *thing, uint64_t unused)
         return;
     struct sim_mail *m = w->mail[rng_between(r, 1, (int64_t)w->mail_count - 1)];
     const char *domain = p->domain[rng_below(r, p->domains)];
-    switch (rng_below(r, 5)) {
+    switch (rng_below(r, 9)) {
+    case 5:
+    case 6:
+        order(w, p, m, OPERATOR_HOLD);
+        break;
+    case 7:
+        order(w, p, m, OPERATOR_RELEASE);
+        break;
+    case 8: /* these end much: not often */
+        order(w, p, m,
+              rng_chance(r, 50)   ? OPERATOR_BOUNCE
+              : rng_chance(r, 50) ? OPERATOR_DELETE
+                                  : OPERATOR_RETRY);
+        break;
     case 0:
         sim_world_operate(w, OPERATOR_RETRY, rng_chance(r, 50) ? m->id : 0, NULL);
         break;
@@ -376,6 +410,7 @@ static void run_to_rest(struct plan *p)
     while (!w->has_failed && (!w->engine || !w->is_started))
         sim_world_run(w, sim_world_now_ms(w) + SIM_SECOND_MS);
     sim_world_operate(w, OPERATOR_RESUME, 0, NULL);
+    sim_world_order(w, OPERATOR_RELEASE, (struct engine_filter){.state = ENGINE_STATE_HELD});
     last = sim_world_now_ms(w) + rest_bound_ms(p);
     while (!w->has_failed && !sim_world_is_at_rest(w) && sim_world_now_ms(w) < last)
         sim_world_run(w, sim_world_now_ms(w) + SIM_MINUTE_MS);

@@ -1,6 +1,7 @@
 /* sim_scene.c -- see the header. A scene says what it shows in its row; what the ledger checks is
  * checked in every one of them. */
 #include "sim_scene.h"
+#include "sim_scene_order.h"
 
 #include "sim_stage.h"
 
@@ -418,36 +419,7 @@ static void emptied(struct sim_stage *s)
         expect_delivered(s, m[i], 0);
 }
 
-/* --- people --- */
-
-static void paused(struct sim_stage *s)
-{
-    (void)sim_stage_domain(s, "e.test");
-    sim_stage_begin(s);
-    sim_world_operate(s->w, OPERATOR_PAUSE, 0, "d.test");
-    struct sim_mail *m = sim_stage_submit(s, "u@d.test", 2000);
-    struct sim_mail *other = sim_stage_submit(s, "u@e.test", 2000);
-    sim_stage_wait(s, SIM_HOUR_MS);
-    expect_delivered(s, other, 0);
-    sim_world_crash(s->w, SIM_POWER_CUT, SIM_SECOND_MS);
-    sim_stage_wait(s, SIM_HOUR_MS);
-    sim_stage_expect(s, s->w->host[s->host].connects == 0, "nobody calls, also after a restart");
-    sim_world_operate(s->w, OPERATOR_RESUME, 0, "d.test");
-    sim_stage_wait_for(s, is_delivered, m, SIM_MINUTE_MS, "delivered at once when resumed");
-}
-
-static void deleted(struct sim_stage *s)
-{
-    sim_stage_mood(s, s->host, "full");
-    sim_stage_begin(s);
-    struct sim_mail *m = sim_stage_submit(s, "u@d.test u@d.test", 2000);
-    sim_stage_wait_for(s, was_put_off, NULL, SIM_MINUTE_MS, "put off");
-    m->is_deleted = true;
-    sim_world_operate(s->w, OPERATOR_DELETE, m->id, NULL);
-    sim_stage_wait_for_rest(s, SIM_MINUTE_MS);
-    sim_stage_expect(s, sim_stage_fate(s, m, 0) == QUEUE_REMOVED, "removed");
-    sim_stage_expect(s, sim_stage_notes(s, NOTE_REPORTED) == 0, "without a report");
-}
+/* --- people: most of it stands in sim_scene_order.c --- */
 
 static void reload(struct sim_stage *s)
 {
@@ -559,8 +531,11 @@ static const struct {
     {"queue-full", queue_full, "452 when the queue is full, room again later"},
     {"compaction", compaction, "messages that wait for days do not hold the journal"},
     {"emptied", emptied, "segments with little alive are emptied"},
-    {"paused", paused, "pause outlives a power cut, resume delivers"},
-    {"deleted", deleted, "the operator removes a message: no report"},
+    {"paused", sim_scene_paused, "pause outlives a power cut, resume delivers"},
+    {"deleted", sim_scene_deleted, "the operator removes a message: no report"},
+    {"held", sim_scene_held, "held over crashes and beyond its lifetime, then delivered"},
+    {"held-moved", sim_scene_held_and_moved, "compaction takes the hold along"},
+    {"bounced", sim_scene_bounced, "returned by the operator, and he is told once that is sure"},
     {"reload", reload, "new routes while a message is in flight"},
     {"stop", stop, "orderly stops in the middle of traffic: nothing lost, nothing twice"},
     {"thousand", thousand, "1000 destinations, 900 dead: limits kept, the living served"},

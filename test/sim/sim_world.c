@@ -422,16 +422,59 @@ void sim_world_reload(struct sim_world *w, const struct engine_options *options)
     sim_world_tell(w, &ev);
 }
 
+static void journal_looks(struct sim_world *w, void *thing, uint64_t unused)
+{
+}
+
+static void tell_order(struct sim_world *w, const struct engine_operator *op)
+{
+    struct engine_event ev = {.kind = EVENT_OPERATOR, .op = op};
+    w->order_now = op->answer;
+    sim_world_tell(w, &ev);
+    w->order_now = 0;
+    /* Outside of a step nobody asks the journal what it wants. */
+    sim_agenda_add(&w->agenda, w->now_us, journal_looks, NULL, w->life);
+}
+
 void sim_world_operate(struct sim_world *w, enum operator_verb verb, uint64_t msg,
                        const char *domain)
 {
     if (!w->engine || !w->is_started)
         return;
-    struct engine_operator op = {verb, msg, slice_cstr(domain), SLICE("uid=0")};
+    struct engine_operated result = {0};
+    struct engine_operator op = {.verb = verb,
+                                 .msg = msg,
+                                 .domain = slice_cstr(domain),
+                                 .who = SLICE("uid=0"),
+                                 .answer = ++w->orders,
+                                 .result = &result};
     w->operator_retries += verb == OPERATOR_RETRY;
     sim_trace(w, "operator", (uint64_t)verb, msg, op.domain);
-    struct engine_event ev = {.kind = EVENT_OPERATOR, .op = &op};
-    sim_world_tell(w, &ev);
+    tell_order(w, &op);
+}
+
+uint64_t sim_world_order(struct sim_world *w, enum operator_verb verb, struct engine_filter f)
+{
+    uint64_t done = 0;
+    struct engine_operated result = {.has_more = true};
+    while (w->engine && w->is_started && !w->has_failed && result.has_more) {
+        struct engine_operator op = {.verb = verb,
+                                     .filter = &f,
+                                     .words = SLICE("so it is"),
+                                     .who = SLICE("uid=0"),
+                                     .answer = ++w->orders,
+                                     .result = &result};
+        sim_trace(w, "order", (uint64_t)verb, f.after, f.from);
+        result.has_more = false; /* a crash may come first */
+        tell_order(w, &op);
+        done += result.done;
+        w->operator_retries += verb == OPERATOR_RETRY;
+        if (result.has_more && result.next == f.after)
+            break; /* busy with reports: an operator comes again later */
+        f.after = result.next;
+        f.until = f.until ? f.until : result.newest;
+    }
+    return done;
 }
 
 static void keep_mail(struct sim_world *w, struct sim_mail *m)

@@ -82,6 +82,7 @@ struct sim_world {
     bool is_crash_due;
     unsigned crashes, operator_retries, reloads;
     uint64_t segments_indexed, segments_walked; /* at all starts so far */
+    uint64_t orders, order_now; /* the operator's, so far; being told, 0: none */
     bool may_sync_slowly;
     unsigned login_trouble_percent;
 
@@ -109,6 +110,8 @@ void sim_world_stop(struct sim_world *w, int64_t grace_ms, int64_t down_ms);
 void sim_world_reload(struct sim_world *w, const struct engine_options *options);
 void sim_world_operate(struct sim_world *w, enum operator_verb verb, uint64_t msg,
                        const char *domain);
+/* Page by page, all that the filter means. Gives how many were changed. */
+uint64_t sim_world_order(struct sim_world *w, enum operator_verb verb, struct engine_filter f);
 
 struct sim_mail *sim_world_mail(struct sim_world *w, const struct sim_wish *wish);
 struct sim_mail *sim_world_again(struct sim_world *w, const struct sim_mail *m);

@@ -108,6 +108,9 @@ struct world {
     struct engine_action login; /* last one; user and password copied */
     char login_user[300], login_password[300];
     unsigned logins;
+    uint64_t operated; /* the last order that is on disk, or, is_operated_lost, is not */
+    bool is_operated_lost;
+    struct engine_operated result; /* of the last order */
 };
 
 static const char world_zone[] = "a.example MX 10 mx1.a.example\n"
@@ -265,6 +268,10 @@ static inline void world_take(struct world *w, const struct engine_action *a)
         w->notes[a->note->kind]++;
         note_build_text(a->note, w->now_ms, &w->log);
         buf_add_char(&w->log, '\n');
+        break;
+    case ACTION_OPERATED:
+        w->operated = a->ticket;
+        w->is_operated_lost = !a->is_on;
         break;
     }
 }
@@ -555,8 +562,8 @@ static inline bool world_remote_step(struct world *w, struct world_conn *c)
             return true;
         }
         const struct engine_tls tls = {.version = SLICE_INIT("TLSv1.2"),
-                                              .cipher = SLICE_INIT("X"),
-                                              .is_verified = !w->is_unverified};
+                                       .cipher = SLICE_INIT("X"),
+                                       .is_verified = !w->is_unverified};
         c->has_tls = true;
         world_tell(w, (struct engine_event){.kind = EVENT_TLS_UP, .conn = c->id, .tls = &tls});
         return true;
@@ -798,8 +805,24 @@ static inline uint64_t world_submit(struct world *w, const char *from, const cha
 static inline void world_operator(struct world *w, enum operator_verb verb, uint64_t msg,
                                   const char *domain)
 {
-    struct engine_operator op = {
-        .verb = verb, .msg = msg, .domain = slice_cstr(domain), .who = SLICE("uid=0")};
+    struct engine_operator op = {.verb = verb,
+                                 .msg = msg,
+                                 .domain = slice_cstr(domain),
+                                 .who = SLICE("uid=0"),
+                                 .result = &w->result};
+    world_tell(w, (struct engine_event){.kind = EVENT_OPERATOR, .op = &op});
+}
+
+/* A page of those that the filter means; words: why. */
+static inline void world_order(struct world *w, enum operator_verb verb,
+                               const struct engine_filter *f, const char *words, uint64_t answer)
+{
+    struct engine_operator op = {.verb = verb,
+                                 .filter = f,
+                                 .words = slice_cstr(words),
+                                 .who = SLICE("uid=0"),
+                                 .answer = answer,
+                                 .result = &w->result};
     world_tell(w, (struct engine_event){.kind = EVENT_OPERATOR, .op = &op});
 }
 

@@ -109,21 +109,23 @@ static void look(struct world *w)
     assert_true(s.in_flight + s.ready <= s.recipients);
     assert_true(s.deferred <= s.recipients);
     assert_int_equal(s.messages == 0, s.oldest_ms == 0);
-    uint64_t last, n = 0;
+    struct engine_page page;
+    uint64_t n = 0;
     struct engine_filter f = {.limit = 1};
     do { /* page by page, one a page */
         buf_clear(&out);
-        engine_queue_json(w->e, &f, w->now_ms, &out, &last);
+        engine_queue_json(w->e, &f, w->now_ms, &out, &page);
         if (!is_json(buf_slice(&out)))
             fail_msg("no JSON: %s", buf_cstr(&out));
         n += out.n > 2;
-        f.after = last;
-    } while (last);
+        f.after = page.last;
+        assert_true(page.count <= 1);
+    } while (page.last);
     assert_int_equal(n, s.messages);
     f = (struct engine_filter){.limit = 100};
     buf_clear(&out);
-    engine_queue_text(w->e, &f, w->now_ms, &out, &last);
-    assert_true(out.n > 10 && last == 0);
+    engine_queue_text(w->e, &f, w->now_ms, &out, &page);
+    assert_true(out.n > 10 && page.last == 0);
     for (unsigned i = 0; i < w->record_count; i++) {
         bool is_there = engine_has_message(w->e, w->record[i].id);
         buf_clear(&out);
@@ -178,9 +180,9 @@ static unsigned count_rows(struct world *w, struct engine_filter f)
 {
     struct buf out;
     buf_init(&out, 1 << 20);
-    uint64_t last;
+    struct engine_page page;
     f.limit = f.limit ? f.limit : 100;
-    engine_queue_json(w->e, &f, w->now_ms, &out, &last);
+    engine_queue_json(w->e, &f, w->now_ms, &out, &page);
     unsigned n = 0;
     for (const char *p = buf_cstr(&out); (p = strstr(p, "\"id\":")); p++)
         n++;
