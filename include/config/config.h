@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "engine/engine_options.h"
+#include "history/history_redact.h"
 
 enum log_level_option { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format_option { LOG_TEXT, LOG_JSON };
@@ -33,6 +34,8 @@ struct config {
     struct slice control_socket; /* path */
     struct slice metrics_listen; /* "127.0.0.1:9587", empty: none */
     int64_t shutdown_grace_ms;
+    uint64_t history_bytes_max; /* how long: engine.history_ms */
+    enum history_redaction history_redact;
 };
 
 /* The world as config may see it. */

@@ -87,6 +87,8 @@ enum engine_action_kind {
     ACTION_LOOKUP,   /* ticket, text = name, type -> ANSWER, exactly one */
     ACTION_NOTE,     /* note */
     ACTION_OPERATED, /* ticket = the operator's answer, is_on: his order is on disk */
+    ACTION_HISTORY,  /* id, bytes: a message is finished; its record (history/history_record.h).
+                        Once a message, as long as the process lives; nothing is promised of it */
 };
 
 enum { ACTION_PARTS_MAX = 3 };

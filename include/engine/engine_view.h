@@ -38,6 +38,15 @@ void engine_destinations_json(const struct engine *e, unsigned limit, int64_t no
                               struct buf *out);
 void engine_destinations_text(const struct engine *e, unsigned limit, int64_t now_ms,
                               struct buf *out);
+/* Messages by what a person knows of them; what is empty is not asked for. Looks at some thousands
+ * behind *after (0: from the oldest on) and tells of those that match. False: those were all. */
+struct engine_query {
+    struct slice address;    /* sender or recipient, case ignored */
+    struct slice message_id; /* with or without its angle brackets */
+};
+enum { ENGINE_FIND_STEP = 5000 };
+bool engine_find(const struct engine *e, const struct engine_query *q, uint64_t *after,
+                 void (*found)(void *ctx, uint64_t id), void *ctx);
 bool engine_has_message(const struct engine *e, uint64_t id);
 /* Where its accept record stands now; compaction moves it. False: not in the queue. */
 bool engine_message_pos(const struct engine *e, uint64_t id, struct journal_pos *out);

@@ -22,7 +22,8 @@ enum {
         2000, /* of one message: an accept record must fit JOURNAL_RECORD_BYTES_MAX */
     QUEUE_CHUNK_BYTES = 64 * 1024,
     QUEUE_EXTENTS_MAX = 16 * 1024, /* 1 GiB in chunks */
-    QUEUE_REASON_BYTES_MAX = 200,  /* of a remote's reply, as remembered */
+    QUEUE_REASON_BYTES_MAX = 200,  /* of a remote's reply, as remembered while a recipient waits */
+    QUEUE_LAST_WORDS_BYTES_MAX = 400, /* the same, of one that is done: "host[ip]: reply" */
     QUEUE_TEXT_BYTES_MAX = 1024,   /* sender, user, client, Message-ID */
     QUEUE_WHO_BYTES_MAX = 100,     /* an operator's name */
     QUEUE_PAUSES_MAX = 1000,
@@ -45,7 +46,7 @@ struct queue_state {
     enum queue_fate fate;
     bool is_warned; /* a delay report was made */
     uint32_t attempts;
-    int64_t next_ms;
+    int64_t next_ms;     /* when it is tried again; of a recipient that is done: when that was */
     struct slice reason; /* last reply or our own words; may be empty */
 };
 

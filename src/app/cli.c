@@ -76,6 +76,8 @@ static const struct command {
      "run the relay in the foreground; SIGTERM stops, SIGHUP reloads"},
     {"check", "", 0, 0, OPTION_CONFIG, cli_check, "say every mistake in the configuration"},
     {"status", "", 0, 0, OPTIONS_REMOTE, cli_status, "one screen: queue, rates, trouble"},
+    {"why", "ID|ADDRESS|MESSAGE-ID...", 1, 1000000, OPTIONS_REMOTE | OPTION_LIMIT, cli_why,
+     "the whole story of a message, also after it has left the queue"},
     {"queue list", "", 0, 0, OPTIONS_REMOTE | OPTIONS_FILTER | OPTION_LIMIT | OPTION_AFTER,
      cli_queue_list, "list the messages in the queue, oldest first"},
     {"queue show", "ID...", 1, 1000000, OPTIONS_REMOTE | OPTION_BODY, cli_queue_show,

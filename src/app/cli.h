@@ -25,6 +25,7 @@ int cli_relay(const struct cli *c); /* run.c */
 int cli_check(const struct cli *c);
 int cli_passwd(const struct cli *c);
 int cli_status(const struct cli *c);
+int cli_why(const struct cli *c);
 int cli_health(const struct cli *c);
 int cli_reload(const struct cli *c);
 int cli_pause(const struct cli *c);

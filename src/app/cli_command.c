@@ -210,6 +210,32 @@ int cli_queue_show(const struct cli *c)
     return status;
 }
 
+int cli_why(const struct cli *c)
+{
+    struct remote r;
+    uint64_t limit = 0;
+    if (c->limit && (!slice_to_u64(slice_cstr(c->limit), &limit) || limit == 0))
+        return cli_fail(EXIT_USAGE, "--limit needs a number above 0");
+    int status = remote_init(&r, c);
+    if (status)
+        return status;
+    for (int i = 0; i < c->arg_count; i++) {
+        struct buf target;
+        buf_init(&target, REMOTE_TARGET_BYTES_MAX);
+        buf_addf(&target, "/why?%s", remote_format(c));
+        remote_add(&target, "q", c->arg[i]);
+        remote_add(&target, "limit", c->limit);
+        if (i && !c->is_json)
+            putchar('\n');
+        int one = target.is_full ? cli_fail(EXIT_USAGE, "that is too long for a message's name")
+                                 : ask_and_print(&r, "GET", buf_cstr(&target));
+        status = one > status ? one : status;
+        buf_close(&target);
+    }
+    remote_close(&r);
+    return status;
+}
+
 /* --- destinations --- */
 
 static int pause_or_resume(const struct cli *c, const char *path)

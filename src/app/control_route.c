@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/msgid.h"
+#include "why.h"
 
 static const char type_json[] = "application/json";
 static const char type_text[] = "text/plain; charset=utf-8";
@@ -109,6 +110,29 @@ static void answer_message(struct exchange *x)
         engine_message_json(e, x->msg, now_ms, x->body);
     if (x->body->n && x->body->p[x->body->n - 1] != '\n')
         buf_add_char(x->body, '\n');
+}
+
+static void answer_why(struct exchange *x)
+{
+    struct buf query, number;
+    uint64_t limit = WHY_LIMIT_DEFAULT;
+    bool has_query = control_parameter(x, "q", &query) && slice_trim(buf_slice(&query)).n > 0;
+    bool is_good =
+        !control_parameter(x, "limit", &number) || slice_to_u64(buf_slice(&number), &limit);
+    limit = limit < 1 ? 1 : limit > CONTROL_LIST_MAX ? CONTROL_LIST_MAX : limit;
+    if (!has_query)
+        control_refuse(x, 400, "say of what: ?q= with a message id, an address or a Message-ID");
+    else if (!is_good)
+        control_refuse(x, 400, "limit must be a number");
+    else
+        why_answer(x, slice_trim(buf_slice(&query)), (unsigned)limit);
+    buf_close(&query);
+    buf_close(&number);
+}
+
+static void answer_history(struct exchange *x)
+{
+    why_answer_history(x, x->msg);
 }
 
 static void answer_destinations(struct exchange *x)
@@ -243,6 +267,9 @@ static const struct route {
     {"POST", "/queue/ID/release", control_release, true, false, NULL, ""},
     {"POST", "/queue/ID/bounce", control_bounce, true, false, NULL, ""},
     {"POST", "/queue/ID/delete", control_delete, true, false, NULL, ""},
+    {"GET", "/why", answer_why, false, false, NULL,
+     "the story of a message, live or finished; ?q=ID, address or Message-ID &limit="},
+    {"GET", "/history/ID", answer_history, false, false, NULL, "one finished message"},
     {"POST", "/pause", answer_pause, true, false, NULL,
      "stop delivering; ?domain=example.org or ?all=1"},
     {"POST", "/resume", answer_resume, true, false, NULL, "deliver again; the same"},
@@ -344,7 +371,8 @@ void control_route(struct exchange *x)
                        (unsigned long)own, (unsigned long)x->uid);
     else if (x->id.n && !msgid_parse(x->id, &x->msg))
         control_refuse(x, 400, "a message id has %d letters and digits", MSGID_CHARS);
-    else if (x->id.n && !engine_has_message(driver_engine(x->o->driver), x->msg))
+    else if (x->id.n && slice_starts(slice_cstr(r->path), SLICE("/queue/")) &&
+             !engine_has_message(driver_engine(x->o->driver), x->msg))
         control_refuse(x, 404, "no message %.*s in the queue", SLICE_FMT(x->id));
     else
         r->answer(x);

@@ -250,6 +250,7 @@ enum err driver_open(struct driver **out, const struct driver_options *o, struct
     enum err e = open_parts(d, why);
     if (e)
         return e; /* the process ends; the system takes back what was opened */
+    driver_history_open(d, (const uint64_t[2]){random_u64(), random_u64()});
     d->auth = auth_new(o->loop, driver_on_login, d);
     auth_configure(d->auth, d->config->users, d->config->user_count);
     d->engine = engine_new(&d->config->engine, random_u64());
@@ -318,6 +319,7 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
     d->identity = identity;
     d->config = config;
     auth_configure(d->auth, config->users, config->user_count);
+    store_history_configure(d->history, config->engine.history_ms, config->history_bytes_max);
     load_trust(d);
     struct engine_event event = {.kind = EVENT_OPTIONS, .options = &config->engine};
     driver_tell(d, &event);
@@ -356,6 +358,11 @@ void driver_addresses(const struct driver *d, struct buf *out)
     }
 }
 
+void driver_tick(struct driver *d)
+{
+    store_history_tick(d->history, driver_now_ms(d));
+}
+
 void driver_figures(const struct driver *d, struct metrics_view *out)
 {
     *out = (struct metrics_view){
@@ -367,6 +374,7 @@ void driver_figures(const struct driver *d, struct metrics_view *out)
     };
     engine_stats(d->engine, &out->engine);
     store_usage(d->store, &out->journal);
+    store_history_usage(d->history, &out->history);
 }
 
 /* --- the end --- */
@@ -417,12 +425,13 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     d->is_closed = true;
     d->closed = closed;
     d->closed_ctx = ctx;
-    d->parts_open = 7 + d->is_trust_loading;
+    d->parts_open = 8 + d->is_trust_loading;
     uv_prepare_stop(&d->prepare);
     uv_close((uv_handle_t *)&d->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&d->timer, on_handle_closed);
     uv_close((uv_handle_t *)&d->log_timer, on_handle_closed);
     store_close(d->store, close_part, d);
+    store_history_close(d->history, close_part, d);
     net_close_all(d->net, close_part, d);
     resolver_close(d->resolver, close_part, d);
     auth_close(d->auth, close_part, d);

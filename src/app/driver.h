@@ -9,8 +9,10 @@
 #include "clock.h"
 #include "config/config.h"
 #include "engine/engine_view.h"
+#include "history/history_key.h"
 #include "log.h"
 #include "metrics.h"
+#include "store/store_history.h"
 
 struct driver_options {
     uv_loop_t *loop;
@@ -54,4 +56,8 @@ const struct engine *driver_engine(const struct driver *d);
 const struct config *driver_config(const struct driver *d);
 /* "127.0.0.1:587 [::1]:587", with the port that was got where 0 was asked for. */
 void driver_addresses(const struct driver *d, struct buf *out);
+/* Finished messages, and the salt of the keys they are found by. False: there is none (yet). */
+struct store_history *driver_history(const struct driver *d);
+bool driver_history_salt(const struct driver *d, struct history_salt *out);
+void driver_tick(struct driver *d); /* about once a second */
 void driver_figures(const struct driver *d, struct metrics_view *out);

@@ -169,5 +169,8 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
     case ACTION_OPERATED:
         driver_operated(d, a->ticket, a->is_on);
         break;
+    case ACTION_HISTORY:
+        driver_remember(d, a->bytes);
+        break;
     }
 }

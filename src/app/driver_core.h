@@ -4,6 +4,7 @@
  *   driver_event.c    what the shell reports -> engine_handle
  *   driver_action.c   what the engine wants -> the shell
  *   driver_ask.c      what the control socket is told later
+ *   driver_history.c  finished messages -> the history
  *
  * One rule holds them together: the engine is never told anything while an action of its is being
  * carried out. What an action brings about at once waits in `late` until the engine has no action
@@ -19,6 +20,7 @@
 #include "listeners.h"
 #include "net/resolver.h"
 #include "store/store.h"
+#include "store/store_history.h"
 
 enum {
     DRIVER_OUTPUT_BYTES_MAX = 8 * 1024 * 1024, /* unsent, of one connection */
@@ -60,6 +62,7 @@ struct driver {
     const struct config *config;
     struct engine *engine;
     struct store *store;
+    struct store_history *history;
     struct net *net;
     struct resolver *resolver;
     struct auth *auth;
@@ -113,3 +116,7 @@ void driver_later(struct driver *d, const struct late_event *late);
 void driver_append_held(struct driver *d); /* once a turn */
 void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name,
                        bool needs_verify);
+
+/* driver_history.c */
+void driver_history_open(struct driver *d, const uint64_t salt[2]); /* for a history that begins */
+void driver_remember(struct driver *d, struct slice record);

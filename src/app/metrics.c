@@ -156,6 +156,19 @@ static void build_turns(const struct metrics *m, struct buf *out)
     buf_addf(out, "outpost_loop_turn_seconds_count %llu\n", (unsigned long long)sum);
 }
 
+static void build_history(const struct store_history_usage *h, struct buf *out)
+{
+    counter(out, "history_records_total", "Finished messages written to the history.", h->records);
+    counter(out, "history_lost_total",
+            "Finished messages not remembered, because the disk was slow or full.", h->lost);
+    counter(out, "history_lookups_total", "Look-ups in the history.", h->lookups);
+    gauge(out, "history_bytes", "Bytes of the history's files.", h->bytes);
+    gauge(out, "history_files", "Files of the history.", h->files);
+    gauge(out, "history_pending_bytes", "Bytes waiting to be written to the history.",
+          h->pending_bytes);
+    gauge(out, "history_failing", "1 while the history cannot be written.", h->is_failing);
+}
+
 void metrics_build(const struct metrics *m, const struct metrics_view *v, struct buf *out)
 {
     head(out, "build_info", "gauge", "The version that runs, as a label.");
@@ -165,6 +178,7 @@ void metrics_build(const struct metrics *m, const struct metrics_view *v, struct
         counter(out, note_row[i].counter, note_row[i].help, m->count[i]);
     build_queue(&v->engine, out);
     build_journal(v, out);
+    build_history(&v->history, out);
     gauge(out, "logins_waiting", "Logins waiting for their password to be verified.",
           v->login_waiting);
     gauge_us(out, "loop_lag_seconds", "Longest turn of the event loop in the last minute or two.",

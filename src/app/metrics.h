@@ -6,6 +6,7 @@
 
 #include "engine/engine_view.h"
 #include "journal/journal.h"
+#include "store/store_history.h"
 
 enum { METRICS_SAMPLES = 7, METRICS_SAMPLE_MS = 10000 }; /* rates: over the last minute */
 enum { METRICS_TURN_BUCKETS = 8 };                       /* of the histogram of loop turns */
@@ -37,6 +38,7 @@ uint64_t metrics_turn_us(const struct metrics *m);
 struct metrics_view {
     struct engine_stats engine;
     struct journal_usage journal;
+    struct store_history_usage history;
     uint64_t journal_bytes_max;
     int64_t last_sync_us;
     int64_t uptime_ms;

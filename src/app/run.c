@@ -185,6 +185,7 @@ static void on_tick(uv_timer_t *t)
 {
     metrics_tick(&relay.metrics, clock_now_ms(&relay.clock));
     control_tick(relay.control);
+    driver_tick(relay.driver);
 }
 
 static void start_handles(void)

@@ -110,6 +110,18 @@ static void build_journal(struct json *j, const struct metrics_view *m)
     json_end(j, '}');
 }
 
+static void build_history(struct json *j, const struct store_history_usage *h)
+{
+    json_object(j, "history");
+    json_int(j, "records", (int64_t)h->records);
+    json_int(j, "lost", (int64_t)h->lost);
+    json_int(j, "lookups", (int64_t)h->lookups);
+    json_int(j, "bytes", (int64_t)h->bytes);
+    json_int(j, "files", (int64_t)h->files);
+    json_bool(j, "is_failing", h->is_failing);
+    json_end(j, '}');
+}
+
 void view_stats_json(const struct view *v, struct buf *out)
 {
     struct metrics_view m;
@@ -125,6 +137,7 @@ void view_stats_json(const struct view *v, struct buf *out)
     build_counters(&j, v);
     build_connections(&j, &m.engine);
     build_journal(&j, &m);
+    build_history(&j, &m.history);
     json_int(&j, "logins_waiting", m.login_waiting);
     json_int(&j, "hot_bytes", (int64_t)m.engine.hot_bytes);
     json_int(&j, "dns_cache_entries", (int64_t)m.engine.dns_cache_entries);

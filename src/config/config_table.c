@@ -63,6 +63,13 @@ static const struct config_choice listener_auth[] = {
     {0},
 };
 
+static const struct config_choice redactions[] = {
+    {"none", HISTORY_REDACT_NONE, NULL},
+    {"local-part", HISTORY_REDACT_LOCAL_PART, NULL},
+    {"all", HISTORY_REDACT_ALL, NULL},
+    {0},
+};
+
 static const struct config_choice outgoing_tls[] = {
     {"none", DELIVERY_TLS_NONE, NULL},        {"opportunistic", DELIVERY_TLS_OPPORTUNISTIC, NULL},
     {"require", DELIVERY_TLS_REQUIRE, NULL},  {"verify", DELIVERY_TLS_VERIFY, NULL},
@@ -195,6 +202,15 @@ const struct config_option config_options[] = {
     ROW("queue.warn_after", DURATION, ENGINE(warn_after_ms), "4h", "0s", "365d",
         "The sender is told once when a message waits for so long. \"0s\": never. With a lifetime "
         "that is no longer than this default: never."),
+    ROW("queue.history", DURATION, ENGINE(history_ms), "7d", "0s", "3650d",
+        "How long finished messages are remembered for `outpost why`. \"0s\": not at all, and what "
+        "was remembered is deleted."),
+    ROW("queue.history_max_size", SIZE, TOP(history_bytes_max), "256MiB", "1MiB", "16GiB",
+        "Disk space for them, under state_dir; the oldest go first."),
+    ROW("queue.history_redact", CHOICE, TOP(history_redact), "none", NULL, NULL,
+        "Addresses in the history: none: as they are. local-part: \"b***@example.org\". all: "
+        "\"***\". Who knows an address finds its messages all the same.",
+        .choices = redactions),
 
     ROW("retry.first", DURATION, ENGINE(retry_first_ms), "1m", "10ms", "30d",
         "The first wait. When it alone is given and exceeds max, max follows it."),
@@ -264,7 +280,6 @@ const size_t config_option_count = COUNT_OF(config_options);
 
 const struct config_later config_laters[] = {
     {"dkim", "signing with DKIM is not available yet; let the sender or the smarthost sign"},
-    {"queue.history", "keeping a history of finished messages is not available yet"},
     {"route.auth.oauth2", "logging in with OAuth2 is not available yet; use a password"},
 };
 const size_t config_later_count = COUNT_OF(config_laters);

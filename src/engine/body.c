@@ -23,8 +23,15 @@ void body_unref(struct body *b)
     if (!b || --b->refs)
         return;
     mem_free(b->memory);
+    mem_free(b->message_id);
     mem_free(b->extent);
     mem_free(b);
+}
+
+void body_know_as(struct body *b, struct slice message_id)
+{
+    if (!b->message_id && message_id.n)
+        b->message_id = mem_dup(message_id.p, message_id.n);
 }
 
 struct body *body_parse(struct slice payload)
@@ -36,6 +43,7 @@ struct body *body_parse(struct slice payload)
     char *memory = mem_dup(a.prefix.p, n);
     struct body *b =
         body_new(memory, n, slice_of(memory, a.prefix.n), slice_of(memory + a.prefix.n, a.tail.n));
+    body_know_as(b, a.envelope.message_id);
     b->extent_count = a.envelope.extent_count;
     if (b->extent_count)
         b->extent = mem_new(b->extent_count * sizeof *b->extent);

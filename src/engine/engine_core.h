@@ -49,6 +49,7 @@ struct body {
     struct list in_hot;          /* linked while the message itself holds a reference */
     struct queue_message *owner; /* in the hot cache: whose; else NULL */
     char *memory;                /* owns prefix and tail */
+    char *message_id;            /* owned; NULL: it has none */
     struct slice prefix, tail;
     uint32_t extent_count;
     struct journal_pos *extent; /* owned */
@@ -296,9 +297,18 @@ void spool_release_dead(struct engine *e);
 /* Nothing names it any more and all its recipients are done: forget it if the record is written. */
 void spool_settle(struct engine *e, struct queue_message *m);
 
+/* story.c: what became of a message, for the history */
+enum { STORY_WORDS_MAX = 1024 };
+/* "host[ip]: reply", as a finished recipient's reason: what is said last is kept with who said it.
+ * Gives `out`. */
+struct slice story_words(struct slice host, struct slice ip, struct slice reply,
+                         char out[STORY_WORDS_MAX]);
+void story_tell(struct engine *e, const struct queue_message *m); /* it is about to be forgotten */
+
 /* body.c: a message's bytes in memory */
 struct body *body_new(char *memory, size_t bytes, struct slice prefix, struct slice tail);
 struct body *body_parse(struct slice payload); /* NULL: not an accept record */
+void body_know_as(struct body *b, struct slice message_id);
 void body_ref(struct body *b);
 void body_unref(struct body *b);
 void body_heat(struct engine *e, struct queue_message *m, struct body *b); /* takes the reference */

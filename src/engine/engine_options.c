@@ -31,6 +31,7 @@ void engine_options_default(struct engine_options *o)
         .queue_bytes_max = 10ull << 30,
         .lifetime_ms = 5 * 24 * (int64_t)HOUR_MS,
         .warn_after_ms = 4 * HOUR_MS,
+        .history_ms = 7 * 24 * (int64_t)HOUR_MS,
 
         .retry_first_ms = 1 * MINUTE_MS,
         .retry_factor = 2.0,

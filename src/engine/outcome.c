@@ -91,8 +91,11 @@ static void report_settle(struct engine *e, struct report *r)
             continue;
         struct queue_state state;
         queue_get_state(m, rr->index, &state);
+        char words[STORY_WORDS_MAX];
         state.fate = r->fate;
-        state.reason = slice_cstr(rr->reply[0] ? rr->reply : rr->reason);
+        state.next_ms = e->now_ms;
+        state.reason = story_words(slice_cstr(rr->host), slice_cstr(rr->ip),
+                                   slice_cstr(rr->reply[0] ? rr->reply : rr->reason), words);
         q->is_reporting = false;
         queue_set_state(&e->queue, m, rr->index, &state);
         note_fate(e, r, rr);
@@ -356,6 +359,7 @@ static void set_fate(struct engine *e, struct queue_message *m, uint32_t i, enum
     struct queue_state state;
     queue_get_state(m, i, &state);
     state.fate = fate;
+    state.next_ms = e->now_ms;
     state.reason = reason;
     queue_set_state(&e->queue, m, i, &state);
 }
@@ -403,13 +407,16 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
     uint32_t *index = mem_new((a->result_count + 1) * sizeof *index), count = 0;
     for (uint32_t i = 0; i < a->result_count; i++) {
         const struct attempt_result *r = &a->result[i];
+        char words[STORY_WORDS_MAX];
         m->recipient[r->recipient].attempts++;
         if (r->verdict == ATTEMPT_DELIVERED) {
             note_attempt(e, a, r, NOTE_DELIVERED);
-            set_fate(e, m, r->recipient, QUEUE_DELIVERED, r->reply);
+            set_fate(e, m, r->recipient, QUEUE_DELIVERED,
+                     story_words(a->host, a->ip, r->reply, words));
         } else if (m->is_removing) {
             note_removed(e, m, r->recipient);
-            set_fate(e, m, r->recipient, QUEUE_REMOVED, r->reply);
+            set_fate(e, m, r->recipient, QUEUE_REMOVED,
+                     story_words(a->host, a->ip, r->reply, words));
         } else if (m->is_bouncing && r->verdict != ATTEMPT_BOUNCE) {
             add_ordered(e, bounces, r->recipient);
             continue;

@@ -86,6 +86,7 @@ struct queue_message *spool_stored(struct engine *e, const struct spool_message 
     CHECK(added);
     buf_close(&head);
     body_ref(m->body);
+    body_know_as(m->body, m->envelope.message_id);
     body_heat(e, added, m->body);
     schedule_message(e, added);
     if (schedule_is_parked(e, added))
@@ -233,6 +234,7 @@ static void forget_for_room(struct engine *e)
         struct note *n = engine_note(e, NOTE_JOURNAL, gone[i]->id);
         note_text(n, "text", SLICE("finished, and forgotten without a record: the disk is full"));
         map_take_id(&e->unrecorded, gone[i]->id);
+        story_tell(e, gone[i]);
         body_cool(e, gone[i]);
         queue_forget(&e->queue, gone[i]);
     }
@@ -266,6 +268,7 @@ void spool_settle(struct engine *e, struct queue_message *m)
         return;
     struct note *n = engine_note(e, NOTE_COMPLETED, m->id);
     engine_tell_delay(e, n, m->accepted_ms);
+    story_tell(e, m);
     body_cool(e, m);
     queue_finish(&e->queue, m);
     compact_consider(e);

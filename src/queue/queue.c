@@ -53,7 +53,8 @@ static void reason_drop(struct queue *q, const char *text)
 
 void queue_set_reason(struct queue *q, struct queue_recipient *r, struct slice reason)
 {
-    reason = slice_head(reason, QUEUE_REASON_BYTES_MAX);
+    reason = slice_head(reason, r->fate == QUEUE_WAITING ? QUEUE_REASON_BYTES_MAX
+                                                         : QUEUE_LAST_WORDS_BYTES_MAX);
     reason = slice_head(reason, slice_find(reason, 0)); /* kept as a C string */
     if (slice_eq(slice_cstr(r->reason), reason))
         return;
@@ -201,10 +202,19 @@ void queue_close(struct queue *q)
     *q = (struct queue){0};
 }
 
+uint32_t queue_hash_message_id(struct slice message_id)
+{
+    struct slice bare = slice_trim(message_id);
+    if (bare.n > 1 && bare.p[0] == '<' && bare.p[bare.n - 1] == '>')
+        bare = slice_of(bare.p + 1, bare.n - 2);
+    uint32_t hash = (uint32_t)hash_sip13(0, 0, bare);
+    return !bare.n ? 0 : hash ? hash : 1;
+}
+
 static size_t texts_bytes(const struct queue_accept *a)
 {
     const struct queue_envelope *e = &a->envelope;
-    size_t n = e->sender.n + e->user.n + e->client.n;
+    size_t n = sizeof(uint32_t) + e->sender.n + e->user.n + e->client.n;
     struct slice rest = a->recipients, address;
     struct queue_state state;
     while (queue_accept_next(&rest, &address, &state))
@@ -243,6 +253,8 @@ struct queue_message *queue_add(struct queue *q, uint64_t id, struct journal_pos
     uint32_t at = put_text(texts, 0, e->sender);
     at = put_text(texts, at, e->user);
     at = put_text(texts, at, e->client);
+    uint32_t hash = queue_hash_message_id(e->message_id);
+    at = put_text(texts, at, slice_of(&hash, sizeof hash));
     struct slice rest = a->recipients, address;
     struct queue_state state;
     for (uint32_t i = 0; queue_accept_next(&rest, &address, &state); i++) {
@@ -302,6 +314,13 @@ struct slice queue_user(const struct queue_message *m)
 struct slice queue_client(const struct queue_message *m)
 {
     return slice_of(texts_of(m) + m->sender_bytes + m->user_bytes, m->client_bytes);
+}
+
+uint32_t queue_message_id_hash(const struct queue_message *m)
+{
+    uint32_t hash;
+    memcpy(&hash, texts_of(m) + m->sender_bytes + m->user_bytes + m->client_bytes, sizeof hash);
+    return hash;
 }
 
 struct slice queue_address(const struct queue_message *m, uint32_t i)

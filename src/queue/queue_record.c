@@ -67,13 +67,18 @@ static void read_zero_u16(struct reader *r)
     r->is_bad |= read_u16(r) != 0;
 }
 
+static size_t reason_bytes_max(enum queue_fate fate)
+{
+    return fate == QUEUE_WAITING ? QUEUE_REASON_BYTES_MAX : QUEUE_LAST_WORDS_BYTES_MAX;
+}
+
 static bool add_state(struct buf *out, const struct queue_state *s)
 {
     buf_add_u8(out, (uint8_t)s->fate);
     buf_add_u8(out, s->is_warned ? STATE_WARNED : 0);
     buf_add_u32(out, s->attempts);
     buf_add_u64(out, (uint64_t)s->next_ms);
-    return add_text(out, s->reason, QUEUE_REASON_BYTES_MAX) && !out->is_full;
+    return add_text(out, s->reason, reason_bytes_max(s->fate)) && !out->is_full;
 }
 
 static void read_state(struct reader *r, struct queue_state *s)
@@ -85,7 +90,7 @@ static void read_state(struct reader *r, struct queue_state *s)
     s->is_warned = read_flags(r, STATE_WARNED) != 0;
     s->attempts = read_u32(r);
     s->next_ms = (int64_t)read_u64(r);
-    s->reason = read_text(r, QUEUE_REASON_BYTES_MAX);
+    s->reason = read_text(r, reason_bytes_max(s->fate));
 }
 
 /* Times that are added and subtracted: far from the ends of their type. */

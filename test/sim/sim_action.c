@@ -166,5 +166,9 @@ void sim_action_carry_out(struct sim_world *w, const struct engine_action *a)
         sim_trace(w, "operated", a->ticket, a->is_on, SLICE_NONE);
         sim_ledger_on_operated(w, a->ticket, a->is_on);
         break;
+    case ACTION_HISTORY:
+        sim_trace(w, "remembers", a->id, 0, a->bytes);
+        sim_ledger_on_history(w, a->id, a->bytes);
+        break;
     }
 }

@@ -65,6 +65,7 @@ struct sim_parcel {
     uint32_t content;                /* a checksum: copies have the same */
     struct journal_pos pos, *extent; /* in the world's arena */
     unsigned extent_count;
+    bool is_told_of, may_tell_again; /* to the history; a crash may have taken its end back */
     unsigned count;
     struct sim_fate *fate;
     struct sim_order order;
@@ -102,6 +103,8 @@ void sim_ledger_on_appended(struct sim_world *w, uint64_t ticket, enum err err,
 void sim_ledger_on_note(struct sim_world *w, const struct note *n);
 /* The operator is told that his order is on disk, or cannot be written. */
 void sim_ledger_on_operated(struct sim_world *w, uint64_t answer, bool is_on_disk);
+/* A finished message is told to the history: once a life, and as it was. */
+void sim_ledger_on_history(struct sim_world *w, uint64_t id, struct slice record);
 /* Bytes to a client: a 250 to a message may only be among them when all of it is on disk. */
 void sim_ledger_on_said(struct sim_world *w, struct slice bytes);
 /* A client has read the 250 to its message. */

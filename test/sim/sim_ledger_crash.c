@@ -41,6 +41,7 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
         struct sim_parcel *p = w->ledger.all[i];
         if (p->state == SIM_PARCEL_OUT)
             p->state = SIM_PARCEL_UNKNOWN;
+        p->may_tell_again |= kind != SIM_ORDERLY;
         p->is_found = false;
         p->may_return = p->state == SIM_PARCEL_FAILED && (has_unsealed || p->may_return);
         for (unsigned k = 0; k < p->count; k++) {

@@ -61,6 +61,9 @@ void sim_ledger_check_end(struct sim_world *w)
             continue;
         for (unsigned k = 0; k < p->count; k++)
             check_fate(w, p, &p->fate[k]);
+        /* What is finished by recovery alone is not told: its end was on disk, its telling lost. */
+        if (!p->is_told_of && !p->may_tell_again)
+            sim_fail(w, "message %llu is finished, and the history was not told", U(p->id));
     }
     for (uint64_t n = 1; n < w->mail_count; n++) {
         const struct sim_mail *m = w->mail[n];

@@ -78,6 +78,7 @@ static void test_defaults(void **state)
     assert_int_equal(e->queue_bytes_max, o.queue_bytes_max);
     assert_int_equal(e->lifetime_ms, o.lifetime_ms);
     assert_int_equal(e->warn_after_ms, o.warn_after_ms);
+    assert_int_equal(e->history_ms, o.history_ms);
     assert_int_equal(e->retry_first_ms, o.retry_first_ms);
     assert_int_equal(e->retry_max_ms, o.retry_max_ms);
     assert_true(e->retry_factor >= o.retry_factor && e->retry_factor <= o.retry_factor);
@@ -207,6 +208,9 @@ static const char whole[] =
     "max_size = 123456789\n"
     "lifetime = \"6d\"\n"
     "warn_after = \"5h\"\n"
+    "history = \"30d\"\n"
+    "history_max_size = \"1GiB\"\n"
+    "history_redact = \"local-part\"\n"
     "[retry]\n"
     "first = \"2m\"\n"
     "factor = 3\n"
@@ -284,6 +288,9 @@ static void test_whole(void **state)
     assert_int_equal(e->queue_bytes_max, 123456789);
     assert_int_equal(e->lifetime_ms, 6 * 86400000);
     assert_int_equal(e->warn_after_ms, 5 * 3600000);
+    assert_int_equal(e->history_ms, 30 * (int64_t)86400000);
+    assert_int_equal(c->history_bytes_max, 1 << 30);
+    assert_int_equal(c->history_redact, HISTORY_REDACT_LOCAL_PART);
     assert_int_equal(e->retry_first_ms, 120000);
     assert_true(e->retry_factor > 2.99 && e->retry_factor < 3.01);
     assert_int_equal(e->retry_max_ms, 7200000);
@@ -492,7 +499,6 @@ static const struct mistake_row bad[] = {
     {"DANE", "delivery.tls = 'dane'", 1, 16, "delivery.tls", "DANE is not available yet"},
     {"DANE", ROUTE "tls = 'dane'", 3, 7, "route.tls", "DANE is not available yet"},
     {"DKIM", "[[dkim]]\ndomain = 'a'", 1, 0, "dkim", "not available yet"},
-    {"history", "[queue]\nhistory = '30d'", 2, 1, "queue.history", "not available yet"},
 
     {"no duration", "retry.max = '1 hour'", 1, 13, "retry.max",
      "\"1 hour\" is not a duration: write a whole number and a unit"},

@@ -105,6 +105,8 @@ struct world {
     unsigned mail_count;
     unsigned notes[NOTE_COUNT];
     struct buf log;
+    struct buf history; /* the latest record */
+    unsigned histories;
     struct engine_action login; /* last one; user and password copied */
     char login_user[300], login_password[300];
     unsigned logins;
@@ -272,6 +274,11 @@ static inline void world_take(struct world *w, const struct engine_action *a)
     case ACTION_OPERATED:
         w->operated = a->ticket;
         w->is_operated_lost = !a->is_on;
+        break;
+    case ACTION_HISTORY:
+        w->histories++;
+        buf_clear(&w->history);
+        buf_add(&w->history, a->bytes);
         break;
     }
 }
@@ -692,6 +699,7 @@ static inline struct world *world_new(void)
     w->zone = world_zone;
     w->next_in = 1;
     buf_init(&w->log, 64 << 20);
+    buf_init(&w->history, 1 << 20);
     return w;
 }
 
@@ -719,6 +727,7 @@ static inline void world_down(struct world *w)
         mem_free(w->mail[i].body);
     }
     buf_close(&w->log);
+    buf_close(&w->history);
     mem_free(w);
 }
 

@@ -244,17 +244,24 @@ static void text_lengths(void **ctx)
 
 static void reasons_are_cut(void **ctx)
 {
-    struct queue_state state = {.fate = QUEUE_BOUNCED, .reason = slice_of(long_text, 65537)};
-    struct buf out;
-    buf_init(&out, 4096);
-    assert_true(queue_outcome_begin(&out, 0, 1));
-    assert_true(queue_outcome_add(&out, 0, &state));
-    struct queue_outcome o;
-    assert_int_equal(queue_outcome_parse(buf_slice(&out), &o), PARSE_DONE);
-    uint32_t index;
-    assert_true(queue_outcome_next(&o.states, &index, &state));
-    assert_int_equal(state.reason.n, QUEUE_REASON_BYTES_MAX);
-    buf_close(&out);
+    static const struct {
+        enum queue_fate fate;
+        size_t most;
+    } row[] = {{QUEUE_WAITING, QUEUE_REASON_BYTES_MAX},
+               {QUEUE_BOUNCED, QUEUE_LAST_WORDS_BYTES_MAX}};
+    for (size_t i = 0; i < COUNT_OF(row); i++) {
+        struct queue_state state = {.fate = row[i].fate, .reason = slice_of(long_text, 65537)};
+        struct buf out;
+        buf_init(&out, 4096);
+        assert_true(queue_outcome_begin(&out, 0, 1));
+        assert_true(queue_outcome_add(&out, 0, &state));
+        struct queue_outcome o;
+        assert_int_equal(queue_outcome_parse(buf_slice(&out), &o), PARSE_DONE);
+        uint32_t index;
+        assert_true(queue_outcome_next(&o.states, &index, &state));
+        assert_int_equal(state.reason.n, row[i].most);
+        buf_close(&out);
+    }
 }
 
 static struct slice same_recipient(void *ctx, uint32_t i)
@@ -377,7 +384,8 @@ static void outcome_of_all(void **ctx)
 {
     struct buf out;
     buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
-    struct queue_state state = {.reason = slice_of(long_text, QUEUE_REASON_BYTES_MAX)};
+    struct queue_state state = {.fate = QUEUE_BOUNCED,
+                                .reason = slice_of(long_text, QUEUE_LAST_WORDS_BYTES_MAX)};
     for (uint32_t count = QUEUE_RECIPIENTS_MAX; count <= QUEUE_RECIPIENTS_MAX + 1; count++) {
         buf_clear(&out);
         queue_outcome_begin(&out, 0, count);
