@@ -7,7 +7,7 @@ struct json;
 /* {"id","from","accepted","finished",...,"to":[{"address","state",...}]} (doc/control.md). */
 void history_view_json(const struct history_record *r, struct json *j);
 void history_view_text(const struct history_record *r, struct buf *out);
-/* "0.4 s", "3 m 20 s", "5 h 2 m", "4 d 6 h". */
+/* "40 ms", "1.4 s", "3 m 20 s", "5 h 2 m", "4 d". */
 struct history_span {
     char s[32];
 };

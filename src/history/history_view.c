@@ -11,16 +11,27 @@
 
 struct history_span history_span_of(int64_t ms)
 {
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } unit[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
     struct history_span t;
-    long long s = ms > 0 ? ms / 1000 : 0;
-    if (s < 60)
-        snprintf(t.s, sizeof t.s, "%lld.%lld s", s, ms > 0 ? (long long)ms % 1000 / 100 : 0);
-    else if (s < 3600)
-        snprintf(t.s, sizeof t.s, "%lld m %lld s", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(t.s, sizeof t.s, "%lld h %lld m", s / 3600, s / 60 % 60);
-    else
-        snprintf(t.s, sizeof t.s, "%lld d %lld h", s / 86400, s / 3600 % 24);
+    long long v = ms > 0 ? ms : 0;
+    if (v < 1000) {
+        snprintf(t.s, sizeof t.s, "%lld ms", v);
+        return t;
+    }
+    if (v < 60000) {
+        snprintf(t.s, sizeof t.s, "%lld.%lld s", v / 1000, v % 1000 / 100);
+        return t;
+    }
+    int i = 0;
+    while (v < unit[i].ms)
+        i++;
+    long long rest = v % unit[i].ms / unit[i + 1].ms;
+    int n = snprintf(t.s, sizeof t.s, "%lld %s", v / unit[i].ms, unit[i].name);
+    if (rest)
+        snprintf(t.s + n, sizeof t.s - (size_t)n, " %lld %s", rest, unit[i + 1].name);
     return t;
 }
 

@@ -220,7 +220,7 @@ static void test_text(void **state)
         "known as  <one@sender.example>\n",
         "accepted  2023-11-14T22:13:20.000Z, 2048 bytes\n",
         "after 2.5 s\n",
-        "delivered after 0.4 s, 1 attempt, by mx.sink.example [192.0.2.1]\n"
+        "delivered after 400 ms, 1 attempt, by mx.sink.example [192.0.2.1]\n"
         "          250 2.0.0 queued as 7\n",
         "bounced after 2.5 s, 3 attempts\n          550 <Carl@Moody.Example>: no carl here\n",
     };
@@ -259,10 +259,10 @@ static void test_spans(void **state)
     static const struct {
         int64_t ms;
         const char *is;
-    } row[] = {{-5, "0.0 s"},         {0, "0.0 s"},
-               {450, "0.4 s"},        {59999, "59.9 s"},
-               {60000, "1 m 0 s"},    {3600000, "1 h 0 m"},
-               {86400000, "1 d 0 h"}, {INT64_MAX, "106751991167 d 7 h"}};
+    } row[] = {{-5, "0 ms"},         {0, "0 ms"},           {450, "450 ms"},
+               {1000, "1.0 s"},      {59999, "59.9 s"},     {60000, "1 m"},
+               {200000, "3 m 20 s"}, {3600000, "1 h"},      {7260000, "2 h 1 m"},
+               {86400000, "1 d"},    {90000000, "1 d 1 h"}, {INT64_MAX, "106751991167 d 7 h"}};
     for (size_t i = 0; i < COUNT_OF(row); i++)
         assert_string_equal(history_span_of(row[i].ms).s, row[i].is);
 }
