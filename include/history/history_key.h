@@ -20,5 +20,3 @@ uint64_t history_key_message_id(const struct history_salt *salt, struct slice me
  * places. */
 unsigned history_keys(const struct history_salt *salt, const struct history_record *r,
                       uint64_t *key);
-/* "<x@y>" without the brackets and blanks around. */
-struct slice history_bare_message_id(struct slice s);

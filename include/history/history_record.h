@@ -35,6 +35,7 @@ struct history_record {
     int64_t accepted_ms, finished_ms;
     uint64_t bytes;
     bool is_report;
+    uint32_t message_id_hash; /* mail_message_id_hash; also where the text was not at hand */
     struct slice sender, user, client, message_id;
     uint32_t recipient_count;
     struct slice recipients; /* when parsed: walk with history_record_next */

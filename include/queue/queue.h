@@ -124,10 +124,8 @@ struct slice queue_sender(const struct queue_message *m);
 struct slice queue_user(const struct queue_message *m);
 struct slice queue_client(const struct queue_message *m);
 struct slice queue_address(const struct queue_message *m, uint32_t i);
-/* All that is kept of the Message-ID: enough to find it by; 0: it has none. */
+/* All that is kept of the Message-ID (mail_message_id_hash); 0: it has none. */
 uint32_t queue_message_id_hash(const struct queue_message *m);
-/* The same of any text, with or without its angle brackets. */
-uint32_t queue_hash_message_id(struct slice message_id);
 void queue_set_state(struct queue *q, struct queue_message *m, uint32_t i,
                      const struct queue_state *s);
 void queue_get_state(const struct queue_message *m, uint32_t i, struct queue_state *out);

@@ -13,6 +13,7 @@
 #include "base/msgid.h"
 #include "history/history_key.h"
 #include "history/history_view.h"
+#include "mail/message_id.h"
 
 struct why {
     struct control *control;
@@ -261,7 +262,7 @@ static void add_id(struct why *y, uint64_t id, const struct history_salt *salt)
 /* A text with an '@' may be an address, the sender's Message-ID, or one that we made of our id. */
 static void understand(struct why *y, const struct history_salt *salt)
 {
-    struct slice q = history_bare_message_id(slice_cstr(y->query));
+    struct slice q = mail_message_id_bare(slice_cstr(y->query));
     size_t at = slice_find_last(q, '@');
     uint64_t id;
     if (msgid_parse(slice_head(q, at), &id))

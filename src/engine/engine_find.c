@@ -2,6 +2,7 @@
  * index for so rare a question, and a million messages must not stop the loop. */
 #include "engine/engine_view.h"
 #include "engine_core.h"
+#include "mail/message_id.h"
 
 static bool has_address(const struct queue_message *m, struct slice address)
 {
@@ -16,7 +17,7 @@ static bool has_address(const struct queue_message *m, struct slice address)
 bool engine_find(const struct engine *e, const struct engine_query *q, uint64_t *after,
                  void (*found)(void *ctx, uint64_t id), void *ctx)
 {
-    uint32_t hash = queue_hash_message_id(q->message_id);
+    uint32_t hash = mail_message_id_hash(q->message_id);
     const struct queue_message *m = queue_after_id(&e->queue, *after);
     for (int i = 0; m && i < ENGINE_FIND_STEP; i++) {
         bool is_it = (q->address.n && has_address(m, q->address)) ||

@@ -63,6 +63,7 @@ static bool build(const struct engine *e, const struct queue_message *m, bool ha
         .finished_ms = e->now_ms,
         .bytes = m->wire_bytes,
         .is_report = m->is_report,
+        .message_id_hash = queue_message_id_hash(m),
         .sender = queue_sender(m),
         .user = queue_user(m),
         .client = queue_client(m),

@@ -1,10 +1,13 @@
 /* history_key.c -- see the header. What is hashed begins with a letter that says of what kind it
- * is, so that a Message-ID that looks like an address is another key. */
+ * is, so that a Message-ID that looks like an address is another key. Of a Message-ID the 32 bits
+ * are hashed that the queue keeps: of a message that ends without its body at hand no more is
+ * known, and it is to be found all the same. */
 #include "history/history_key.h"
 
 #include <string.h>
 
 #include "base/map.h"
+#include "mail/message_id.h"
 
 enum { COMPARED = 16 }; /* keys looked at for doubles; more than that cost only room */
 
@@ -28,17 +31,14 @@ uint64_t history_key_address(const struct history_salt *salt, struct slice addre
     return hash(salt, 'a', address, true);
 }
 
-struct slice history_bare_message_id(struct slice s)
+static uint64_t key_of_hash(const struct history_salt *salt, uint32_t message_id_hash)
 {
-    s = slice_trim(s);
-    if (s.n > 1 && s.p[0] == '<' && s.p[s.n - 1] == '>')
-        s = slice_of(s.p + 1, s.n - 2);
-    return s;
+    return hash(salt, 'm', slice_of(&message_id_hash, sizeof message_id_hash), false);
 }
 
 uint64_t history_key_message_id(const struct history_salt *salt, struct slice message_id)
 {
-    return hash(salt, 'm', history_bare_message_id(message_id), false);
+    return key_of_hash(salt, mail_message_id_hash(message_id));
 }
 
 static unsigned add(uint64_t *key, unsigned count, uint64_t fresh)
@@ -54,8 +54,8 @@ unsigned history_keys(const struct history_salt *salt, const struct history_reco
                       uint64_t *key)
 {
     unsigned count = add(key, 0, history_key_id(salt, r->id));
-    if (r->message_id.n)
-        count = add(key, count, history_key_message_id(salt, r->message_id));
+    if (r->message_id_hash)
+        count = add(key, count, key_of_hash(salt, r->message_id_hash));
     if (r->sender.n)
         count = add(key, count, history_key_address(salt, r->sender));
     struct history_recipient to;

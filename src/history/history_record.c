@@ -38,6 +38,7 @@ bool history_record_begin(const struct history_record *r, struct buf *out)
     buf_add_u64(out, (uint64_t)r->accepted_ms);
     buf_add_u64(out, (uint64_t)r->finished_ms);
     buf_add_u64(out, r->bytes);
+    buf_add_u32(out, r->message_id_hash);
     add_text(out, r->sender);
     add_text(out, r->user);
     add_text(out, r->client);
@@ -83,6 +84,7 @@ enum parse history_record_parse(struct slice payload, struct history_record *out
     out->accepted_ms = (int64_t)read_u64(&r);
     out->finished_ms = (int64_t)read_u64(&r);
     out->bytes = read_u64(&r);
+    out->message_id_hash = read_u32(&r);
     out->sender = read_text(&r);
     out->user = read_text(&r);
     out->client = read_text(&r);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mail/message_id.h"
+
 void queue_init(struct queue *q, uint64_t seed)
 {
     *q = (struct queue){0};
@@ -202,15 +204,6 @@ void queue_close(struct queue *q)
     *q = (struct queue){0};
 }
 
-uint32_t queue_hash_message_id(struct slice message_id)
-{
-    struct slice bare = slice_trim(message_id);
-    if (bare.n > 1 && bare.p[0] == '<' && bare.p[bare.n - 1] == '>')
-        bare = slice_of(bare.p + 1, bare.n - 2);
-    uint32_t hash = (uint32_t)hash_sip13(0, 0, bare);
-    return !bare.n ? 0 : hash ? hash : 1;
-}
-
 static size_t texts_bytes(const struct queue_accept *a)
 {
     const struct queue_envelope *e = &a->envelope;
@@ -253,7 +246,7 @@ struct queue_message *queue_add(struct queue *q, uint64_t id, struct journal_pos
     uint32_t at = put_text(texts, 0, e->sender);
     at = put_text(texts, at, e->user);
     at = put_text(texts, at, e->client);
-    uint32_t hash = queue_hash_message_id(e->message_id);
+    uint32_t hash = mail_message_id_hash(e->message_id);
     at = put_text(texts, at, slice_of(&hash, sizeof hash));
     struct slice rest = a->recipients, address;
     struct queue_state state;

@@ -118,6 +118,20 @@ def test_live_ones_too(relay, sink):
     assert [m["id"] for m in finished(relay, "a@sender.example")] == [live, done]
 
 
+def test_found_though_its_body_was_never_at_hand(relay, sink):
+    relay.start()
+    relay.post("/pause?all=1")
+    relay.send("a@sender.example", "x@sink.example", message())
+    assert relay.stop() == 0
+    relay.start()
+    msg = relay.queue()[0]["id"]
+    assert [m["id"] for m in why(relay, MESSAGE_ID)["live"]] == [msg]
+    relay.command("queue", "delete", msg)
+    relay.wait_empty()
+    [found] = wait_for(lambda: finished(relay, MESSAGE_ID))
+    assert found["id"] == msg and found["to"][0]["state"] == "removed" and found["message_id"] == ""
+
+
 def test_many_are_limited_newest_first(relay, sink):
     relay.start()
     with relay.client() as client:
