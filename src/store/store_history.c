@@ -32,6 +32,19 @@ static void well(struct store_history *h, bool *is_ill)
         h->cb.trouble(h->cb.ctx, ERR_OK, &f);
 }
 
+static uint64_t file_bytes(const struct store_history *h)
+{
+    uint64_t n = h->bytes_max / 16;
+    n = n < HISTORY_FILE_BYTES_LEAST ? HISTORY_FILE_BYTES_LEAST : n;
+    return n > HISTORY_FILE_BYTES_MOST ? HISTORY_FILE_BYTES_MOST : n;
+}
+
+/* Not waited for the tick. */
+static bool is_enough(const struct store_history *h)
+{
+    return h->pending.n >= HISTORY_FLUSH_BYTES || h->pending.n >= file_bytes(h);
+}
+
 void history_queue_work(struct store_history *h, uv_work_t *work, uv_work_cb run,
                         uv_after_work_cb done)
 {
@@ -255,13 +268,6 @@ static struct keep_work *start_keep(struct store_history *h)
     return job;
 }
 
-static uint64_t file_bytes(const struct store_history *h)
-{
-    uint64_t n = h->bytes_max / 16;
-    n = n < HISTORY_FILE_BYTES_LEAST ? HISTORY_FILE_BYTES_LEAST : n;
-    return n > HISTORY_FILE_BYTES_MOST ? HISTORY_FILE_BYTES_MOST : n;
-}
-
 /* The growing file takes no more; its index goes to disk when the upkeep's lane is free. */
 static void seal(struct store_history *h)
 {
@@ -378,7 +384,7 @@ void history_pump(struct store_history *h)
         pump_end(h);
         return;
     }
-    bool is_waited_for = !list_is_empty(&h->finds) || h->pending.n >= HISTORY_FLUSH_BYTES;
+    bool is_waited_for = !list_is_empty(&h->finds) || is_enough(h);
     if (is_waited_for && !h->is_write_ill)
         history_start_write(h);
     history_start_finds(h);
@@ -440,7 +446,7 @@ bool store_history_append(struct store_history *h, int64_t now_ms, const uint64_
     h->pending_count++;
     h->pending_keys += key_count;
     h->appended++;
-    if (h->pending.n >= HISTORY_FLUSH_BYTES && !h->is_write_ill)
+    if (is_enough(h) && !h->is_write_ill)
         history_start_write(h);
     return true;
 }
