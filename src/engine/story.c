@@ -20,6 +20,13 @@ struct slice story_words(struct slice host, struct slice ip, struct slice reply,
     return slice_of(out, n < STORY_WORDS_MAX ? (size_t)n : STORY_WORDS_MAX - 1);
 }
 
+/* A connect that failed says "192.0.2.1:25". */
+static struct slice without_port(struct slice ip)
+{
+    size_t colon = slice_find(ip, ':');
+    return slice_find_last(ip, ':') == colon ? slice_head(ip, colon) : ip;
+}
+
 /* The other way. Words of ours alone have no such beginning. */
 static void split_words(struct slice words, struct history_recipient *out)
 {
@@ -30,7 +37,7 @@ static void split_words(struct slice words, struct history_recipient *out)
         !slice_starts(slice_from(words, end), SLICE("]: ")))
         return;
     out->host = host;
-    out->ip = slice_of(words.p + open + 1, end - open - 1);
+    out->ip = without_port(slice_of(words.p + open + 1, end - open - 1));
     out->reply = slice_from(words, end + 3);
 }
 
