@@ -44,7 +44,7 @@ struct engine_query {
     struct slice address;    /* sender or recipient, case ignored */
     struct slice message_id; /* with or without its angle brackets */
 };
-enum { ENGINE_FIND_STEP = 5000 };
+enum { ENGINE_FIND_STEP = 2000 };
 bool engine_find(const struct engine *e, const struct engine_query *q, uint64_t *after,
                  void (*found)(void *ctx, uint64_t id), void *ctx);
 bool engine_has_message(const struct engine *e, uint64_t id);

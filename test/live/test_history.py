@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 
 from relay import wait_for
@@ -167,6 +168,42 @@ def test_remembered_across_restarts(relay, sink):
     relay.start()
     assert len(finished(relay, "a@sender.example")) == 2
     assert not relay.events("warning")
+
+
+def test_killed_under_load(relay, sink):
+    """The last second may be missing, and nothing else; what is there is whole."""
+    relay.start()
+    for _ in range(3):
+        with relay.client() as client:
+            for n in range(150):
+                client.sendmail("a@sender.example", [f"x{n}@sink.example"], message(f"<{n}@x>"))
+        wait_for(lambda: relay.stats()["history"]["records"] > 0)
+        kept = relay.stats()["history"]["records"]
+        before = len(finished(relay, "a@sender.example", "--limit", "1000"))
+        assert before >= kept
+        relay.send("a@sender.example", "y@sink.example", message("<in the air@x>"))
+        relay.kill()
+        relay.start()
+        story = why(relay, "a@sender.example", "--limit", "1000")
+        assert len(story["finished"]) + len(story["live"]) >= before and story["is_complete"]
+    relay.wait_empty()
+    assert not relay.events("warning")
+
+
+def test_the_impatient(relay, sink):
+    """Clients that ask and go, and more of them than are answered at once."""
+    relay.start()
+    relay.send("a@sender.example", "x@sink.example", message())
+    relay.wait_empty()
+    for _ in range(3):
+        sockets = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+        for n, s in enumerate(sockets):
+            s.connect(relay.socket)
+            s.sendall(b"GET /why?q=x@sink.example HTTP/1.1\r\n\r\n" * (1 + n % 3))
+        for s in sockets:
+            s.close()
+    wait_for(lambda: finished(relay, "x@sink.example"))
+    assert relay.stats()["history"]["lookups"] > 0
 
 
 def test_redaction(relay, sink, new_receiver):

@@ -161,12 +161,34 @@ static void expiries_wait_for_their_turn(void **state)
     down(&s);
 }
 
+static void count_found(void *ctx, uint64_t id)
+{
+    ++*(unsigned *)ctx;
+}
+
+static void finding_goes_step_by_step(void **state)
+{
+    struct scale s;
+    const struct engine_query q = {.address = SLICE("r@d7.example")};
+    uint64_t after = 0;
+    unsigned found = 0, steps = 1;
+    up(&s);
+    while (engine_find(s.e, &q, &after, count_found, &found)) {
+        assert_int_equal(after, steps * ENGINE_FIND_STEP);
+        steps++;
+    }
+    assert_int_equal(found, MESSAGES / 100);
+    assert_int_equal(steps, (MESSAGES + ENGINE_FIND_STEP - 1) / ENGINE_FIND_STEP);
+    down(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reload_routes_step_by_step),
         cmocka_unit_test(a_second_reload_begins_again),
         cmocka_unit_test(expiries_wait_for_their_turn),
+        cmocka_unit_test(finding_goes_step_by_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
