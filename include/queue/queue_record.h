@@ -24,8 +24,8 @@ enum {
     QUEUE_EXTENTS_MAX = 16 * 1024, /* 1 GiB in chunks */
     QUEUE_REASON_BYTES_MAX = 200,  /* of a remote's reply, as remembered while a recipient waits */
     QUEUE_LAST_WORDS_BYTES_MAX = 400, /* the same, of one that is done: "host[ip]: reply" */
-    QUEUE_TEXT_BYTES_MAX = 1024,   /* sender, user, client, Message-ID */
-    QUEUE_WHO_BYTES_MAX = 100,     /* an operator's name */
+    QUEUE_TEXT_BYTES_MAX = 1024,      /* sender, user, client, Message-ID */
+    QUEUE_WHO_BYTES_MAX = 100,        /* an operator's name */
     QUEUE_PAUSES_MAX = 1000,
     QUEUE_CHECKPOINT_OFFSETS_MAX = 64 * 1024, /* in one record; more go into several */
 };

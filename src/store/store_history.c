@@ -141,12 +141,7 @@ static void take_written(struct store_history *h)
         g->bytes = HISTORY_FILE_HEADER_BYTES;
     for (struct slice left = buf_slice(&h->flying); left.n; left = slice_from(left, used)) {
         CHECK(history_frame_parse(left, &f, &used) == PARSE_DONE); /* we have built it */
-        for (uint32_t i = 0; i < f.key_count; i++)
-            history_index_add(&g->index, history_frame_key(&f, i), (uint32_t)g->bytes);
-        g->oldest_ms = g->records ? g->oldest_ms : f.time_ms;
-        g->newest_ms = f.time_ms;
-        g->records++;
-        g->bytes += used;
+        history_take_frame(g, &f, used);
     }
     h->written += h->flying_count;
     h->flying_count = h->flying_keys = 0;
@@ -387,7 +382,7 @@ void history_pump(struct store_history *h)
     bool is_waited_for = !list_is_empty(&h->finds) || is_enough(h);
     if (is_waited_for && !h->is_write_ill)
         history_start_write(h);
-    history_start_finds(h);
+    history_start_finds(h); /* after that: they wait for a write that is out */
     upkeep(h);
 }
 

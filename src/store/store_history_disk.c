@@ -36,6 +36,18 @@ enum err history_fault(const struct history_disk *d, struct fault *why, int errn
     return fault_set(why, e, errnum, "cannot %s %s/%s", what, d->path, name);
 }
 
+void history_take_frame(struct history_growing *g, const struct history_frame *f, size_t used)
+{
+    for (uint32_t i = 0; i < f->key_count; i++)
+        history_index_add(&g->index, history_frame_key(f, i), (uint32_t)g->bytes);
+    if (!g->records || f->time_ms < g->oldest_ms)
+        g->oldest_ms = f->time_ms;
+    if (!g->records || f->time_ms > g->newest_ms)
+        g->newest_ms = f->time_ms;
+    g->records++;
+    g->bytes += used;
+}
+
 static int write_all(const struct history_disk *d, int fd, struct slice s, uint64_t at)
 {
     while (s.n) {

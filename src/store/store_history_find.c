@@ -95,9 +95,8 @@ void history_start_finds(struct store_history *h)
     }
     while (h->is_open && h->finding < HISTORY_FINDS_AT_ONCE && !list_is_empty(&h->finds)) {
         struct history_find *f = CONTAINER_OF(h->finds.next, struct history_find, waiting);
-        bool is_ready = h->written >= f->after || (h->is_write_ill && !h->is_writing);
-        if (!is_ready)
-            break;
+        if (h->written < f->after && h->is_writing)
+            break; /* when nothing is being written, nothing can be: search what there is */
         list_remove(&f->waiting);
         start_find(h, f);
     }

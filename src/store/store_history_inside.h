@@ -55,6 +55,9 @@ struct history_listing {
     uint64_t last_sequence;
 };
 
+/* Its next frame stands where it ends. Times may go back: the clock may have been set. */
+void history_take_frame(struct history_growing *g, const struct history_frame *f, size_t used);
+
 /* --- on the pool --- */
 
 enum err history_fault(const struct history_disk *d, struct fault *why, int errnum,

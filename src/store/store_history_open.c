@@ -162,16 +162,6 @@ static bool read_sealed(const struct history_disk *d, uint64_t sequence, struct 
     return is_good;
 }
 
-static void take_frame(struct history_growing *g, const struct history_frame *f, size_t used)
-{
-    for (uint32_t i = 0; i < f->key_count; i++)
-        history_index_add(&g->index, history_frame_key(f, i), (uint32_t)g->bytes);
-    g->oldest_ms = g->records ? g->oldest_ms : f->time_ms;
-    g->newest_ms = f->time_ms;
-    g->records++;
-    g->bytes += used;
-}
-
 /* Reads the frames again. False: this is no history file, or it cannot be read. */
 static bool read_again(const struct history_disk *d, struct history_growing *g)
 {
@@ -200,7 +190,7 @@ static bool read_again(const struct history_disk *d, struct history_growing *g)
         enum parse p = PARSE_MORE;
         while (g->bytes && (p = history_frame_parse(left, &f, &used)) == PARSE_DONE &&
                history_index_has_room(&g->index, f.key_count)) {
-            take_frame(g, &f, used);
+            history_take_frame(g, &f, used);
             left = slice_from(left, used);
         }
         is_over = is_over || p != PARSE_MORE;
