@@ -5,7 +5,7 @@
  * state_dir/history/SEQ.log   records in order of time, the last file grows
  * state_dir/history/SEQ.idx   the sorted keys of a closed one; making.idx: the next one
  *
- * Nothing here is promised to anybody. Records wait in memory, a second at most, and are written on
+ * Nothing here is promised to anybody. Records wait in memory for a tenth of a second and are written on
  * libuv's pool without a sync, so that the journal's disk is left alone; what cannot be written in
  * time is dropped and counted. What a record means, and what its keys are, is the owner's. All
  * callbacks come on the loop, never inside the call that caused them. */
@@ -67,7 +67,7 @@ MUST_USE bool store_history_find(struct store_history *h, const uint64_t *key, u
                                  unsigned limit,
                                  void (*found)(void *ctx, const struct store_history_answer *a),
                                  void *ctx);
-/* About once a second: writes, retries, lets go of what is too old. */
+/* About once a second: tries again what failed, lets go of what is too old. */
 void store_history_tick(struct store_history *h, int64_t now_ms);
 void store_history_configure(struct store_history *h, int64_t keep_ms, uint64_t bytes_max);
 void store_history_usage(const struct store_history *h, struct store_history_usage *out);

@@ -373,7 +373,8 @@ void control_route(struct exchange *x)
         control_refuse(x, 400, "a message id has %d letters and digits", MSGID_CHARS);
     else if (x->id.n && slice_starts(slice_cstr(r->path), SLICE("/queue/")) &&
              !engine_has_message(driver_engine(x->o->driver), x->msg))
-        control_refuse(x, 404, "no message %.*s in the queue", SLICE_FMT(x->id));
+        control_refuse(x, 404, "no message %.*s in the queue (outpost why tells of finished ones)",
+                       SLICE_FMT(x->id));
     else
         r->answer(x);
     if (x->body->is_full)

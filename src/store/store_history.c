@@ -1,6 +1,6 @@
 /* store_history.c -- the history's loop side: what waits, what is written when, which file goes.
  *
- *   append -> pending --(tick, or enough)--> flying --written--> growing file + its index
+ *   append -> pending --(a moment, or enough)--> flying --written--> growing file + its index
  *   growing file --(size, age)--> sealing --index written--> sealed --(too old, too much)--> gone
  *
  * Three lanes on the pool, so that a slow one holds up only itself: writes, upkeep (closing and
@@ -39,7 +39,7 @@ static uint64_t file_bytes(const struct store_history *h)
     return n > HISTORY_FILE_BYTES_MOST ? HISTORY_FILE_BYTES_MOST : n;
 }
 
-/* Not waited for the tick. */
+/* Not waited for the timer. */
 static bool is_enough(const struct store_history *h)
 {
     return h->pending.n >= HISTORY_FLUSH_BYTES || h->pending.n >= file_bytes(h);
@@ -327,10 +327,18 @@ static void upkeep(struct store_history *h)
 
 /* --- the end --- */
 
-static void free_all(struct store_history *h)
+static void on_flush_closed(uv_handle_t *timer)
 {
+    struct store_history *h = timer->data;
     void (*closed)(void *) = h->closed;
     void *ctx = h->closed_ctx;
+    mem_free(h);
+    if (closed)
+        closed(ctx);
+}
+
+static void free_all(struct store_history *h)
+{
     forget_growing(&h->growing);
     forget_growing(&h->sealing);
     mem_free(h->sealed);
@@ -339,9 +347,7 @@ static void free_all(struct store_history *h)
     if (h->disk.fd >= 0)
         close(h->disk.fd);
     mem_free(h->disk.path);
-    mem_free(h);
-    if (closed)
-        closed(ctx);
+    uv_close((uv_handle_t *)&h->flush, on_flush_closed);
 }
 
 /* The last words: what waits is written, once; look-ups are told. */
@@ -405,6 +411,9 @@ struct store_history *store_history_new_with(uv_loop_t *loop, const struct store
     buf_init(&h->pending, STORE_HISTORY_PENDING_BYTES_MAX);
     buf_init(&h->flying, STORE_HISTORY_PENDING_BYTES_MAX);
     list_init(&h->finds);
+    uv_timer_init(loop, &h->flush);
+    uv_unref((uv_handle_t *)&h->flush); /* nobody stays for it: the end writes what waits */
+    h->flush.data = h;
     struct fault why = {0};
     memcpy(h->salt, h->fresh_salt, sizeof h->salt);
     h->has_salt = history_disk_open(&h->disk, h->keep_ms > 0, h->salt, &why) == ERR_OK;
@@ -429,6 +438,11 @@ void store_history_drop(struct store_history *h)
     h->lost++;
 }
 
+static void on_flush(uv_timer_t *timer)
+{
+    history_start_write(timer->data);
+}
+
 bool store_history_append(struct store_history *h, int64_t now_ms, const uint64_t *key,
                           unsigned key_count, struct slice payload)
 {
@@ -441,8 +455,12 @@ bool store_history_append(struct store_history *h, int64_t now_ms, const uint64_
     h->pending_count++;
     h->pending_keys += key_count;
     h->appended++;
-    if (is_enough(h) && !h->is_write_ill)
+    if (h->is_write_ill)
+        return true; /* the tick tries again */
+    if (is_enough(h))
         history_start_write(h);
+    else if (!uv_is_active((uv_handle_t *)&h->flush))
+        uv_timer_start(&h->flush, on_flush, HISTORY_FLUSH_MS, 0);
     return true;
 }
 

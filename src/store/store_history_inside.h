@@ -10,7 +10,8 @@
 #include "store_syscalls.h"
 
 enum {
-    HISTORY_FLUSH_BYTES = 256 * 1024,           /* not waited for the tick */
+    HISTORY_FLUSH_MS = 100,                     /* what waits is written after so long, */
+    HISTORY_FLUSH_BYTES = 256 * 1024,           /* or as soon as it is so much */
     HISTORY_FILE_BYTES_LEAST = 64 * 1024,       /* a file is closed at a sixteenth of bytes_max, */
     HISTORY_FILE_BYTES_MOST = 16 * 1024 * 1024, /* between these */
     HISTORY_FILE_BYTES_CEILING = 256 * 1024 * 1024, /* whatever hinders closing it */
@@ -101,6 +102,7 @@ unsigned history_sort_offsets(uint32_t *offset, unsigned count);
 struct history_find;
 struct store_history {
     uv_loop_t *loop;
+    uv_timer_t flush;
     struct store_history_callbacks cb;
     struct history_disk disk;
     int64_t keep_ms, now_ms;
