@@ -20,6 +20,7 @@
 
 enum engine_event_kind {
     EVENT_RECORD,   /* start-up: one record of the journal, in order */
+    EVENT_TOLD,     /* start-up, before the records: told_ms. Without it: all that is finished */
     EVENT_STARTED,  /* start-up is over: listeners open next */
     EVENT_ACCEPTED, /* a client: conn, listener, peer */
     EVENT_BYTES,    /* conn, bytes */
@@ -67,6 +68,7 @@ struct engine_event {
     const struct journal_record *record;
     uint64_t segment_bytes;          /* STARTED: size of the journal's segments */
     struct engine_recovery recovery; /* STARTED */
+    int64_t told_ms; /* TOLD: what had finished before is in the history; the rest is told again */
     const struct dns_answer *answer;
     const struct engine_options *options;
     const struct engine_operator *op;
@@ -88,7 +90,8 @@ enum engine_action_kind {
     ACTION_NOTE,     /* note */
     ACTION_OPERATED, /* ticket = the operator's answer, is_on: his order is on disk */
     ACTION_HISTORY,  /* id, bytes: a message is finished; its record (history/history_record.h).
-                        Once a message, as long as the process lives; nothing is promised of it */
+                        Once a message, as long as the process lives; nothing is promised of it.
+                        At start-up perhaps known already (EVENT_TOLD) */
 };
 
 enum { ACTION_PARTS_MAX = 3 };

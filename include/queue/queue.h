@@ -102,6 +102,10 @@ struct queue {
     struct map orders;          /* by id: what the operator ordered, for the few that have it */
     uint64_t held_count;
     struct queue_checkpoint_list *checkpoints; /* read at start, until queue_replayed; owned */
+    /* Start-up: m is finished according to the journal and about to be forgotten. NULL: nobody
+     * wants to know. */
+    void (*finished)(void *ctx, const struct queue_message *m);
+    void *finished_ctx;
     bool is_all_paused;
     struct map pauses;       /* by name; the key is owned by the value */
     uint64_t pauses_segment; /* where the newest pauses record stands; 0: none */

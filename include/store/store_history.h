@@ -60,6 +60,12 @@ bool store_history_salt(const struct store_history *h, uint64_t out[2]);
 /* One record. False: it was dropped and counted. */
 bool store_history_append(struct store_history *h, int64_t now_ms, const uint64_t *key,
                           unsigned key_count, struct slice payload);
+/* The same at start-up, of something that may be known already: taken only when the file that
+ * grows has none with its first key. */
+void store_history_append_once(struct store_history *h, int64_t now_ms, const uint64_t *key,
+                               unsigned key_count, struct slice payload);
+/* When the files that were found at start were written last (wall time); 0: there are none. */
+int64_t store_history_found_ms(const struct store_history *h);
 void store_history_drop(struct store_history *h); /* counts one that could not even be made */
 /* The newest records with any of these keys, at most `limit`, also those appended just before.
  * False: STORE_HISTORY_FINDS_MAX are out already, or it is closing; `found` is not called. */

@@ -269,6 +269,7 @@ enum err driver_listen(struct driver *d, struct fault *why)
 
 enum err driver_replay(struct driver *d, struct fault *why)
 {
+    driver_history_told(d);
     return store_replay(d->store, d, driver_on_replayed, driver_on_replay_note, why);
 }
 
@@ -279,6 +280,7 @@ void driver_start(struct driver *d)
                                  .segment_bytes = store_segment_bytes(d->store),
                                  .recovery = {how.indexed, how.walked, how.took_us / 1000}};
     driver_tell(d, &event);
+    d->is_started = true;
     load_trust(d);
     uv_prepare_start(&d->prepare, on_prepare);
     net_accept_pause(d->net, false);

@@ -86,7 +86,7 @@ struct driver {
     int64_t armed_ms; /* what the timer is set to; INT64_MAX: nothing */
     uint64_t turn_ns, idle_ns;
     bool is_telling; /* inside engine_handle or carrying out */
-    bool is_stopping, was_quiet, is_closed;
+    bool is_started, is_stopping, was_quiet, is_closed;
     unsigned parts_open;
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -119,4 +119,6 @@ void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name
 
 /* driver_history.c */
 void driver_history_open(struct driver *d, const uint64_t salt[2]); /* for a history that begins */
+/* Before the replay: what the journal says finished after the history's last write is told, too. */
+void driver_history_told(struct driver *d);
 void driver_remember(struct driver *d, struct slice record);

@@ -7,12 +7,24 @@
 
 #include "history/history_key.h"
 
+/* What ended so long before the last write to the history is in it: its outcome was recorded within
+ * that time, and the record written at once. */
+enum { TOLD_MARGIN_MS = 5000 };
+
 bool driver_history_salt(const struct driver *d, struct history_salt *out)
 {
     uint64_t salt[2];
     bool has_salt = store_history_salt(d->history, salt);
     *out = (struct history_salt){salt[0], salt[1]};
     return has_salt;
+}
+
+static void keep(struct driver *d, const uint64_t *key, unsigned count, struct slice record)
+{
+    if (d->is_started)
+        (void)store_history_append(d->history, driver_now_ms(d), key, count, record);
+    else
+        store_history_append_once(d->history, driver_now_ms(d), key, count, record);
 }
 
 void driver_remember(struct driver *d, struct slice record)
@@ -26,13 +38,13 @@ void driver_remember(struct driver *d, struct slice record)
     }
     unsigned count = history_keys(&salt, &r, key);
     if (d->config->history_redact == HISTORY_REDACT_NONE) {
-        (void)store_history_append(d->history, driver_now_ms(d), key, count, record);
-        return; /* what was dropped is counted there */
+        keep(d, key, count, record); /* what is dropped is counted there */
+        return;
     }
     struct buf redacted;
     buf_init(&redacted, HISTORY_RECORD_BYTES_MAX);
     if (history_redact(&r, d->config->history_redact, &redacted))
-        (void)store_history_append(d->history, driver_now_ms(d), key, count, buf_slice(&redacted));
+        keep(d, key, count, buf_slice(&redacted));
     else
         store_history_drop(d->history);
     buf_close(&redacted);
@@ -55,6 +67,13 @@ void driver_history_open(struct driver *d, const uint64_t salt[2])
                                             .salt = {salt[0], salt[1]}};
     const struct store_history_callbacks cb = {d, on_trouble};
     d->history = store_history_new(d->o.loop, &o, &cb);
+}
+
+void driver_history_told(struct driver *d)
+{
+    struct engine_event event = {.kind = EVENT_TOLD,
+                                 .told_ms = store_history_found_ms(d->history) - TOLD_MARGIN_MS};
+    driver_tell(d, &event);
 }
 
 struct store_history *driver_history(const struct driver *d)

@@ -284,6 +284,7 @@ static void on_connection(struct engine *e, const struct engine_event *ev)
             submit_on_login(e, s, ev->login);
         break;
     case EVENT_RECORD:
+    case EVENT_TOLD:
     case EVENT_STARTED:
     case EVENT_ACCEPTED:
     case EVENT_APPENDED:
@@ -412,6 +413,9 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
     switch (ev->kind) {
     case EVENT_RECORD:
         spool_on_record(e, ev->record);
+        break;
+    case EVENT_TOLD:
+        story_on_told(e, ev->told_ms);
         break;
     case EVENT_STARTED:
         e->segment_bytes = ev->segment_bytes;

@@ -176,6 +176,7 @@ struct engine {
     int64_t now_ms;
     uint64_t last_msgid, last_ticket, last_conn;
     bool is_started, is_stopping, is_store_failing;
+    int64_t told_ms; /* start-up: finished messages are told of from then on */
 
     /* actions of the present event */
     struct engine_action *action;
@@ -304,6 +305,8 @@ enum { STORY_WORDS_MAX = 1024 };
 struct slice story_words(struct slice host, struct slice ip, struct slice reply,
                          char out[STORY_WORDS_MAX]);
 void story_tell(struct engine *e, const struct queue_message *m); /* it is about to be forgotten */
+/* Start-up: what finished from then on, according to the journal, is told, too. */
+void story_on_told(struct engine *e, int64_t told_ms);
 
 /* body.c: a message's bytes in memory */
 struct body *body_new(char *memory, size_t bytes, struct slice prefix, struct slice tail);

@@ -298,6 +298,7 @@ void spool_on_record(struct engine *e, const struct journal_record *r)
 void spool_on_started(struct engine *e, const struct engine_recovery *how)
 {
     queue_replayed(&e->queue);
+    e->queue.finished = NULL;
     e->is_started = true;
     spool_release_dead(e);
     struct note *n = engine_note(e, NOTE_RECOVERED, 0);

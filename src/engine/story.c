@@ -60,6 +60,16 @@ static enum history_fate fate_of(enum queue_fate fate)
     return HISTORY_REMOVED;
 }
 
+/* When its last recipient was done. */
+static int64_t ended_ms(const struct engine *e, const struct queue_message *m)
+{
+    int64_t last_ms = m->accepted_ms;
+    for (uint32_t i = 0; i < m->recipient_count; i++)
+        if (m->recipient[i].next_ms > last_ms)
+            last_ms = m->recipient[i].next_ms;
+    return last_ms < e->now_ms ? last_ms : e->now_ms;
+}
+
 static bool build(const struct engine *e, const struct queue_message *m, bool has_words,
                   struct buf *out)
 {
@@ -67,7 +77,7 @@ static bool build(const struct engine *e, const struct queue_message *m, bool ha
     const struct history_record r = {
         .id = m->id,
         .accepted_ms = m->accepted_ms,
-        .finished_ms = e->now_ms,
+        .finished_ms = e->is_started ? e->now_ms : ended_ms(e, m),
         .bytes = m->wire_bytes,
         .is_report = m->is_report,
         .message_id_hash = queue_message_id_hash(m),
@@ -84,8 +94,8 @@ static bool build(const struct engine *e, const struct queue_message *m, bool ha
                                        .fate = fate_of((enum queue_fate)q->fate),
                                        .attempts = q->attempts,
                                        .ended_ms = q->next_ms};
-        if (to.ended_ms < m->accepted_ms || to.ended_ms > e->now_ms) /* of an older relay */
-            to.ended_ms = e->now_ms;
+        if (to.ended_ms < m->accepted_ms || to.ended_ms > r.finished_ms) /* of an older relay */
+            to.ended_ms = r.finished_ms;
         if (has_words)
             split_words(slice_cstr(q->reason), &to);
         history_record_add(&to, out);
@@ -111,4 +121,18 @@ void story_tell(struct engine *e, const struct queue_message *m)
     struct engine_action *a = engine_do(e, ACTION_HISTORY);
     a->id = m->id;
     a->bytes = kept;
+}
+
+static void on_finished(void *ctx, const struct queue_message *m)
+{
+    struct engine *e = ctx;
+    if (ended_ms(e, m) >= e->told_ms)
+        story_tell(e, m);
+}
+
+void story_on_told(struct engine *e, int64_t told_ms)
+{
+    e->told_ms = told_ms;
+    e->queue.finished = on_finished;
+    e->queue.finished_ctx = e;
 }

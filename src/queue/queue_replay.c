@@ -3,6 +3,13 @@
  * Of an accept record only the head is looked at, so that a start need not read bodies. */
 #include "queue_inside.h"
 
+static void finish(struct queue *q, struct queue_message *m)
+{
+    if (q->finished)
+        q->finished(q->finished_ctx, m);
+    queue_finish(q, m);
+}
+
 static bool replay_accept(struct queue *q, const struct journal_record *r)
 {
     struct queue_accept a;
@@ -42,7 +49,7 @@ static bool replay_outcome(struct queue *q, const struct journal_record *r)
         queue_set_state(q, m, index, &state);
     queue_recorded(q, m, r->pos, o.count == m->recipient_count);
     if (m->waiting_count == 0)
-        queue_finish(q, m);
+        finish(q, m);
     return true;
 }
 
@@ -105,7 +112,7 @@ static void finish_done(struct queue *q)
     for (struct queue_message *m = queue_first(q); m;) {
         uint64_t id = m->id;
         if (!m->waiting_count)
-            queue_finish(q, m);
+            finish(q, m);
         m = queue_after_id(q, id);
     }
 }

@@ -81,6 +81,36 @@ static void on_open_work(uv_work_t *work)
         job->err = history_disk_list(&job->disk, &job->listing, &job->why);
 }
 
+static bool is_known(const struct store_history *h, const struct history_frame *f)
+{
+    uint32_t offset;
+    return f->key_count &&
+           history_index_find(&h->growing.index, history_frame_key(f, 0), &offset, 1) > 0;
+}
+
+/* What perhaps was in the files, and now is seen not to be. */
+static void take_once(struct store_history *h)
+{
+    struct history_frame f;
+    size_t used;
+    for (struct slice left = buf_slice(&h->once);
+         history_frame_parse(left, &f, &used) == PARSE_DONE; left = slice_from(left, used)) {
+        if (is_known(h, &f))
+            continue;
+        if (h->pending_keys + f.key_count > HISTORY_INDEX_ENTRIES_MAX / 2 ||
+            used > h->pending.max - h->pending.n) {
+            h->lost++;
+            continue;
+        }
+        buf_add(&h->pending, slice_head(left, used));
+        h->pending_count++;
+        h->pending_keys += f.key_count;
+        h->appended++;
+    }
+    buf_close(&h->once);
+    history_finds_wait(h);
+}
+
 static void on_open_done(uv_work_t *work, int status)
 {
     struct open_job *job = work->data;
@@ -95,6 +125,7 @@ static void on_open_done(uv_work_t *work, int status)
         h->growing = job->listing.growing;
         h->last_sequence = job->listing.last_sequence;
         well(h, &h->is_write_ill);
+        take_once(h);
         history_start_write(h); /* what came meanwhile */
     } else if (job->makes || job->err != ERR_MISSING) {
         ill(h, &h->is_write_ill, job->err, &job->why);
@@ -344,6 +375,7 @@ static void free_all(struct store_history *h)
     mem_free(h->sealed);
     buf_close(&h->pending);
     buf_close(&h->flying);
+    buf_close(&h->once);
     if (h->disk.fd >= 0)
         close(h->disk.fd);
     mem_free(h->disk.path);
@@ -410,6 +442,7 @@ struct store_history *store_history_new_with(uv_loop_t *loop, const struct store
     h->growing.fd = h->sealing.fd = -1;
     buf_init(&h->pending, STORE_HISTORY_PENDING_BYTES_MAX);
     buf_init(&h->flying, STORE_HISTORY_PENDING_BYTES_MAX);
+    buf_init(&h->once, HISTORY_ONCE_BYTES_MAX);
     list_init(&h->finds);
     uv_timer_init(loop, &h->flush);
     uv_unref((uv_handle_t *)&h->flush); /* nobody stays for it: the end writes what waits */
@@ -417,6 +450,7 @@ struct store_history *store_history_new_with(uv_loop_t *loop, const struct store
     struct fault why = {0};
     memcpy(h->salt, h->fresh_salt, sizeof h->salt);
     h->has_salt = history_disk_open(&h->disk, h->keep_ms > 0, h->salt, &why) == ERR_OK;
+    h->found_ms = history_disk_newest_ms(&h->disk);
     history_start_open(h); /* which says what is wrong, from the loop */
     return h;
 }
@@ -436,6 +470,20 @@ bool store_history_salt(const struct store_history *h, uint64_t out[2])
 void store_history_drop(struct store_history *h)
 {
     h->lost++;
+}
+
+void store_history_append_once(struct store_history *h, int64_t now_ms, const uint64_t *key,
+                               unsigned key_count, struct slice payload)
+{
+    CHECK(!h->is_open); /* before the loop runs */
+    if (!h->keep_ms || !h->has_salt ||
+        !history_frame_build(now_ms, key, key_count, payload, &h->once))
+        h->lost++;
+}
+
+int64_t store_history_found_ms(const struct store_history *h)
+{
+    return h->found_ms;
 }
 
 static void on_flush(uv_timer_t *timer)

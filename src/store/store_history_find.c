@@ -102,6 +102,12 @@ void history_start_finds(struct store_history *h)
     }
 }
 
+void history_finds_wait(struct store_history *h)
+{
+    for (struct list *n = h->finds.next; n != &h->finds; n = n->next)
+        CONTAINER_OF(n, struct history_find, waiting)->after = h->appended;
+}
+
 bool store_history_find(struct store_history *h, const uint64_t *key, unsigned key_count,
                         unsigned limit,
                         void (*found)(void *ctx, const struct store_history_answer *a), void *ctx)

@@ -18,7 +18,8 @@ enum {
     HISTORY_FILES_OF_AGE = 8,                       /* or at this part of keep_ms */
     HISTORY_RETIRE_AT_ONCE = 64,
     HISTORY_FINDS_AT_ONCE = 4,
-    HISTORY_FIND_BYTES_MAX = 4 * 1024 * 1024, /* of one answer */
+    HISTORY_ONCE_BYTES_MAX = 16 * 1024 * 1024, /* at start, until the files are open */
+    HISTORY_FIND_BYTES_MAX = 4 * 1024 * 1024,  /* of one answer */
 };
 
 struct history_name {
@@ -74,6 +75,7 @@ MUST_USE enum err history_disk_write(const struct history_disk *d, struct histor
                                      struct slice frames, struct fault *why);
 MUST_USE enum err history_disk_seal(const struct history_disk *d, const struct history_growing *g,
                                     struct history_sealed *out, struct fault *why);
+int64_t history_disk_newest_ms(const struct history_disk *d); /* 0: no file, or none can be seen */
 void history_disk_retire(const struct history_disk *d, uint64_t sequence);
 
 struct history_search {
@@ -117,6 +119,8 @@ struct store_history {
     uint64_t last_sequence;
 
     struct buf pending, flying;
+    struct buf once; /* frames that are perhaps known; looked at when the files are open */
+    int64_t found_ms;
     uint64_t pending_count, flying_count;
     uint32_t pending_keys, flying_keys;
     uint64_t appended, written; /* all ever taken; all of them that are in files */
@@ -140,4 +144,5 @@ void history_pump(struct store_history *h); /* after each job: what is next */
 void history_start_open(struct store_history *h);
 void history_start_write(struct store_history *h);
 void history_start_finds(struct store_history *h);
+void history_finds_wait(struct store_history *h); /* for what has been appended by now */
 void history_tell_all(struct store_history *h, enum err err);

@@ -141,6 +141,20 @@ static void sweep_indexes(const struct history_disk *d, const struct names *n)
             (void)d->sys->unlink(d->fd, history_index_name(n->index[i]).s);
 }
 
+int64_t history_disk_newest_ms(const struct history_disk *d)
+{
+    struct names n = {0};
+    struct stat st;
+    struct fault why;
+    int64_t at_ms = 0;
+    if (d->fd >= 0 && read_names(d, &n, &why) == ERR_OK && n.log_count &&
+        fstatat(d->fd, history_log_name(n.log[n.log_count - 1]).s, &st, 0) == 0)
+        at_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+    mem_free(n.log);
+    mem_free(n.index);
+    return at_ms;
+}
+
 /* --- one file --- */
 
 static bool read_sealed(const struct history_disk *d, uint64_t sequence, struct history_sealed *out)

@@ -190,6 +190,23 @@ def test_killed_under_load(relay, sink):
     assert not relay.events("warning")
 
 
+def test_killed_the_moment_it_was_delivered(relay, sink):
+    """What the history had no time to write, the journal knows."""
+    relay.start()
+    for n in range(5):
+        relay.send("a@sender.example", "x@sink.example", message(f"<{n}@x>"))
+        relay.wait_event("completed", msg=accepted_id(relay, n))
+        relay.kill()
+        relay.start()
+        relay.wait_empty()
+        wait_for(lambda: len(finished(relay, "a@sender.example")) == n + 1)
+        assert len(finished(relay, f"<{n}@x>")) == 1
+    assert relay.stop() == 0
+    relay.start()
+    records = relay.stats()["history"]["records"]
+    assert records == 0, "an orderly restart tells nothing again"
+
+
 def test_the_impatient(relay, sink):
     """Clients that ask and go, and more of them than are answered at once."""
     relay.start()

@@ -51,6 +51,7 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
                 f->noted = QUEUE_WAITING;
                 f->record = SIM_RECORD_NONE;
                 f->was_lost = true;
+                p->may_tell_again = true; /* its end, too */
             }
             if (f->takes && f->noted == QUEUE_WAITING)
                 f->may_repeat = true;

@@ -61,7 +61,7 @@ void sim_ledger_check_end(struct sim_world *w)
             continue;
         for (unsigned k = 0; k < p->count; k++)
             check_fate(w, p, &p->fate[k]);
-        /* What is finished by recovery alone is not told: its end was on disk, its telling lost. */
+        /* After a crash recovery may have finished it, in a start that was said to know all. */
         if (!p->is_told_of && !p->may_tell_again)
             sim_fail(w, "message %llu is finished, and the history was not told", U(p->id));
     }

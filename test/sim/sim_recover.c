@@ -121,6 +121,11 @@ void sim_recover(struct sim_world *w)
             journal_survey_add(&s, w->disk.file[i].number, w->installation,
                                slice_of(w->disk.file[i].now, JOURNAL_SURVEY_BYTES));
     journal_survey_finish(&s);
+    /* What the history has of it: all, or nothing. Orderly stops leave nothing untold. */
+    struct engine_event told = {.kind = EVENT_TOLD,
+                                .told_ms = rng_chance(&w->rng, 50) ? INT64_MAX : 0};
+    if (!w->was_orderly)
+        sim_world_tell(w, &told);
     uint64_t gone = load_all(w, &s);
     if (gone)
         journal_found_gone(w->journal, gone);

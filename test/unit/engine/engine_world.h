@@ -107,6 +107,7 @@ struct world {
     struct buf log;
     struct buf history; /* the latest record */
     unsigned histories;
+    int64_t told_ms; /* EVENT_TOLD at the next start; 0: none */
     struct engine_action login; /* last one; user and password copied */
     char login_user[300], login_password[300];
     unsigned logins;
@@ -653,6 +654,8 @@ static inline void world_pass(struct world *w, int64_t ms)
 static inline void world_start(struct world *w)
 {
     w->e = engine_new(&w->opt, 42);
+    if (w->told_ms)
+        world_tell(w, (struct engine_event){.kind = EVENT_TOLD, .told_ms = w->told_ms});
     for (unsigned i = 0; i < w->record_count; i++) {
         const struct world_record *r = &w->record[i];
         if (w->is_released[r->pos.segment])

@@ -124,6 +124,42 @@ static void nothing_is_told_when_it_is_off(void **state)
     world_down(w);
 }
 
+/* The history may lack the last moment before a crash; the journal has it. */
+static void a_start_tells_what_the_history_lacks(void **state)
+{
+    static const struct {
+        const char *shown;
+        bool is_said;
+        int64_t told_ms; /* after it ended */
+        unsigned histories;
+    } row[] = {
+        {"nothing is said: nothing is told", false, 0, 0},
+        {"all is known", true, 1, 0},
+        {"this one is not", true, 0, 1},
+        {"nothing has been known for long", true, -86400000, 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(row); i++) {
+        struct world *w = world_up();
+        submit(w, "s@sender.example", "r@a.example", message);
+        world_settle(w);
+        assert_int_equal(w->histories, 1);
+        struct history_record r = told(w);
+        int64_t ended_ms = recipient(&r, "r@a.example").ended_ms;
+        w->told_ms = row[i].is_said ? ended_ms + row[i].told_ms : 0;
+        w->now_ms += 1000;
+        world_crash(w);
+        world_settle(w);
+        if (w->histories != 1 + row[i].histories)
+            fail_msg("%s: %u", row[i].shown, w->histories - 1);
+        r = told(w);
+        struct history_recipient to = recipient(&r, "r@a.example");
+        assert_true(r.finished_ms >= ended_ms && to.ended_ms == ended_ms);
+        assert_true(to.fate == HISTORY_DELIVERED && to.host.n && to.attempts == 1);
+        assert_true(r.message_id_hash && !r.message_id.n == (w->histories > 1));
+        world_down(w);
+    }
+}
+
 /* --- finding --- */
 
 static struct found {
@@ -176,8 +212,11 @@ static void live_messages_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_delivered_message),     cmocka_unit_test(each_recipient_has_its_fate),
-        cmocka_unit_test(removed_and_expired),     cmocka_unit_test(nothing_is_told_when_it_is_off),
+        cmocka_unit_test(a_delivered_message),
+        cmocka_unit_test(each_recipient_has_its_fate),
+        cmocka_unit_test(removed_and_expired),
+        cmocka_unit_test(nothing_is_told_when_it_is_off),
+        cmocka_unit_test(a_start_tells_what_the_history_lacks),
         cmocka_unit_test(live_messages_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,27 @@ static void test_closed_files_are_searched(void **state)
     assert_true(o.found[0] == 397 && o.found[79] == 2);
 }
 
+/* As a start does: what the journal says was finished, known or not. */
+static void test_what_is_perhaps_known_is_taken_once(void **state)
+{
+    append(1, 1, 50);
+    tick();
+    shut();
+    open_with(7 * DAY_MS, 1024 * 1024);
+    assert_true(store_history_found_ms(o.h) > 1600000000000);
+    for (uint64_t i = 1; i <= 2; i++) {
+        char payload[50] = {0};
+        const uint64_t keys[] = {i * 0xbf58476d1ce4e5b9 + 1, 1 * 0x9e3779b97f4a7c15};
+        memcpy(payload, &i, 8);
+        if (i == 1) /* append() has the keys the other way round */
+            store_history_append_once(o.h, o.now_ms, &keys[1], 1, slice_of(payload, 50));
+        else
+            store_history_append_once(o.h, o.now_ms, keys, 2, slice_of(payload, 50));
+    }
+    find(1, 10);
+    assert_true(o.count == 2 && o.found[0] == 2 && o.found[1] == 1);
+}
+
 static void test_size_is_kept(void **state)
 {
     for (uint64_t i = 1; i <= 4000; i++) {
@@ -183,6 +204,7 @@ int main(void)
         CASE(test_several_keys_give_each_record_once),
         CASE(test_the_salt_stays),
         CASE(test_closed_files_are_searched),
+        CASE(test_what_is_perhaps_known_is_taken_once),
         CASE(test_size_is_kept),
         CASE(test_age_is_kept),
         CASE(test_off),
