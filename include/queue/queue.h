@@ -99,7 +99,7 @@ struct queue {
     uint64_t live_bytes;        /* of records, in all segments */
     uint64_t pass;              /* see queue_pass */
     struct map reasons;         /* shared ones, by text */
-    struct map orders;          /* by id: what the operator ordered, for the few that have it */
+    struct sorted orders;       /* by id: what the operator ordered, for the few that have it */
     uint64_t held_count;
     struct queue_checkpoint_list *checkpoints; /* read at start, until queue_replayed; owned */
     /* Start-up: m is finished according to the journal and about to be forgotten. NULL: nobody
@@ -139,6 +139,8 @@ void queue_set_reason(struct queue *q, struct queue_recipient *r, struct slice r
 void queue_operate(struct queue *q, struct queue_message *m, const struct queue_operator *op);
 /* NULL: the operator never held, bounced or deleted it. */
 const struct queue_order *queue_order_of(const struct queue *q, const struct queue_message *m);
+/* The first message with a higher id that has an order; NULL: none. */
+struct queue_message *queue_ordered_after(const struct queue *q, uint64_t id);
 /* When its life begins to count: accepted, later by the time it was held. */
 int64_t queue_born_ms(const struct queue *q, const struct queue_message *m);
 

@@ -317,9 +317,8 @@ void operate_on_started(struct engine *e)
 {
     struct operate *o = &e->operate;
     o->left = mem_new((e->queue.orders.count + 1) * sizeof *o->left);
-    size_t at = 0;
-    for (struct map_entry *x; (x = map_next(&e->queue.orders, &at));) {
-        const struct queue_message *m = queue_find(&e->queue, x->hash);
+    for (const struct queue_message *m = queue_ordered_after(&e->queue, 0); m;
+         m = queue_ordered_after(&e->queue, m->id)) {
         if (m->is_bouncing || m->is_removing)
             o->left[o->left_count++] = m->id;
     }

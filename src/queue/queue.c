@@ -13,7 +13,7 @@ void queue_init(struct queue *q, uint64_t seed)
     sorted_init(&q->segments);
     map_init(&q->reasons, seed + 1);
     map_init(&q->pauses, seed + 2);
-    map_init(&q->orders, seed + 3);
+    sorted_init(&q->orders);
 }
 
 /* --- replies, shared while there are not too many different ones --- */

@@ -10,13 +10,20 @@
 #include <string.h>
 
 struct entry {
+    uint64_t id;
     struct queue_order order;
     char texts[]; /* who, words */
 };
 
 const struct queue_order *queue_order_of(const struct queue *q, const struct queue_message *m)
 {
-    return m->has_order ? &((struct entry *)map_get_id(&q->orders, m->id))->order : NULL;
+    return m->has_order ? &((struct entry *)sorted_get(&q->orders, m->id))->order : NULL;
+}
+
+struct queue_message *queue_ordered_after(const struct queue *q, uint64_t id)
+{
+    const struct entry *next = sorted_after(&q->orders, id);
+    return next ? queue_find(q, next->id) : NULL;
 }
 
 int64_t queue_born_ms(const struct queue *q, const struct queue_message *m)
@@ -26,10 +33,11 @@ int64_t queue_born_ms(const struct queue *q, const struct queue_message *m)
 
 void queue_order_set(struct queue *q, struct queue_message *m, const struct queue_order *o)
 {
-    struct entry *old = map_get_id(&q->orders, m->id);
+    struct entry *old = sorted_take(&q->orders, m->id);
     struct slice who = slice_head(o->who, QUEUE_WHO_BYTES_MAX);
     struct slice words = slice_head(o->words, QUEUE_REASON_BYTES_MAX);
     struct entry *new = mem_new(sizeof *new + who.n + words.n + 1);
+    new->id = m->id;
     new->order = *o;
     if (who.n)
         memcpy(new->texts, who.p, who.n);
@@ -37,7 +45,8 @@ void queue_order_set(struct queue *q, struct queue_message *m, const struct queu
         memcpy(new->texts + who.n, words.p, words.n);
     new->order.who = slice_of(new->texts, who.n);
     new->order.words = slice_of(new->texts + who.n, words.n);
-    map_put_id(&q->orders, m->id, new);
+    bool is_alone = sorted_put(&q->orders, m->id, new);
+    CHECK(is_alone);
     mem_free(old); /* o may point into it */
     q->held_count += (uint64_t)o->is_held - (uint64_t)m->is_held;
     m->has_order = true;
@@ -50,17 +59,16 @@ void queue_order_forget(struct queue *q, struct queue_message *m)
 {
     if (!m->has_order)
         return;
-    mem_free(map_take_id(&q->orders, m->id));
+    mem_free(sorted_take(&q->orders, m->id));
     q->held_count -= m->is_held;
     m->has_order = m->is_held = m->is_bouncing = m->is_removing = false;
 }
 
 void queue_orders_close(struct queue *q)
 {
-    size_t at = 0;
-    for (struct map_entry *e; (e = map_next(&q->orders, &at));)
-        mem_free(e->value);
-    map_close(&q->orders);
+    for (struct entry *e; (e = sorted_first(&q->orders));)
+        mem_free(sorted_take(&q->orders, e->id));
+    sorted_close(&q->orders);
 }
 
 static void end_hold(struct queue_order *o, int64_t now_ms)

@@ -81,8 +81,9 @@ static void answer(struct bench *b)
     b->ticket_count -= n;
     static const struct dns_answer fails = {.result = DNS_SERVFAIL};
     while (b->lookup_count)
-        tell(b, (struct engine_event){
-                    .kind = EVENT_ANSWER, .ticket = b->lookup[--b->lookup_count], .answer = &fails});
+        tell(b, (struct engine_event){.kind = EVENT_ANSWER,
+                                      .ticket = b->lookup[--b->lookup_count],
+                                      .answer = &fails});
 }
 
 static void tick_for(struct bench *b, int64_t ms)
@@ -142,19 +143,36 @@ static void operate(struct bench *b, enum operator_verb verb)
     tell(b, (struct engine_event){.kind = EVENT_OPERATOR, .op = &op});
 }
 
+/* Page by page, as the command line does it. */
+static void operate_all(struct bench *b, enum operator_verb verb)
+{
+    struct engine_filter f = {.limit = 1000};
+    struct engine_operated done;
+    do {
+        struct engine_operator op = {
+            .verb = verb, .filter = &f, .who = SLICE("bench"), .result = &done};
+        tell(b, (struct engine_event){.kind = EVENT_OPERATOR, .op = &op});
+        answer(b);
+        f.after = done.next;
+        f.until = f.until ? f.until : done.newest;
+    } while (done.has_more);
+}
+
 static void list_pages(struct bench *b)
 {
     struct engine_filter f = {.to = SLICE("nobody@*"), .limit = 100};
+    struct engine_page page;
     struct buf out;
     buf_init(&out, 1 << 20);
     do {
         buf_clear(&out);
         double from = clock_ms(), took;
-        engine_queue_text(b->e, &f, b->now_ms, &out, &f.after);
+        engine_queue_text(b->e, &f, b->now_ms, &out, &page);
         took = clock_ms() - from;
         b->events++;
         b->sum_ms += took;
         b->most_ms = took > b->most_ms ? took : b->most_ms;
+        f.after = page.last;
     } while (f.after);
     buf_close(&out);
 }
@@ -190,6 +208,10 @@ int main(int argc, char **argv)
     operate(b, OPERATOR_RETRY);
     tick_for(b, 3000);
     report(b, "flush");
+    operate_all(b, OPERATOR_HOLD);
+    report(b, "hold of all, a page");
+    operate_all(b, OPERATOR_RELEASE);
+    report(b, "release of all, a page");
     operate(b, OPERATOR_RESUME);
     tick_for(b, 3000);
     report(b, "resume");
