@@ -124,6 +124,7 @@ class Outpost:
         """more: tables to add to the configuration; routes: those before the one to the sink."""
         self.binary, self.folder = binary, folder
         self.process = None
+        self.is_realtime = False
         os.makedirs(folder)
         self.port = free_port()
         self.config = folder + "/outpost.toml"
@@ -138,7 +139,10 @@ class Outpost:
             begin = time.monotonic()
             self.process = subprocess.Popen([self.binary, "run", "-c", self.config], stderr=log)
         wait_for(lambda: greets(self.port, seconds), seconds, every=0.0005)
-        return time.monotonic() - begin
+        took = time.monotonic() - begin
+        if self.is_realtime:
+            subprocess.run(["chrt", "-a", "-f", "-p", "10", str(self.process.pid)], check=True)
+        return took
 
     def stop(self, seconds=60):
         self.process.send_signal(signal.SIGTERM)

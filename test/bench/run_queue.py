@@ -3,6 +3,7 @@
 
     test/bench/run_queue.py [--size 10k,100k,1M] [--rounds 3] [--drain-s 180] [--json FILE]
                             [--without-accept] [--without-compaction] [--binary FILE]
+                            [--realtime]
 
 Accepting: Outpost beside a bare receiver (bench_ceiling.c: group commit into a zero-filled file, and
 nothing else), taking turns, at 1, 20 and 200 sessions of 5 KiB messages.
@@ -227,6 +228,7 @@ def drain(relay, sink, count, most_s):
 def measure_queue(binary, folder, sink, count, args):
     gib = max(1, count * 8 * QUEUE_BYTES // 2 ** 30)
     relay = Outpost(binary, f"{folder}/{count}", sink.port, QUIET.format(size=f"{gib}GiB"))
+    relay.is_realtime = args.realtime
     figures = {"empty_start_s": median([start_empty(relay) for _ in range(RESTARTS)])}
     progress(f"{size_text(count)}: filling")
     figures["fill"] = fill(relay, count)
@@ -357,6 +359,9 @@ def main():
     parser.add_argument("--binary", help="this one, instead of building a static release binary")
     parser.add_argument("--without-accept", action="store_true")
     parser.add_argument("--without-compaction", action="store_true")
+    parser.add_argument("--realtime", action="store_true",
+                        help="nobody takes the processor from the queue's relay (chrt, as root): "
+                             "its loop's lag is its own then; rates are not comparable")
     parser.add_argument("--json")
     args = parser.parse_args()
     binary = build("bench_ceiling", "bench_load")
