@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { WINDOW_BYTES = 4 * 1024 * 1024, PIECE_BYTES = 1024 * 1024 };
@@ -97,6 +98,16 @@ static enum err finish(struct making *m)
     return ERR_OK;
 }
 
+/* Not from malloc: each thread of the pool would keep so much for the next time. */
+static enum err map_window(struct making *m)
+{
+    void *p = mmap(NULL, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return fault_set(m->why, ERR_SYSTEM, errno, "no memory to make a segment's index in");
+    m->window = p;
+    return ERR_OK;
+}
+
 static enum err open_both(struct making *m)
 {
     struct disk *d = m->disk;
@@ -115,11 +126,12 @@ enum err disk_index(struct disk *d, struct journal_io *io, const struct journal_
                        .why = why,
                        .from = -1,
                        .to = -1,
-                       .name = segment_name(io->segment),
-                       .window = mem_resize(NULL, WINDOW_BYTES)};
+                       .name = segment_name(io->segment)};
     journal_index_begin(&m.builder, h, io->offset, head_bytes);
     bool is_too_large = false;
-    enum err e = open_both(&m);
+    enum err e = map_window(&m);
+    if (!e)
+        e = open_both(&m);
     if (!e) {
         e = boil_down(&m);
         is_too_large = e == ERR_FULL && why->errnum == 0;
@@ -133,6 +145,7 @@ enum err disk_index(struct disk *d, struct journal_io *io, const struct journal_
     if (e && m.to >= 0)
         (void)d->sys->unlink(d->queue_fd, INDEXING_NAME);
     journal_index_close(&m.builder);
-    mem_free(m.window);
+    if (m.window)
+        munmap(m.window, WINDOW_BYTES);
     return is_too_large ? ERR_OK : e;
 }
