@@ -63,13 +63,13 @@ static void next_target(struct engine *e, struct line *l, const char *why)
     if (!l->was_ready && !l->result_count && has_working_line(d)) {
         struct job *j = l->job;
         l->job = NULL;
-        schedule_crowded(e, d);
+        destination_crowded(e, d);
         schedule_return(e, j);
         line_free(e, l);
         return;
     }
     if (!l->was_ready)
-        schedule_trouble(e, d, slice_cstr(l->trouble));
+        destination_trouble(e, d, slice_cstr(l->trouble));
     line_decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 4, 1}, l->trouble);
     line_end_attempt(e, l);
     line_free(e, l);
@@ -233,7 +233,7 @@ static void on_ready(struct engine *e, struct line *l)
     struct destination *d = l->destination;
     if (!l->was_ready) {
         l->was_ready = true;
-        schedule_well(e, d);
+        destination_well(e, d);
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
@@ -476,7 +476,7 @@ static void pump(struct engine *e, struct line *l)
             break;
         case SMTP_CLIENT_DONE:
             l->messages++;
-            schedule_success(e, l->destination);
+            destination_success(e, l->destination);
             l->state = LINE_TALKING;
             line_end_attempt(e, l);
             break;

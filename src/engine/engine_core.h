@@ -358,7 +358,7 @@ void operate_on_appended(struct engine *e, const struct ticket *t, enum err err,
 void operate_on_timer(struct engine *e);
 void operate_on_started(struct engine *e);
 
-/* schedule.c: jobs, destinations, when and how many */
+/* schedule.c: jobs, when and how many */
 void schedule_init(struct engine *e);
 void schedule_close(struct engine *e);
 void schedule_message(struct engine *e, struct queue_message *m);
@@ -374,24 +374,32 @@ schedule_take(struct engine *e,
 void schedule_return(struct engine *e, struct job *j); /* untouched: back to the front */
 void schedule_defer(struct engine *e, struct job *j);  /* its recipients' next_ms say until when */
 void schedule_end(struct engine *e, struct job *j);    /* no recipient of it waits any more */
-/* Nobody of this destination could be reached: leave it in peace for a while. */
-void schedule_trouble(struct engine *e, struct destination *d, struct slice why);
-void schedule_well(struct engine *e, struct destination *d);
-/* It refused one more connection while others of ours work: no trouble, just enough of them. */
-void schedule_crowded(struct engine *e, struct destination *d);
-void schedule_success(struct engine *e, struct destination *d); /* a transaction was done */
 void schedule_on_line_gone(struct engine *e, struct destination *d);
 void schedule_on_options(struct engine *e);
 void schedule_reroute(struct engine *e); /* a step of what new options bring */
-void schedule_drop_if_unused(struct engine *e, struct destination *d);
 void schedule_retry(struct engine *e, struct queue_message *m);
 /* Its order has changed: held, bounced or deleted. What is in flight is finished first. */
 void schedule_order(struct engine *e, struct queue_message *m);
 void schedule_pause(struct engine *e, struct slice name, bool is_paused);
-bool schedule_is_paused(const struct engine *e, const struct destination *d);
 /* None of its destinations takes anything at present: paused, or left in peace. */
 bool schedule_is_parked(const struct engine *e, const struct queue_message *m);
 void schedule_arm(struct engine *e, struct job *j);
+
+/* destination.c: where connections go, and how it is there */
+/* Of this domain, or of a route (index into options.routes) with hosts of its own; made if need be.
+ */
+struct destination *destination_get(struct engine *e, int route, struct slice domain);
+void destination_free(struct engine *e, struct destination *d);
+void destination_drop_if_unused(struct engine *e, struct destination *d);
+bool destination_is_paused(const struct engine *e, const struct destination *d);
+bool destination_needs_targets(const struct engine *e, const struct destination *d);
+uint32_t destination_lines_most(const struct engine *e, const struct destination *d);
+/* Nobody could be reached: leave it in peace for a while. */
+void destination_trouble(struct engine *e, struct destination *d, struct slice why);
+void destination_well(struct engine *e, struct destination *d);
+/* It refused one more connection while others of ours work: no trouble, just enough of them. */
+void destination_crowded(struct engine *e, struct destination *d);
+void destination_success(struct engine *e, struct destination *d); /* a transaction was done */
 
 /* resolve.c: names to addresses */
 void resolve_init(struct engine *e);

@@ -257,7 +257,7 @@ bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, st
 
 static bool is_troubled(const struct engine *e, const struct destination *d)
 {
-    return d->failures || schedule_is_paused(e, d);
+    return d->failures || destination_is_paused(e, d);
 }
 
 void engine_destinations_json(const struct engine *e, unsigned limit, int64_t now_ms,
@@ -275,7 +275,7 @@ void engine_destinations_json(const struct engine *e, unsigned limit, int64_t no
         json_object(&j, NULL);
         json_string(&j, "name", slice_cstr(d->name));
         json_int(&j, "jobs", (int64_t)d->job_count);
-        json_bool(&j, "is_paused", schedule_is_paused(e, d));
+        json_bool(&j, "is_paused", destination_is_paused(e, d));
         json_int(&j, "failures", d->failures);
         json_int(&j, "next_s", in_seconds(d->backoff_until_ms - now_ms));
         json_string(&j, "reason", slice_cstr(d->trouble));
@@ -399,7 +399,7 @@ void engine_destinations_text(const struct engine *e, unsigned limit, int64_t no
             continue;
         limit--;
         buf_addf(out, "%s: %llu waiting", d->name, (unsigned long long)d->job_count);
-        if (schedule_is_paused(e, d))
+        if (destination_is_paused(e, d))
             buf_add_cstr(out, ", paused");
         if (d->failures)
             buf_addf(out, ", failed %u times, next try in %s: %s", d->failures,

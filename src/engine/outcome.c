@@ -460,7 +460,7 @@ void outcome_unresolved(struct engine *e, struct destination *d, bool is_permane
     engine_tell(e, n, "reason", reason);
     d->line_count++; /* stays while its jobs end */
     if (!is_permanent)
-        schedule_trouble(e, d, reason);
+        destination_trouble(e, d, reason);
     int most = is_permanent ? JOBS_A_STEP : 1; /* the others wait for the back-off's end */
     for (int i = 0; i < most && !list_is_empty(&d->ready) && e->action_count < ACTIONS_ENOUGH &&
                     e->report_count < REPORTS_OUT_MAX;
@@ -471,7 +471,7 @@ void outcome_unresolved(struct engine *e, struct destination *d, bool is_permane
     if (is_permanent && !list_is_empty(&d->ready))
         timer_set(e, &d->timer, /* the next step, from the cache */
                   e->now_ms + (e->report_count < REPORTS_OUT_MAX ? 0 : UNRESOLVED_TURN_MS));
-    schedule_drop_if_unused(e, d);
+    destination_drop_if_unused(e, d);
 }
 
 /* A duration in words: the largest unit that loses little. */

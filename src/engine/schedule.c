@@ -2,119 +2,20 @@
  *
  * A message's recipients are grouped into jobs, one a destination. A job is ready (in its
  * destination's line), in flight (a connection has it), or deferred (its timer runs). Its timer
- * also brings the delay warning and the expiry, whatever else the job is doing.
- *
- * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
- * one connection; its other jobs wait without cost. */
+ * also brings the delay warning and the expiry, whatever else the job is doing. While a destination
+ * is left in peace its jobs wait without cost. */
 #include "engine_core.h"
 #include "policy/policy_accept.h"
-#include "policy/policy_retry.h"
 
 #include "mail/address.h"
 
-#include <stdio.h>
-#include <string.h>
 
 enum {
-    SUCCESSES_PER_LINE = 50, /* before one more connection is tried where one was refused */
-    PICKS_PER_PROBE = 8,     /* connections to others for each probe of a destination in trouble */
-    REROUTED_A_STEP = 1024,  /* messages, after a reload */
-    REPORT_TURN_MS = 1000,   /* and up to as much again as REPORT_SPREAD_MS: until it is tried */
+    PICKS_PER_PROBE = 8,    /* connections to others for each probe of a destination in trouble */
+    REROUTED_A_STEP = 1024, /* messages, after a reload */
+    REPORT_TURN_MS = 1000,  /* and up to as much again as REPORT_SPREAD_MS: until it is tried */
     REPORT_SPREAD_MS = 60 * 1000, /* again to report of an expiry or a delay */
 };
-
-/* Destinations */
-
-static char *dup_slice(struct slice s)
-{
-    return mem_dup(s.p, s.n);
-}
-
-static void destination_free(struct engine *e, struct destination *d)
-{
-    map_take(&e->destinations, d->key);
-    if (d->failures)
-        e->trouble_count--;
-    resolve_cancel(e, d);
-    timer_stop(e, &d->timer);
-    list_remove(&d->in_wanting);
-    target_list_unref(d->targets);
-    for (unsigned i = 0; i < d->host_count; i++)
-        mem_free(d->host[i].name);
-    mem_free(d->host);
-    mem_free(d->name);
-    mem_free(d->trouble);
-    mem_free(d->user);
-    mem_free(d->password);
-    mem_free(d->helo);
-    mem_free((char *)(uintptr_t)d->key.p);
-    mem_free(d);
-}
-
-static void copy_route(struct destination *d, const struct engine_route *r)
-{
-    d->tls = r->tls;
-    d->user = dup_slice(r->user);
-    d->password = dup_slice(r->password);
-    d->host = mem_new(r->host_count * sizeof *d->host);
-    d->host_count = r->host_count;
-    for (unsigned i = 0; i < r->host_count; i++)
-        d->host[i] = (struct route_host){dup_slice(r->hosts[i].name), r->hosts[i].port};
-}
-
-static struct destination *destination_get(struct engine *e, int route, struct slice domain)
-{
-    const struct engine_route *r = route >= 0 ? &e->opt->routes[route] : NULL;
-    bool is_mx = !r || !r->host_count;
-    char head[64];
-    int n = snprintf(head, sizeof head, "%llu %d ", (unsigned long long)e->generation, route);
-    struct buf key;
-    buf_init(&key, 1024);
-    buf_add(&key, slice_of(head, (size_t)n));
-    if (is_mx)
-        buf_add(&key, domain);
-    struct destination *d = map_get(&e->destinations, buf_slice(&key));
-    if (d) {
-        buf_close(&key);
-        return d;
-    }
-    d = mem_new(sizeof *d);
-    d->key = slice_of(mem_dup(key.p, key.n), key.n);
-    buf_close(&key);
-    d->generation = e->generation;
-    d->route = route;
-    d->name = dup_slice(is_mx ? domain : r->name);
-    d->helo = dup_slice(e->opt->hostname);
-    d->tls = e->opt->delivery_tls;
-    if (r)
-        copy_route(d, r);
-    list_init(&d->ready);
-    list_init(&d->lines);
-    timer_init(&d->timer, TIMER_DESTINATION);
-    map_put(&e->destinations, d->key, d);
-    return d;
-}
-
-void schedule_drop_if_unused(struct engine *e, struct destination *d)
-{
-    if (!d->job_count && !d->line_count)
-        destination_free(e, d);
-}
-
-bool schedule_is_paused(const struct engine *e, const struct destination *d)
-{
-    return queue_is_paused(&e->queue, slice_cstr(d->name));
-}
-
-bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
-{
-    for (const struct job *j = m->jobs; j; j = j->next_of_message) {
-        const struct destination *d = j->destination;
-        if (j->line || (d->backoff_until_ms <= e->now_ms && !schedule_is_paused(e, d)))
-            return false;
-    }
-    return true;
-}
 
 /* Jobs */
 
@@ -195,7 +96,7 @@ static void job_free(struct engine *e, struct job *j)
     mem_free(j);
     e->job_count--;
     d->job_count--;
-    schedule_drop_if_unused(e, d);
+    destination_drop_if_unused(e, d);
 }
 
 static bool wants_warning(const struct engine *e, const struct job *j)
@@ -284,9 +185,19 @@ void schedule_message(struct engine *e, struct queue_message *m)
     pump_soon(e);
 }
 
+bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
+{
+    for (const struct job *j = m->jobs; j; j = j->next_of_message) {
+        const struct destination *d = j->destination;
+        if (j->line || (d->backoff_until_ms <= e->now_ms && !destination_is_paused(e, d)))
+            return false;
+    }
+    return true;
+}
+
 struct job *schedule_take(struct engine *e, struct destination *d)
 {
-    if (e->is_stopping || list_is_empty(&d->ready) || schedule_is_paused(e, d))
+    if (e->is_stopping || list_is_empty(&d->ready) || destination_is_paused(e, d))
         return NULL;
     struct job *j = CONTAINER_OF(d->ready.next, struct job, in_ready);
     unready(e, j);
@@ -341,23 +252,10 @@ void schedule_end(struct engine *e, struct job *j)
 
 /* Who gets a connection */
 
-static bool needs_targets(const struct engine *e, const struct destination *d)
-{
-    return !d->targets || (d->targets_until_ms <= e->now_ms && !d->line_count);
-}
-
-static uint32_t lines_most(const struct engine *e, const struct destination *d)
-{
-    uint32_t most = e->opt->out_connections_per_destination_max;
-    if (d->failures)
-        return 1; /* a probe */
-    return d->lines_most && d->lines_most < most ? d->lines_most : most;
-}
-
 void schedule_pump(struct engine *e, struct destination *d)
 {
-    if (!e->is_started || e->is_stopping || list_is_empty(&d->ready) || schedule_is_paused(e, d) ||
-        d->state == DESTINATION_RESOLVING)
+    if (!e->is_started || e->is_stopping || list_is_empty(&d->ready) ||
+        destination_is_paused(e, d) || d->state == DESTINATION_RESOLVING)
         return;
     if (e->is_bulk) {
         want(e, d);
@@ -371,12 +269,12 @@ void schedule_pump(struct engine *e, struct destination *d)
         timer_set(e, &d->timer, d->backoff_until_ms);
         return;
     }
-    if (needs_targets(e, d)) {
+    if (destination_needs_targets(e, d)) {
         d->state = DESTINATION_RESOLVING;
         resolve_destination(e, d);
         return;
     }
-    uint32_t most = lines_most(e, d);
+    uint32_t most = destination_lines_most(e, d);
     while (d->line_count < most && !list_is_empty(&d->ready)) {
         if (!deliver_has_slot(e) && !deliver_make_slot(e)) {
             want(e, d);
@@ -416,50 +314,10 @@ void schedule_on_targets(struct engine *e, struct destination *d, struct target_
     schedule_pump(e, d);
 }
 
-void schedule_trouble(struct engine *e, struct destination *d, struct slice why)
-{
-    struct policy_retry p = {e->opt->retry_first_ms, e->opt->retry_max_ms, e->opt->retry_factor};
-    if (d->backoff_until_ms > e->now_ms)
-        return; /* a line that was begun before the first one failed: the same trouble, once */
-    if (!d->failures)
-        e->trouble_count++;
-    d->failures++;
-    d->backoff_until_ms = e->now_ms + policy_retry_wait_ms(&p, d->failures, &e->rng);
-    d->targets_until_ms = 0; /* look again before the next try */
-    mem_free(d->trouble);
-    d->trouble = dup_slice(slice_head(why, QUEUE_REASON_BYTES_MAX));
-    timer_set(e, &d->timer, d->backoff_until_ms);
-}
-
-void schedule_well(struct engine *e, struct destination *d)
-{
-    if (d->failures)
-        e->trouble_count--;
-    d->failures = 0;
-    d->backoff_until_ms = 0;
-    mem_free(d->trouble);
-    d->trouble = NULL;
-}
-
-void schedule_crowded(struct engine *e, struct destination *d)
-{
-    CHECK(d->line_count > 1);
-    d->lines_most = d->line_count - 1;
-    d->successes = 0;
-}
-
-void schedule_success(struct engine *e, struct destination *d)
-{
-    if (!d->lines_most || ++d->successes < SUCCESSES_PER_LINE)
-        return;
-    d->successes = 0;
-    d->lines_most++;
-}
-
 void schedule_on_line_gone(struct engine *e, struct destination *d)
 {
     if (!d->job_count)
-        schedule_drop_if_unused(e, d);
+        destination_drop_if_unused(e, d);
     else
         schedule_pump(e, d); /* which may end its jobs, and d with them */
     schedule_pump_wanting(e);

@@ -1,0 +1,145 @@
+/* destination.c -- where connections go: the hosts of a domain, or a route's; what was learned of
+ * them, and how long they are left in peace.
+ *
+ * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
+ * one connection. One that refuses one more connection while others work is only crowded. */
+#include "engine_core.h"
+#include "policy/policy_retry.h"
+
+#include <stdio.h>
+
+enum { SUCCESSES_PER_LINE = 50 }; /* before one more connection is tried where one was refused */
+
+static char *dup_slice(struct slice s)
+{
+    return mem_dup(s.p, s.n);
+}
+
+void destination_free(struct engine *e, struct destination *d)
+{
+    map_take(&e->destinations, d->key);
+    if (d->failures)
+        e->trouble_count--;
+    resolve_cancel(e, d);
+    timer_stop(e, &d->timer);
+    list_remove(&d->in_wanting);
+    target_list_unref(d->targets);
+    for (unsigned i = 0; i < d->host_count; i++)
+        mem_free(d->host[i].name);
+    mem_free(d->host);
+    mem_free(d->name);
+    mem_free(d->trouble);
+    mem_free(d->user);
+    mem_free(d->password);
+    mem_free(d->helo);
+    mem_free((char *)(uintptr_t)d->key.p);
+    mem_free(d);
+}
+
+static void copy_route(struct destination *d, const struct engine_route *r)
+{
+    d->tls = r->tls;
+    d->user = dup_slice(r->user);
+    d->password = dup_slice(r->password);
+    d->host = mem_new(r->host_count * sizeof *d->host);
+    d->host_count = r->host_count;
+    for (unsigned i = 0; i < r->host_count; i++)
+        d->host[i] = (struct route_host){dup_slice(r->hosts[i].name), r->hosts[i].port};
+}
+
+struct destination *destination_get(struct engine *e, int route, struct slice domain)
+{
+    const struct engine_route *r = route >= 0 ? &e->opt->routes[route] : NULL;
+    bool is_mx = !r || !r->host_count;
+    char head[64];
+    int n = snprintf(head, sizeof head, "%llu %d ", (unsigned long long)e->generation, route);
+    struct buf key;
+    buf_init(&key, 1024);
+    buf_add(&key, slice_of(head, (size_t)n));
+    if (is_mx)
+        buf_add(&key, domain);
+    struct destination *d = map_get(&e->destinations, buf_slice(&key));
+    if (d) {
+        buf_close(&key);
+        return d;
+    }
+    d = mem_new(sizeof *d);
+    d->key = slice_of(mem_dup(key.p, key.n), key.n);
+    buf_close(&key);
+    d->generation = e->generation;
+    d->route = route;
+    d->name = dup_slice(is_mx ? domain : r->name);
+    d->helo = dup_slice(e->opt->hostname);
+    d->tls = e->opt->delivery_tls;
+    if (r)
+        copy_route(d, r);
+    list_init(&d->ready);
+    list_init(&d->lines);
+    timer_init(&d->timer, TIMER_DESTINATION);
+    map_put(&e->destinations, d->key, d);
+    return d;
+}
+
+void destination_drop_if_unused(struct engine *e, struct destination *d)
+{
+    if (!d->job_count && !d->line_count)
+        destination_free(e, d);
+}
+
+bool destination_is_paused(const struct engine *e, const struct destination *d)
+{
+    return queue_is_paused(&e->queue, slice_cstr(d->name));
+}
+
+bool destination_needs_targets(const struct engine *e, const struct destination *d)
+{
+    return !d->targets || (d->targets_until_ms <= e->now_ms && !d->line_count);
+}
+
+uint32_t destination_lines_most(const struct engine *e, const struct destination *d)
+{
+    uint32_t most = e->opt->out_connections_per_destination_max;
+    if (d->failures)
+        return 1; /* a probe */
+    return d->lines_most && d->lines_most < most ? d->lines_most : most;
+}
+
+void destination_trouble(struct engine *e, struct destination *d, struct slice why)
+{
+    struct policy_retry p = {e->opt->retry_first_ms, e->opt->retry_max_ms, e->opt->retry_factor};
+    if (d->backoff_until_ms > e->now_ms)
+        return; /* a line that was begun before the first one failed: the same trouble, once */
+    if (!d->failures)
+        e->trouble_count++;
+    d->failures++;
+    d->backoff_until_ms = e->now_ms + policy_retry_wait_ms(&p, d->failures, &e->rng);
+    d->targets_until_ms = 0; /* look again before the next try */
+    mem_free(d->trouble);
+    d->trouble = dup_slice(slice_head(why, QUEUE_REASON_BYTES_MAX));
+    timer_set(e, &d->timer, d->backoff_until_ms);
+}
+
+void destination_well(struct engine *e, struct destination *d)
+{
+    if (d->failures)
+        e->trouble_count--;
+    d->failures = 0;
+    d->backoff_until_ms = 0;
+    mem_free(d->trouble);
+    d->trouble = NULL;
+}
+
+void destination_crowded(struct engine *e, struct destination *d)
+{
+    CHECK(d->line_count > 1);
+    d->lines_most = d->line_count - 1;
+    d->successes = 0;
+}
+
+void destination_success(struct engine *e, struct destination *d)
+{
+    if (!d->lines_most || ++d->successes < SUCCESSES_PER_LINE)
+        return;
+    d->successes = 0;
+    d->lines_most++;
+}
