@@ -72,7 +72,9 @@ static void put_index(struct sim_disk *d, uint64_t number, struct slice bytes)
         d->index_cap = d->index_cap ? d->index_cap * 2 : 16;
         d->index = mem_resize(d->index, d->index_cap * sizeof *d->index);
     }
-    d->index[d->index_count++] = (struct sim_index){number, mem_dup(bytes.p, bytes.n), bytes.n};
+    const struct sim_file *f = sim_disk_find(d, false, number);
+    d->index[d->index_count++] = (struct sim_index){number, mem_dup(bytes.p, bytes.n), bytes.n,
+                                                    f && f->lost_from < f->lost_to};
 }
 
 /* Whole, empty, cut, with sectors missing, or not there any more. False: the last. */

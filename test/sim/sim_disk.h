@@ -23,6 +23,7 @@ struct sim_index {
     uint64_t number;
     char *bytes; /* owned */
     size_t n;
+    bool is_doubtful; /* a sync of the segment had failed: it knows what the cache knew */
 };
 
 struct sim_disk {

@@ -59,6 +59,7 @@ struct sim_parcel {
     struct sim_mail *mail; /* what it is, or, a report, what it is about */
     bool is_report, is_failure;
     bool may_return;                 /* failed, and its seal was not on disk when the world ended */
+    bool has_returned;               /* so it did: a power cut may still take it away */
     bool is_found;                   /* by the latest recovery */
     bool is_waiting;                 /* for an outcome, as recovery left it */
     struct buf text;                 /* a report's */

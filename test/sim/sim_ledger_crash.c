@@ -35,6 +35,15 @@ void sim_ledger_on_io_failed(struct sim_world *w, uint64_t segment)
     }
 }
 
+/* What came back from the cache of a failed sync is not on disk for that. */
+static bool may_vanish(struct sim_world *w, const struct sim_parcel *p)
+{
+    bool is_safe = sim_disk_is_safe(&w->disk, p->pos);
+    for (uint32_t i = 0; i < p->extent_count; i++)
+        is_safe = is_safe && sim_disk_is_safe(&w->disk, p->extent[i]);
+    return p->has_returned && !is_safe;
+}
+
 void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unsealed)
 {
     for (size_t i = 0; i < w->ledger.count; i++) {
@@ -42,6 +51,8 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
         if (p->state == SIM_PARCEL_OUT)
             p->state = SIM_PARCEL_UNKNOWN;
         p->may_tell_again |= kind != SIM_ORDERLY;
+        if (p->state == SIM_PARCEL_STORED && kind == SIM_POWER_CUT && may_vanish(w, p))
+            p->state = SIM_PARCEL_UNKNOWN;
         p->is_found = false;
         p->may_return = p->state == SIM_PARCEL_FAILED && (has_unsealed || p->may_return);
         for (unsigned k = 0; k < p->count; k++) {
@@ -76,6 +87,7 @@ static void recovered_accept(struct sim_world *w, struct sim_parcel *p,
         if (!p->may_return)
             sim_fail(w, "message %llu could not be written, and came back", U(p->mail->number));
         p->state = SIM_PARCEL_STORED;
+        p->has_returned = true;
         if (p->is_report)
             sim_ledger_report_stored(w, p);
         break;
@@ -129,7 +141,7 @@ static void recovered_states(struct sim_world *w, struct sim_parcel *p,
     struct queue_accept a;
     struct slice address;
     struct queue_state state;
-    if (queue_accept_parse(r->payload, &a) != PARSE_DONE ||
+    if (queue_accept_parse_head(r->payload, &a) != PARSE_DONE ||
         a.envelope.recipient_count != p->count) {
         sim_fail(w, "an accept record cannot be read after a crash");
         return;
