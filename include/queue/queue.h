@@ -87,6 +87,7 @@ struct queue_segment {
     } * need;
     uint32_t need_count, need_cap;
     bool is_dead; /* and waits to be told with queue_next_dead */
+    bool is_seen; /* start-up: a record of it came. One that lives without is missing */
 };
 
 struct queue_checkpoint_list;

@@ -11,6 +11,7 @@
 enum {
     UNRECORDED_RETRY_MS = 1000,
     UNRECORDED_A_STEP = 256, /* outcomes written again at once */
+    MISSING_SAID_MAX = 100,  /* segments */
 };
 
 /* Records */
@@ -295,10 +296,27 @@ void spool_on_record(struct engine *e, const struct journal_record *r)
     note_number(n, "type", r->type);
 }
 
+/* Somebody took it away: messages have a part of their body there. */
+static void note_missing_segments(struct engine *e)
+{
+    const struct queue_segment *s = queue_segment_after(&e->queue, 0);
+    for (unsigned said = 0; s && said < MISSING_SAID_MAX;
+         s = queue_segment_after(&e->queue, s->sequence)) {
+        if (s->is_seen || !s->live)
+            continue;
+        struct note *n = engine_note(e, NOTE_JOURNAL, 0);
+        note_text(n, "text",
+                  SLICE("a segment is missing: messages have a part of their body there"));
+        note_number(n, "segment", (int64_t)s->sequence);
+        said++;
+    }
+}
+
 void spool_on_started(struct engine *e, const struct engine_recovery *how)
 {
     queue_replayed(&e->queue);
     e->queue.finished = NULL;
+    note_missing_segments(e);
     e->is_started = true;
     spool_release_dead(e);
     struct note *n = engine_note(e, NOTE_RECOVERED, 0);

@@ -89,6 +89,7 @@ static bool replay_pauses(struct queue *q, const struct journal_record *r)
 bool queue_replay(struct queue *q, const struct journal_record *r)
 {
     queue_newest(q, r->pos.segment);
+    segment_get(q, r->pos.segment)->is_seen = true;
     switch ((enum queue_record_type)r->type) {
     case QUEUE_RECORD_CHUNK:
         return true; /* alive only if an accept record names it */

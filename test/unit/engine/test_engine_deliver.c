@@ -623,6 +623,35 @@ static void a_body_that_cannot_be_read(void **state)
     world_down(w);
 }
 
+/* A start finds the head of a message, and nothing of the segment with the front of its body. */
+static void a_segment_that_was_taken_away_is_said(void **state)
+{
+    struct world *w = world_up();
+    w->holds_remotes = true;
+    struct world_conn *c = world_client(w);
+    world_envelope(w, c, "s@sender.example", "r@a.example");
+    say_lines(w, c, 100);
+    uint64_t first = w->record[0].pos.segment;
+    world_new_segment(w);
+    say_lines(w, c, 100);
+    world_say(w, c, ".\r\n");
+    world_settle(w);
+    world_expect(c, "250 2.0.0");
+    world_crash(w);
+    assert_int_equal(w->notes[NOTE_JOURNAL], 0);
+    w->is_released[first] = true;
+    w->fetch_err = ERR_MISSING;
+    w->holds_remotes = false;
+    world_crash(w);
+    assert_int_equal(w->notes[NOTE_JOURNAL], 1);
+    world_log_has(w, "a segment is missing");
+    assert_int_equal(world_stats(w).messages, 1);
+    world_settle(w);
+    assert_int_equal(w->mail_count, 0);
+    assert_int_equal(w->notes[NOTE_DEFERRED], 1);
+    world_down(w);
+}
+
 static void a_chunk_that_cannot_be_read_cuts_the_line(void **state)
 {
     struct world *w = world_up();
@@ -742,6 +771,7 @@ int main(void)
         cmocka_unit_test(large_bodies_arrive_whole),
         cmocka_unit_test(a_cold_body_is_fetched_once),
         cmocka_unit_test(a_body_that_cannot_be_read),
+        cmocka_unit_test(a_segment_that_was_taken_away_is_said),
         cmocka_unit_test(a_chunk_that_cannot_be_read_cuts_the_line),
         cmocka_unit_test(a_piece_comes_after_its_line_is_gone),
         cmocka_unit_test(the_end_in_the_middle),
