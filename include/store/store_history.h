@@ -64,6 +64,10 @@ bool store_history_append(struct store_history *h, int64_t now_ms, const uint64_
  * grows has none with its first key. */
 void store_history_append_once(struct store_history *h, int64_t now_ms, const uint64_t *key,
                                unsigned key_count, struct slice payload);
+/* What waits is written now; store_history_has_written() of the number says when it is, or that it
+ * cannot be. */
+uint64_t store_history_flush(struct store_history *h);
+bool store_history_has_written(const struct store_history *h, uint64_t number);
 /* When the files that were found at start were written last (wall time); 0: there are none. */
 int64_t store_history_found_ms(const struct store_history *h);
 void store_history_drop(struct store_history *h); /* counts one that could not even be made */

@@ -106,6 +106,7 @@ static void on_prepare(uv_prepare_t *p)
 {
     struct driver *d = p->data;
     driver_append_held(d);
+    driver_release_held(d, false);
     driver_tell(d, NULL);
     driver_tell_asked(d);
     if (d->has_appended) {
@@ -245,6 +246,7 @@ enum err driver_open(struct driver **out, const struct driver_options *o, struct
     list_init(&d->held);
     list_init(&d->asks_done);
     map_init(&d->asks, random_u64());
+    list_init(&d->releases);
     map_init(&d->wants_drained, random_u64());
     handshakes_init(&d->handshakes, random_u64());
     enum err e = open_parts(d, why);
@@ -362,6 +364,7 @@ void driver_addresses(const struct driver *d, struct buf *out)
 
 void driver_tick(struct driver *d)
 {
+    driver_release_held(d, true);
     store_history_tick(d->history, driver_now_ms(d));
 }
 
@@ -396,6 +399,8 @@ static void free_driver(struct driver *d)
     mem_free(d->late);
     while (!list_is_empty(&d->held))
         mem_free(CONTAINER_OF(list_take_first(&d->held), struct held_append, link));
+    while (!list_is_empty(&d->releases)) /* dead at the next start as well */
+        mem_free(CONTAINER_OF(list_take_first(&d->releases), struct held_release, link));
     while (!list_is_empty(&d->trust_waiters)) {
         struct trust_waiter *w =
             CONTAINER_OF(list_take_first(&d->trust_waiters), struct trust_waiter, link);

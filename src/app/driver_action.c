@@ -158,7 +158,7 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
         store_fetch(d->store, a->ticket, a->id, a->pos);
         break;
     case ACTION_RELEASE:
-        store_release(d->store, a->segment);
+        driver_release(d, a->segment);
         break;
     case ACTION_LOOKUP:
         resolver_ask(d->resolver, a->ticket, a->text, a->dns_type);

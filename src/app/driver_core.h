@@ -49,6 +49,12 @@ struct held_append {
     char bytes[];
 };
 
+/* A dead segment that goes when the history has written what it alone will know then. */
+struct held_release {
+    struct list link;
+    uint64_t segment, number;
+};
+
 /* A TLS client that waits until we know whom to believe. */
 struct trust_waiter {
     struct list link;
@@ -80,6 +86,7 @@ struct driver {
     uint64_t last_ask;
     bool has_appended; /* this turn: the journal is to be kicked */
     struct list held;
+    struct list releases;
     size_t held_bytes;
     uv_prepare_t prepare;
     uv_timer_t timer, log_timer;
@@ -122,3 +129,6 @@ void driver_history_open(struct driver *d, const uint64_t salt[2]); /* for a his
 /* Before the replay: what the journal says finished after the history's last write is told, too. */
 void driver_history_told(struct driver *d);
 void driver_remember(struct driver *d, struct slice record);
+void driver_release(struct driver *d, uint64_t segment);
+/* Once a turn; is_all: those that still wait, too, as the journal needs its room. */
+void driver_release_held(struct driver *d, bool is_all);

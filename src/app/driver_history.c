@@ -50,6 +50,31 @@ void driver_remember(struct driver *d, struct slice record)
     buf_close(&redacted);
 }
 
+void driver_release(struct driver *d, uint64_t segment)
+{
+    uint64_t number = store_history_flush(d->history);
+    if (list_is_empty(&d->releases) && store_history_has_written(d->history, number)) {
+        store_release(d->store, segment);
+        return;
+    }
+    struct held_release *r = mem_new(sizeof *r);
+    r->segment = segment;
+    r->number = number;
+    list_add_last(&d->releases, &r->link);
+}
+
+void driver_release_held(struct driver *d, bool is_all)
+{
+    while (!list_is_empty(&d->releases)) { /* their order stays */
+        struct held_release *r = CONTAINER_OF(d->releases.next, struct held_release, link);
+        if (!is_all && !store_history_has_written(d->history, r->number))
+            return;
+        store_release(d->store, r->segment);
+        list_remove(&r->link);
+        mem_free(r);
+    }
+}
+
 /* Said once a change; a warning of its own, because the journal may be well. */
 static void on_trouble(void *ctx, enum err err, const struct fault *why)
 {

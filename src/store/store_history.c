@@ -481,6 +481,18 @@ void store_history_append_once(struct store_history *h, int64_t now_ms, const ui
         h->lost++;
 }
 
+uint64_t store_history_flush(struct store_history *h)
+{
+    if (!h->is_write_ill)
+        history_start_write(h);
+    return h->appended;
+}
+
+bool store_history_has_written(const struct store_history *h, uint64_t number)
+{
+    return (h->written >= number && !h->once.n) || h->is_write_ill;
+}
+
 int64_t store_history_found_ms(const struct store_history *h)
 {
     return h->found_ms;
