@@ -72,3 +72,6 @@ struct journal_walk {
 void journal_walk_init(struct journal_walk *w, struct slice image, const struct journal_header *h,
                        uint32_t valid_end);
 enum journal_step journal_walk_next(struct journal_walk *w, struct journal_record *out);
+/* Behind a torn end: the next whole record of this life, though nothing proves that it was ever
+ * confirmed. For salvage; a start never asks. False: no more. */
+bool journal_walk_beyond(struct journal_walk *w, struct journal_record *out);

@@ -233,3 +233,13 @@ enum journal_step journal_walk_next(struct journal_walk *w, struct journal_recor
             return JOURNAL_STEP_RECORD;
     }
 }
+
+bool journal_walk_beyond(struct journal_walk *w, struct journal_record *out)
+{
+    while (find_record(w, w->offset, out)) {
+        w->offset = end_of(out);
+        if (out->type != JOURNAL_TYPE_OWN)
+            return true;
+    }
+    return false;
+}

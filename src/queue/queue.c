@@ -196,7 +196,7 @@ void queue_close(struct queue *q)
     for (struct map_entry *e; (e = map_next(&q->pauses, &at));)
         mem_free(e->value);
     queue_orders_close(q);
-    checkpoints_close(q);
+    checkpoints_close(&q->checkpoints);
     segments_close(q);
     sorted_close(&q->by_id);
     map_close(&q->reasons);

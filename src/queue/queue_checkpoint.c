@@ -20,14 +20,14 @@ struct queue_checkpoint_list {
     size_t count, cap;
 };
 
-bool checkpoints_add(struct queue *q, const struct journal_record *r)
+bool checkpoints_add(struct queue_checkpoint_list **list, const struct journal_record *r)
 {
     struct queue_checkpoint c;
     if (queue_checkpoint_parse(r->payload, &c) != PARSE_DONE || c.segment >= r->pos.segment)
         return false;
-    struct queue_checkpoint_list *l = q->checkpoints;
+    struct queue_checkpoint_list *l = *list;
     if (!l)
-        l = q->checkpoints = mem_new(sizeof *l);
+        l = *list = mem_new(sizeof *l);
     if (l->count == l->cap) {
         l->cap = l->cap ? l->cap * 2 : 16;
         l->kept = mem_resize(l->kept, l->cap * sizeof *l->kept);
@@ -71,9 +71,15 @@ static int by_segment(const void *a, const void *b)
     return x->holder < y->holder ? -1 : x->holder > y->holder;
 }
 
-static bool is_denied(const struct queue_checkpoint_list *l, struct journal_pos pos)
+void checkpoints_sort(struct queue_checkpoint_list *l)
 {
-    size_t low = 0, high = l->count; /* the first one of its segment */
+    if (l)
+        qsort(l->kept, l->count, sizeof *l->kept, by_segment);
+}
+
+bool checkpoints_deny(const struct queue_checkpoint_list *l, struct journal_pos pos)
+{
+    size_t low = 0, high = l ? l->count : 0; /* the first one of its segment */
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (l->kept[middle].segment < pos.segment)
@@ -81,7 +87,7 @@ static bool is_denied(const struct queue_checkpoint_list *l, struct journal_pos 
         else
             high = middle;
     }
-    for (; low < l->count && l->kept[low].segment == pos.segment; low++) {
+    for (; l && low < l->count && l->kept[low].segment == pos.segment; low++) {
         const struct kept *k = &l->kept[low];
         if (k->from <= pos.offset && pos.offset < k->to && !has_offset(k, pos.offset))
             return true;
@@ -89,30 +95,30 @@ static bool is_denied(const struct queue_checkpoint_list *l, struct journal_pos 
     return false;
 }
 
-void checkpoints_apply(struct queue *q)
+void checkpoints_close(struct queue_checkpoint_list **list)
 {
-    struct queue_checkpoint_list *l = q->checkpoints;
-    if (!l)
-        return;
-    qsort(l->kept, l->count, sizeof *l->kept, by_segment);
-    for (struct queue_message *m = queue_first(q); m;) {
-        uint64_t id = m->id;
-        if (is_denied(l, m->accept))
-            message_end(q, m);
-        m = queue_after_id(q, id);
-    }
-    for (size_t i = 0; i < l->count; i++)
-        segment_needs(q, segment_get(q, l->kept[i].holder), l->kept[i].segment);
-    checkpoints_close(q);
-}
-
-void checkpoints_close(struct queue *q)
-{
-    struct queue_checkpoint_list *l = q->checkpoints;
+    struct queue_checkpoint_list *l = *list;
     for (size_t i = 0; l && i < l->count; i++)
         mem_free(l->kept[i].offsets);
     if (l)
         mem_free(l->kept);
     mem_free(l);
-    q->checkpoints = NULL;
+    *list = NULL;
+}
+
+void checkpoints_apply(struct queue *q)
+{
+    struct queue_checkpoint_list *l = q->checkpoints;
+    if (!l)
+        return;
+    checkpoints_sort(l);
+    for (struct queue_message *m = queue_first(q); m;) {
+        uint64_t id = m->id;
+        if (checkpoints_deny(l, m->accept))
+            message_end(q, m);
+        m = queue_after_id(q, id);
+    }
+    for (size_t i = 0; i < l->count; i++)
+        segment_needs(q, segment_get(q, l->kept[i].holder), l->kept[i].segment);
+    checkpoints_close(&q->checkpoints);
 }

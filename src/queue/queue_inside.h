@@ -29,8 +29,11 @@ void queue_orders_close(struct queue *q);
 
 /* --- checkpoints --- */
 
-/* Kept until the end of the replay. False: bad payload. */
-bool checkpoints_add(struct queue *q, const struct journal_record *r);
+/* Kept until the end of the replay; the list begins as NULL. False: bad payload. */
+bool checkpoints_add(struct queue_checkpoint_list **list, const struct journal_record *r);
+void checkpoints_sort(struct queue_checkpoint_list *l); /* after the last one; NULL is fine */
+/* One of them says of this accept record that it does not count. */
+bool checkpoints_deny(const struct queue_checkpoint_list *l, struct journal_pos pos);
+void checkpoints_close(struct queue_checkpoint_list **list);
 /* What they deny is forgotten. */
 void checkpoints_apply(struct queue *q);
-void checkpoints_close(struct queue *q);

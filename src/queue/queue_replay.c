@@ -102,7 +102,7 @@ bool queue_replay(struct queue *q, const struct journal_record *r)
     case QUEUE_RECORD_OPERATOR:
         return replay_operator(q, r);
     case QUEUE_RECORD_CHECKPOINT:
-        return checkpoints_add(q, r);
+        return checkpoints_add(&q->checkpoints, r);
     }
     return false;
 }

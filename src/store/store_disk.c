@@ -10,34 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct file_name segment_name(uint64_t sequence)
-{
-    struct file_name n;
-    snprintf(n.s, sizeof n.s, "%016" PRIx64 ".seg", sequence);
-    return n;
-}
-
-struct file_name spare_name(uint64_t number)
-{
-    struct file_name n;
-    snprintf(n.s, sizeof n.s, "spare-%" PRIu64, number);
-    return n;
-}
-
-struct file_name bad_name(uint64_t sequence)
-{
-    struct file_name n;
-    snprintf(n.s, sizeof n.s, "%016" PRIx64 ".bad", sequence);
-    return n;
-}
-
-struct file_name index_name(uint64_t sequence)
-{
-    struct file_name n;
-    snprintf(n.s, sizeof n.s, "%016" PRIx64 ".idx", sequence);
-    return n;
-}
-
 enum err disk_fault(const struct disk *d, struct fault *why, int errnum, const char *what,
                     const char *name)
 {

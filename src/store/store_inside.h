@@ -8,6 +8,8 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "store/store.h"
+#include "store_image.h"
+#include "store_names.h"
 #include "store_syscalls.h"
 
 enum {
@@ -18,15 +20,6 @@ enum {
     FILL_BYTES = 1024 * 1024,
     FILL_SYNC_BYTES = 4 * 1024 * 1024, /* so that filling never clogs the disk for long */
 };
-
-struct file_name {
-    char s[40];
-};
-struct file_name segment_name(uint64_t sequence);
-struct file_name spare_name(uint64_t number);
-struct file_name bad_name(uint64_t sequence);
-struct file_name index_name(uint64_t sequence);
-#define INDEXING_NAME "indexing" /* an index that is not whole yet */
 
 /* --- files: no state but the directory; safe on any thread --- */
 

@@ -169,7 +169,7 @@ static void load_segment(struct replay *r, const struct journal_found *f, bool i
     }
     bool is_cut = !check_size(r, f, 0);
     bool is_lacking = is_cut || !is_whole;
-    struct look look = {slice_of(r->image, n), is_lacking, is_synced && !is_lacking};
+    struct look look = {slice_of(r->image.p, n), is_lacking, is_synced && !is_lacking};
     walk(r, f, &look);
 }
 

@@ -8,11 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { READ_BYTES = 1024 * 1024, PAGE_BYTES = 4096, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
 
 void replay_note(struct replay *r, const char *fmt, ...)
 {
@@ -27,45 +24,9 @@ void replay_note(struct replay *r, const char *fmt, ...)
 
 /* --- reading --- */
 
-static void make_room(struct replay *r, size_t n)
-{
-    if (n <= r->image_cap)
-        return;
-    free(r->image);
-    r->image_cap = (n + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-    r->image = aligned_alloc(HUGE_PAGE_BYTES, r->image_cap);
-    CHECK(r->image != NULL);
-    (void)madvise(r->image, r->image_cap, MADV_HUGEPAGE); /* a wish: fewer page faults */
-}
-
 bool replay_read(struct replay *r, int fd, size_t n, struct fault *why)
 {
-    const struct store_syscalls *sys = r->store->disk.sys;
-    size_t bad_bytes = 0;
-    make_room(r, n);
-    for (size_t at = 0, step = READ_BYTES; at < n;) {
-        size_t want = step - at % step;
-        if (want > n - at)
-            want = n - at;
-        ssize_t got = sys->pread(fd, r->image + at, want, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && step > PAGE_BYTES) {
-            step = PAGE_BYTES; /* what lies around the bad spot can be read */
-            continue;
-        }
-        if (got <= 0) {
-            if (bad_bytes == 0)
-                (void)fault_set(why, ERR_SYSTEM, got < 0 ? errno : ENODATA, "offset %zu", at);
-            memset(r->image + at, 0, want);
-            bad_bytes += want;
-            got = (ssize_t)want;
-        }
-        at += (size_t)got;
-        if (at % READ_BYTES == 0)
-            step = READ_BYTES;
-    }
-    return bad_bytes == 0;
+    return image_read(&r->image, r->store->disk.sys, fd, n, why);
 }
 
 int replay_open(struct replay *r, uint64_t sequence, size_t most, size_t *n, bool *is_whole,
@@ -99,7 +60,7 @@ struct slice replay_index(struct replay *r, uint64_t sequence)
         replay_read(r, fd, (size_t)st.st_size, &ignored))
         n = (size_t)st.st_size;
     close(fd);
-    return slice_of(r->image, n);
+    return slice_of(r->image.p, n);
 }
 
 static enum err replay(struct replay *r, struct fault *why)
@@ -142,7 +103,7 @@ enum err store_replay(struct store *s, void *ctx,
     mem_free(r.sequence);
     mem_free(r.spare);
     mem_free(r.index);
-    free(r.image);
+    image_close(&r.image);
     if (e)
         return e;
     s->recovery.took_us = (int64_t)((uv_hrtime() - began) / 1000);

@@ -18,8 +18,7 @@ struct replay {
     uint64_t *index; /* of index files; owned */
     size_t index_count, index_cap;
     uint64_t next_spare, gone; /* the highest number of a file that is no segment any more */
-    char *image;               /* one segment at a time */
-    size_t image_cap;
+    struct image image;        /* one segment at a time */
 };
 
 /* --- store_replay.c --- */

@@ -2,7 +2,6 @@
 #include "journal/journal_index.h"
 #include "store_replay.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,10 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* No relay lives to make so many files: such a name was put there, and counting on from it would
- * run over. */
-static const uint64_t NUMBER_MAX = UINT64_MAX / 2;
 
 enum { SIZE_UNIT = 4096 }; /* of segments */
 
@@ -28,39 +23,38 @@ static void add(uint64_t **list, size_t *count, size_t *cap, uint64_t v)
 
 static void gone(struct replay *r, uint64_t sequence)
 {
-    if (sequence > r->gone && sequence <= NUMBER_MAX / 2) /* so that new numbers stay below it */
+    /* Half, so that new numbers stay below the limit. */
+    if (sequence > r->gone && sequence <= FILE_NUMBER_MAX / 2)
         r->gone = sequence;
 }
 
 /* --- what is there --- */
 
-/* One number must not come in twice: what is not spelt as we spell it is not ours. */
-static bool is_spelt(const char *name, struct file_name ours)
+static void found_name(void *ctx, const char *name)
 {
-    return strcmp(name, ours.s) == 0;
-}
-
-static void found_name(struct replay *r, const char *name)
-{
-    struct store *s = r->store;
-    if (strcmp(name, "making") == 0 || strcmp(name, INDEXING_NAME) == 0) {
-        (void)s->disk.sys->unlink(s->disk.queue_fd, name);
-        return;
-    }
-    bool is_spare = strncmp(name, "spare-", 6) == 0;
-    uint64_t n = is_spare ? strtoull(name + 6, NULL, 10) : strtoull(name, NULL, 16);
-    if (n == 0 || n > NUMBER_MAX)
-        return;
-    if (is_spare && is_spelt(name, spare_name(n))) {
+    struct replay *r = ctx;
+    struct disk *d = &r->store->disk;
+    uint64_t n;
+    switch (file_kind_of(name, &n)) {
+    case FILE_STRANGE:
+        break;
+    case FILE_UNFINISHED:
+        (void)d->sys->unlink(d->queue_fd, name);
+        break;
+    case FILE_SPARE:
         add(&r->spare, &r->spare_count, &r->spare_cap, n);
         if (n >= r->next_spare)
             r->next_spare = n + 1;
-    } else if (is_spelt(name, segment_name(n))) {
+        break;
+    case FILE_SEGMENT:
         add(&r->sequence, &r->sequence_count, &r->sequence_cap, n);
-    } else if (is_spelt(name, index_name(n))) {
+        break;
+    case FILE_INDEX:
         add(&r->index, &r->index_count, &r->index_cap, n);
-    } else if (is_spelt(name, bad_name(n))) {
+        break;
+    case FILE_BAD:
         gone(r, n);
+        break;
     }
 }
 
@@ -73,22 +67,7 @@ static int by_number(const void *a, const void *b)
 enum err replay_list(struct replay *r, struct fault *why)
 {
     struct disk *d = &r->store->disk;
-    int fd = openat(d->queue_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        int errnum = errno;
-        if (fd >= 0)
-            close(fd);
-        return disk_fault(d, why, errnum, "list", "");
-    }
-    struct dirent *entry;
-    errno = 0;
-    while ((entry = readdir(dir))) {
-        found_name(r, entry->d_name);
-        errno = 0;
-    }
-    int errnum = errno;
-    closedir(dir);
+    int errnum = file_names_list(d->queue_fd, r, found_name);
     if (r->sequence_count)
         qsort(r->sequence, r->sequence_count, sizeof *r->sequence, by_number);
     return errnum ? disk_fault(d, why, errnum, "list", "") : ERR_OK;
@@ -136,7 +115,7 @@ static bool is_empty(struct replay *r, uint64_t sequence)
     if (n % SIZE_UNIT)
         return false;
     for (size_t at = JOURNAL_SURVEY_BYTES; at < n; at++) {
-        if (r->image[at])
+        if (r->image.p[at])
             return false;
     }
     return is_whole;
@@ -157,7 +136,7 @@ void replay_survey(struct replay *r)
             continue;
         }
         struct journal_header h;
-        struct slice head = slice_of(r->image, n);
+        struct slice head = slice_of(r->image.p, n);
         /* The file that names the installation is lost: the oldest segment knows. */
         if (!s->installation && journal_header_parse(head, &h, NULL) == ERR_OK)
             s->installation = h.installation;
@@ -238,7 +217,7 @@ static bool read_earlier_life(struct replay *r, const char *name)
     bool is_read = replay_read(r, fd, JOURNAL_HEADER_BYTES, &ignored);
     close(fd);
     if (is_read &&
-        journal_header_parse(slice_of(r->image, JOURNAL_HEADER_BYTES), &h, NULL) == ERR_OK)
+        journal_header_parse(slice_of(r->image.p, JOURNAL_HEADER_BYTES), &h, NULL) == ERR_OK)
         journal_found_gone(r->store->journal, h.sequence);
     return is_read;
 }
