@@ -22,6 +22,8 @@ enum option {
     OPTION_DRY_RUN = BIT(11),
     OPTION_REASON = BIT(12),
     OPTION_BODY = BIT(13),
+    OPTION_DIR = BIT(14),
+    OPTION_INTO = BIT(15),
 
     OPTIONS_REMOTE = OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON,
     OPTIONS_FILTER = OPTION_FROM | OPTION_TO | OPTION_DOMAIN | OPTION_STATE | OPTION_OLDER,
@@ -59,6 +61,10 @@ static const struct {
     {OPTION_LIMIT, "--limit", "N", offsetof(struct cli, limit), "at most N messages"},
     {OPTION_AFTER, "--after", "ID", offsetof(struct cli, after),
      "only messages after this one (\"next\" of the list before)"},
+    {OPTION_DIR, "--dir", "DIR", offsetof(struct cli, dir),
+     "this directory, instead of the configuration's state_dir"},
+    {OPTION_INTO, "--to", "DIR", offsetof(struct cli, to),
+     "where to write; made when it is not there"},
 };
 
 static int cli_version(const struct cli *c);
@@ -91,6 +97,11 @@ static const struct command {
      "return messages to their senders, with a report"},
     {"queue delete", "ID...|FILTER", 0, 1000000, OPTIONS_ORDER | OPTION_REASON, cli_queue_delete,
      "remove messages, without a report to the sender"},
+    {"queue verify", "", 0, 0, OPTION_CONFIG | OPTION_DIR | OPTION_JSON, cli_queue_verify,
+     "read the whole queue and say what is damaged; a relay may run on it"},
+    {"queue salvage", "", 0, 0,
+     OPTION_CONFIG | OPTION_DIR | OPTION_INTO | OPTION_ALL | OPTION_JSON, cli_queue_salvage,
+     "write every intact waiting message to .eml files (--all: finished ones, too)"},
     {"pause", "DOMAIN...|--all", 0, 1000000, OPTIONS_REMOTE | OPTION_ALL, cli_pause,
      "stop delivering to a domain; without one: list what is paused"},
     {"resume", "DOMAIN...|--all", 0, 1000000, OPTIONS_REMOTE | OPTION_ALL, cli_resume,
@@ -315,6 +326,16 @@ static bool parse(int argc, char **argv, struct parsed *p)
     return true;
 }
 
+/* Two options may have one name: what it means depends on the command. */
+static bool takes_option(const struct command *cmd, const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        if (strcmp(options[i].name, name) == 0 && (cmd->options & options[i].option))
+            return true;
+    }
+    return false;
+}
+
 static int run_parsed(struct parsed *p)
 {
     int used = 0;
@@ -331,7 +352,7 @@ static int run_parsed(struct parsed *p)
     if (!cmd)
         return unknown_command(p->cli.arg_count, p->cli.arg);
     for (size_t i = 0; i < COUNT_OF(options); i++) {
-        if (p->seen & options[i].option & ~cmd->options)
+        if ((p->seen & options[i].option) && !takes_option(cmd, options[i].name))
             return cli_fail(EXIT_USAGE, "outpost %s has no option %s: see outpost %s --help",
                             cmd->name, options[i].name, cmd->name);
     }
