@@ -21,11 +21,12 @@ struct salvage {
     struct store_look *look;
     struct queue_audit audit;
     struct salvage_writer writer;
-    struct map done; /* ids: written, or told as lost */
+    struct map done;  /* ids: written, or told as lost */
+    struct map aside; /* segments set aside or without a header: a start gets nothing of them */
     bool is_json, is_all;
     struct buf out;
     struct json json;
-    uint64_t saved, were_there, uncertain, lost, damages, damaged_bytes, lost_files;
+    uint64_t saved, were_there, uncertain, lost, unconfirmed, damages, damaged_bytes, lost_files;
 };
 
 static void flush(struct salvage *s)
@@ -58,6 +59,8 @@ static void on_file(void *ctx, const struct store_look_file *f)
     bool is_lost = f->state == STORE_LOOK_UNREAD ||
                    (f->state == STORE_LOOK_LOST && !f->header.nonce);
     s->lost_files += is_lost;
+    if (f->state == STORE_LOOK_LOST || f->kind == STORE_LOOK_ASIDE)
+        map_put_id(&s->aside, f->sequence, s);
     if (!s->is_json && is_lost)
         buf_addf(&s->out, "  %s: nothing in it can be proved to be a record (%s)\n", f->name,
                  f->why.text);
@@ -85,14 +88,19 @@ static enum err look(struct salvage *s, bool is_first, struct fault *why)
 static void tell_lost(struct salvage *s, const struct queue_audit_message *m, const char *why)
 {
     struct msgid_text id = msgid_build(m->id);
-    s->lost++;
+    /* Half a message in a torn tail was being written when the power went: nobody heard 250. */
+    bool is_lost = m->is_certain || map_get_id(&s->aside, m->accept.segment);
+    s->lost += is_lost;
+    s->unconfirmed += !is_lost;
     if (s->is_json) {
         json_object(&s->json, NULL);
         json_string(&s->json, "id", slice_cstr(id.s));
+        json_bool(&s->json, "was_confirmed", is_lost);
         json_string(&s->json, "why", slice_cstr(why));
         json_end(&s->json, '}');
     } else {
-        buf_addf(&s->out, "  message %s is not saved: %s\n", id.s, why);
+        buf_addf(&s->out, "  message %s is not saved: %s%s\n", id.s, why,
+                 is_lost ? "" : " (it stands in a torn tail and was never confirmed)");
     }
     flush(s);
 }
@@ -177,6 +185,7 @@ static void end(struct salvage *s)
         json_int(&s->json, "already_there", (int64_t)s->were_there);
         json_int(&s->json, "uncertain", (int64_t)s->uncertain);
         json_int(&s->json, "lost", (int64_t)s->lost);
+        json_int(&s->json, "unconfirmed", (int64_t)s->unconfirmed);
         json_int(&s->json, "damaged_places", (int64_t)s->damages);
         json_int(&s->json, "damaged_bytes", (int64_t)s->damaged_bytes);
         json_int(&s->json, "unreadable_files", (int64_t)s->lost_files);
@@ -227,9 +236,11 @@ int cli_queue_salvage(const struct cli *c)
     buf_init(&s.out, OUT_BYTES_MAX);
     json_init(&s.json, &s.out);
     map_init(&s.done, SEED);
+    map_init(&s.aside, SEED);
     status = run(&s);
     queue_audit_close(&s.audit);
     map_close(&s.done);
+    map_close(&s.aside);
     buf_close(&s.out);
     store_look_close(s.look);
     return status;
