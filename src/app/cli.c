@@ -24,6 +24,8 @@ enum option {
     OPTION_BODY = BIT(13),
     OPTION_DIR = BIT(14),
     OPTION_INTO = BIT(15),
+    OPTION_ROUNDS = BIT(16),
+    OPTION_SECONDS = BIT(17),
 
     OPTIONS_REMOTE = OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON,
     OPTIONS_FILTER = OPTION_FROM | OPTION_TO | OPTION_DOMAIN | OPTION_STATE | OPTION_OLDER,
@@ -65,6 +67,9 @@ static const struct {
      "this directory, instead of the configuration's state_dir"},
     {OPTION_INTO, "--to", "DIR", offsetof(struct cli, to),
      "where to write; made when it is not there"},
+    {OPTION_ROUNDS, "--rounds", "N", offsetof(struct cli, rounds), "how many rounds"},
+    {OPTION_SECONDS, "--seconds", "S", offsetof(struct cli, seconds),
+     "no new round after so many seconds"},
 };
 
 static int cli_version(const struct cli *c);
@@ -102,6 +107,9 @@ static const struct command {
     {"queue salvage", "", 0, 0,
      OPTION_CONFIG | OPTION_DIR | OPTION_INTO | OPTION_ALL | OPTION_JSON, cli_queue_salvage,
      "write every intact waiting message to .eml files (--all: finished ones, too)"},
+    {"selftest spool", "", 0, 0,
+     OPTION_CONFIG | OPTION_DIR | OPTION_ROUNDS | OPTION_SECONDS | OPTION_JSON, cli_selftest_spool,
+     "measure this volume's syncs; kill a writer again and again and see what survives"},
     {"pause", "DOMAIN...|--all", 0, 1000000, OPTIONS_REMOTE | OPTION_ALL, cli_pause,
      "stop delivering to a domain; without one: list what is paused"},
     {"resume", "DOMAIN...|--all", 0, 1000000, OPTIONS_REMOTE | OPTION_ALL, cli_resume,

@@ -9,7 +9,7 @@ struct cli {
     const char *config; /* -c; NULL: not given */
     const char *socket; /* --socket; NULL: the configuration's */
     const char *from, *to, *domain, *state, *older, *limit, *after, *reason;
-    const char *dir;
+    const char *dir, *rounds, *seconds;
     bool is_json, is_all, is_dry_run, wants_body;
     const char **arg; /* what is no option */
     int arg_count;
@@ -40,3 +40,4 @@ int cli_queue_bounce(const struct cli *c);
 int cli_queue_delete(const struct cli *c);
 int cli_queue_verify(const struct cli *c);
 int cli_queue_salvage(const struct cli *c);
+int cli_selftest_spool(const struct cli *c);

@@ -145,7 +145,7 @@ static enum err save(struct salvage *s, bool is_last, size_t *again, struct faul
     return e;
 }
 
-/* A message that stays unreadable is told as lost in the walk after the one that changed nothing. */
+/* A message that stays unreadable is told as lost after a walk that changed nothing. */
 static enum err salvage(struct salvage *s, struct fault *why)
 {
     size_t again = 0, before;

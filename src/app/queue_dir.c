@@ -5,7 +5,7 @@
 
 #include "config_file.h"
 
-int state_dir_find(const struct cli *c, char out[STATE_DIR_BYTES_MAX])
+int queue_dir_find(const struct cli *c, char out[STATE_DIR_BYTES_MAX])
 {
     struct config_file file = {0};
     struct fault why = {0};
@@ -34,7 +34,7 @@ int queue_dir_open(const struct cli *c, struct store_look **out)
 {
     char dir[STATE_DIR_BYTES_MAX];
     struct fault why = {0};
-    int status = state_dir_find(c, dir);
+    int status = queue_dir_find(c, dir);
     if (!status && store_look_open(out, dir, &why) != ERR_OK)
         status = cli_fail(EXIT_FAILED, "%s", why.text);
     return status;

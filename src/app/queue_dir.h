@@ -7,5 +7,5 @@
 enum { STATE_DIR_BYTES_MAX = 4096 };
 
 /* 0, or an exit status (it has complained). */
-MUST_USE int state_dir_find(const struct cli *c, char out[STATE_DIR_BYTES_MAX]);
+MUST_USE int queue_dir_find(const struct cli *c, char out[STATE_DIR_BYTES_MAX]);
 MUST_USE int queue_dir_open(const struct cli *c, struct store_look **out);

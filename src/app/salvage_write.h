@@ -1,6 +1,6 @@
 /* salvage_write.h -- one message of a queue into two files of a directory: ID.eml, the message as
- * it would go out (dots undone), and ID.envelope.json. Whole, synced, under their names at once, and
- * never over a file that is there. */
+ * it would go out (dots undone), and ID.envelope.json. Whole, synced, under their names at once,
+ * and never over a file that is there. */
 #pragma once
 
 #include "base/buf.h"

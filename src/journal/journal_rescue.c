@@ -80,7 +80,8 @@ static struct life life_of(struct slice image, size_t at, const struct frame *f)
     return (struct life){f->mark, f->crc ^ crc};
 }
 
-/* Two records in a row that agree. */
+/* Two records in a row that agree. Of two with one checksum the second confirms nothing: any bytes
+ * that repeat would agree. */
 static bool find_pair(struct slice image, struct life *out)
 {
     uint64_t effort = (uint64_t)image.n * EFFORT_IMAGES;
@@ -89,7 +90,7 @@ static bool find_pair(struct slice image, struct life *out)
         if (!read_frame(image, at, &one))
             continue;
         size_t behind = at + journal_record_span(one.bytes);
-        if (!read_frame(image, behind, &two) || two.mark != one.mark)
+        if (!read_frame(image, behind, &two) || two.mark != one.mark || two.crc == one.crc)
             continue;
         uint64_t cost = (uint64_t)one.bytes + two.bytes + 2 * JOURNAL_FRAME_BYTES;
         if (cost > effort)

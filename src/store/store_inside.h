@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "store/store.h"
+#include "store/store_selftest.h"
 #include "store_image.h"
 #include "store_names.h"
 #include "store_syscalls.h"
@@ -149,3 +150,7 @@ void store_make(struct store *s, const struct journal_io *io);
 void store_retire(struct store *s, const struct journal_io *io);
 void store_index(struct store *s, const struct journal_io *io);
 void store_cancel_fetches(struct store *s);
+
+MUST_USE enum err store_selftest_round_with(const char *dir, uint64_t seed,
+                                      const struct store_syscalls *sys,
+                                      struct store_selftest_round *out, struct fault *why);
