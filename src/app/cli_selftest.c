@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,21 @@ struct selftest {
 };
 
 /* --- before and after --- */
+
+static volatile sig_atomic_t is_interrupted;
+
+static void on_signal(int number)
+{
+    is_interrupted = 1;
+}
+
+/* The directory is removed all the same. */
+static void heed_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
@@ -119,7 +135,7 @@ static enum err run(struct selftest *t, struct fault *why)
     enum err e = store_selftest_measure(t->dir, true, SYNCS, SYNC_LIMIT_MS, &t->filled, why);
     if (!e)
         e = store_selftest_measure(t->dir, false, SYNCS, SYNC_LIMIT_MS, &t->growing, why);
-    while (!e && t->rounds < t->rounds_wanted) {
+    while (!e && !is_interrupted && t->rounds < t->rounds_wanted) {
         clock_gettime(CLOCK_MONOTONIC, &now);
         if ((uint64_t)(now.tv_sec - begin.tv_sec) >= t->seconds)
             break;
@@ -227,6 +243,7 @@ int cli_selftest_spool(const struct cli *c)
     int status = queue_dir_find(c, t.base);
     if (status)
         return status;
+    heed_signals();
     if (prepare(&t, &why) != ERR_OK)
         return cli_fail(EXIT_FAILED, "%s", why.text);
     if (!c->is_json) {

@@ -1,5 +1,5 @@
-/* fuzz_journal.c -- any bytes as a segment: header, records, walk and survey stay inside them, and
- * say the same twice; records that are built from the input come back as they were.
+/* fuzz_journal.c -- any bytes as a segment: header, records, walk, survey and rescue stay inside
+ * them, and say the same twice; records that are built from the input come back as they were.
  *
  * First byte even: the input is an image; its header is repaired when the second byte is odd. Odd:
  * it is a script of records to build, then of damage. */
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "journal/journal_recover.h"
+#include "journal/journal_rescue.h"
 
 enum { IMAGE_BYTES_MAX = 64 * 1024 };
 
@@ -57,6 +58,25 @@ static unsigned walk(struct slice image, const struct journal_header *h, uint32_
     }
 }
 
+/* Without its header: what is proved can be read, and stays inside. */
+static void rescue(struct slice image)
+{
+    struct journal_header h, again;
+    struct journal_walk w;
+    struct journal_record r;
+    bool is_proved = journal_rescue_header(image, 3, &h);
+    CHECK(journal_rescue_header(image, 3, &again) == is_proved);
+    if (!is_proved)
+        return;
+    CHECK(again.nonce == h.nonce && h.sequence == 3 && h.segment_bytes == image.n);
+    journal_walk_init(&w, image, &h, UINT32_MAX);
+    for (uint32_t last = 0; journal_walk_beyond(&w, &r); last = r.pos.offset) {
+        check_inside(image, &r);
+        CHECK(r.pos.offset > last);
+    }
+    walk(image, &h, UINT32_MAX);
+}
+
 static void survey(struct slice image)
 {
     struct journal_survey s;
@@ -89,6 +109,10 @@ static void raw(struct slice in, bool is_repaired)
         walk(image, &h, (uint32_t)(in.n / 2));
     }
     survey(image);
+    rescue(image);
+    if (in.n >= JOURNAL_HEADER_BYTES)
+        memset(copy, 0, JOURNAL_HEADER_BYTES);
+    rescue(image);
     free(copy);
 }
 
@@ -123,6 +147,8 @@ static void script(struct slice in)
     }
     CHECK(walk(buf_slice(&b), &life, UINT32_MAX) <= built || is_hurt);
     survey(buf_slice(&b));
+    memset(b.p, 0, JOURNAL_HEADER_BYTES);
+    rescue(buf_slice(&b));
     buf_close(&b);
 }
 

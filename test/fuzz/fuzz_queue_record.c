@@ -1,9 +1,11 @@
 /* fuzz_queue_record.c -- any bytes as the payload of an accept, outcome, pauses or operator record:
  * what parses is built again byte for byte the same, and the queue replays it, twice and out of
- * order, without a slip. The first byte says which kind comes first. */
+ * order, without a slip, and the audit comes to the same. The first byte says which kind comes
+ * first. */
 #include <string.h>
 
 #include "queue/queue.h"
+#include "queue/queue_audit.h"
 
 static struct slice text_of(struct slice at, size_t n)
 {
@@ -121,11 +123,27 @@ static void try_operator(struct slice in, struct buf *out)
     check_same(out, in);
 }
 
-static void replay(struct queue *q, uint8_t type, uint64_t id, uint64_t segment, struct slice in)
+static void replay(struct queue *q, struct queue_audit *a, uint8_t type, uint64_t id,
+                   uint64_t segment, struct slice in)
 {
     struct journal_record r = {
         .type = type, .id = id, .payload = in, .pos = {segment, 64, (uint32_t)in.n}};
-    (void)queue_replay(q, &r);
+    bool is_of_use = queue_replay(q, &r);
+    CHECK(queue_audit_record(a, &r, true) == is_of_use);
+}
+
+static void compare(const struct queue *q, struct queue_audit *a)
+{
+    size_t count, n = 0;
+    struct queue_audit_message **all = queue_audit_list(a, &count);
+    for (struct queue_message *m = queue_first(q); m; m = queue_after(q, m)) {
+        struct queue_audit_verdict verdict;
+        CHECK(n < count && all[n]->id == m->id && all[n]->waiting_count == m->waiting_count);
+        CHECK(all[n]->accept.segment == m->accept.segment);
+        (void)queue_audit_check(a, all[n++], &verdict);
+    }
+    CHECK(n == count);
+    mem_free(all);
 }
 
 /* A known message first, then these bytes as records of it and of another. */
@@ -142,12 +160,16 @@ static void try_replay(uint8_t type, struct slice in)
                                 "\3\0a@y\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
                                 "\3\0b@y\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     struct queue q;
+    struct queue_audit audit;
     queue_init(&q, 1);
-    replay(&q, QUEUE_RECORD_ACCEPT, 7, 10, slice_of(known, sizeof known - 1));
+    queue_audit_init(&audit, 1, false);
+    replay(&q, &audit, QUEUE_RECORD_ACCEPT, 7, 10, slice_of(known, sizeof known - 1));
     CHECK(queue_find(&q, 7));
     for (uint64_t segment = 11; segment < 15; segment++)
-        replay(&q, type, segment % 2 ? 7 : 5, segment, in);
+        replay(&q, &audit, type, segment % 2 ? 7 : 5, segment, in);
     queue_replayed(&q);
+    compare(&q, &audit);
+    queue_audit_close(&audit);
     uint64_t waiting = 0, last = 0;
     for (struct queue_message *m = queue_first(&q); m; m = queue_after(&q, m)) {
         CHECK(m->id > last && m->waiting_count > 0);
