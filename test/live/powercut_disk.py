@@ -69,6 +69,19 @@ class Disk:
         self.began = {}           # syncs under way: number of sync -> number of its BEGIN
         self.copies = 0
 
+    def found(self, state):
+        """What lies in this directory is surely on disk: before the process starts that is logged."""
+        for folder, _, files in os.walk(state):
+            below = os.path.relpath(folder, state)
+            self.folders.append("" if below == "." else below)
+            for name in files:
+                path = os.path.join(folder, name)
+                inode = Inode()
+                with open(path, "rb") as f:
+                    inode.bytes = bytearray(f.read())
+                self.inodes[os.stat(path).st_ino] = inode
+                self.names[os.path.normpath(os.path.join(below, name))] = inode
+
     # --- forward ---
 
     def go(self, count):

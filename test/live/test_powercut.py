@@ -23,6 +23,7 @@ from relay import BINARY, wait_for
 CUTS = int(os.environ.get("OUTPOST_POWERCUTS", "120"))
 STARTS = max(3, CUTS // 30)
 LIVES, CLIENTS = 3, 4
+AGAIN = 8  # second cuts of one that is started on
 LOG_BYTES_MAX = 60 * 1024 * 1024  # a life's share of what may be written
 SHIM = os.path.join(os.path.dirname(BINARY), "test", "live", "libpowercut.so")
 NEVER = 1 << 62
@@ -178,6 +179,34 @@ def look_at(image, out, story, at, what):
     return certain
 
 
+def cut_again(image, folder, new_relay, story, at, what, rng):
+    """The power goes a second time while the relay starts on what the first cut left."""
+    state, log_path = folder + "/again", folder + "/again.log"
+    shutil.copytree(image, state)
+    os.mkdir(folder + "/again.copies")
+    relay = new_relay(f"again{at}")
+    relay.config["state_dir"] = state
+    relay.set("queue", max_size="64MiB").set("log", level="info")
+    relay.environment = {"LD_PRELOAD": SHIM, "OUTPOST_POWERCUT_DIR": state,
+                         "OUTPOST_POWERCUT_LOG": log_path}
+    disk = Disk(None, folder + "/again.copies")
+    disk.found(state)
+    relay.start()
+    threading.Event().wait(rng.uniform(0.0, 0.5))
+    relay.kill()
+    disk.log = Log(log_path)
+    for count in sorted(rng.randrange(len(disk.log.entries) + 1) for _ in range(AGAIN)):
+        disk.go(count)
+        second = folder + "/second"
+        os.mkdir(second)
+        disk.cut(second, rng)
+        look_at(second, folder + "/out", story, at, f"{what}, again behind entry {count}")
+        shutil.rmtree(second)
+    for path in (state, folder + "/again.copies"):
+        shutil.rmtree(path)
+    os.unlink(log_path)
+
+
 def start_on(image, new_relay, new_receiver, story, at, what):
     """The relay itself, on a copy: it starts, delivers what was promised and nothing torn."""
     relay = new_relay(f"cut{at}")
@@ -228,6 +257,7 @@ def test_power_cut(relay, new_relay, new_receiver, quick_disk, record_property):
         disk.cut(image, rng)
         found = look_at(image, quick_disk + "/out", story, at, what)
         if number in starts and os.path.isdir(image + "/queue"):
+            cut_again(image, quick_disk, new_relay, story, at, what, rng)
             shutil.copytree(image, quick_disk + "/copy")
             start_on(quick_disk + "/copy", new_relay, new_receiver, story, at, what)
             shutil.rmtree(quick_disk + "/copy")
