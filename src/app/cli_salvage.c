@@ -124,6 +124,15 @@ static enum err save_one(struct salvage *s, const struct queue_audit_message *m,
     return ERR_OK;
 }
 
+/* In a whole queue what a checkpoint denies is over. In a damaged one the record that took its
+ * place may be what is lost. */
+static bool is_wanted(const struct salvage *s, struct queue_audit_message *m)
+{
+    if (m->is_denied && (s->damages || s->lost_files || s->aside.count))
+        m->is_certain = false;
+    return s->is_all || (m->waiting_count && !(m->is_denied && m->is_certain));
+}
+
 /* *again: messages that could not be read this time. */
 static enum err save(struct salvage *s, bool is_last, size_t *again, struct fault *why)
 {
@@ -132,8 +141,8 @@ static enum err save(struct salvage *s, bool is_last, size_t *again, struct faul
     struct queue_audit_message **all = queue_audit_list(&s->audit, &count);
     *again = 0;
     for (size_t i = 0; !e && i < count; i++) {
-        const struct queue_audit_message *m = all[i];
-        if ((!m->waiting_count && !s->is_all) || map_get_id(&s->done, m->id))
+        struct queue_audit_message *m = all[i];
+        if (!is_wanted(s, m) || map_get_id(&s->done, m->id))
             continue;
         e = save_one(s, m, is_last, why);
         if (e == ERR_BUSY) {

@@ -5,7 +5,7 @@
  * before: in front of a system call, behind it, or in the middle of a write. The last one only
  * looks.
  *
- *   parent <- pipe <- writer: FOUND ticket..., STARTED, RELEASED segment, CONFIRMED ticket..., death
+ *   parent <- pipe <- writer: FOUND, ..., STARTED, RELEASED, CONFIRMED, ... until it dies
  *
  * A message is in the pipe before the next system call of the store, so the parent knows exactly
  * what was promised. A record's size and bytes follow from its ticket. */

@@ -14,8 +14,9 @@
 
 enum { BYTES_MAX = 64 * 1024, CHUNK = 100 };
 
-/* One record: 'a' accept, 'c' chunk, 'o' outcome, '?' something unknown. Capitals: uncertain. The
- * fates are the recipients', '.' is no part of the outcome. */
+/* One record: 'a' accept, 'c' chunk, 'o' outcome, 'k' checkpoint, '?' something unknown. Capitals:
+ * uncertain. The fates are the recipients', '.' is no part of the outcome. A checkpoint is about
+ * extent[0]: segment, from, to, and lists the offset in extent[1]. */
 struct step {
     char kind;
     uint64_t id, segment;
@@ -84,6 +85,13 @@ static struct journal_record record_of(const struct step *s, struct buf *out)
         r.type = QUEUE_RECORD_OUTCOME;
         build_outcome(s, out);
         break;
+    case 'k':
+        r.type = QUEUE_RECORD_CHECKPOINT;
+        queue_checkpoint_begin(out, s->extent[0].segment, s->extent[0].offset, s->extent[0].bytes,
+                               s->extent[1].offset ? 1 : 0);
+        if (s->extent[1].offset)
+            queue_checkpoint_add(out, s->extent[1].offset);
+        break;
     default:
         r.type = 77;
     }
@@ -134,6 +142,25 @@ static void records_add_up(void **ctx)
          {{'c', 1, 5, 64, "", {{0}}},
           {'c', 1, 2, 64, "", {{0}}},
           {'a', 1, 6, 64, "w", {{2, 64, CHUNK}, {5, 64, CHUNK}}}}, 1, 1, 0, 0, 0, false},
+        {"a checkpoint denies it",
+         {{'a', 1, 1, 64, "w", {{0}}}, {'k', 0, 2, 64, "", {{1, 64, 900}, {0}}}}, 0, 0, 1, 0, 0,
+         false},
+        {"a checkpoint lists it",
+         {{'a', 1, 1, 64, "w", {{0}}}, {'k', 0, 2, 64, "", {{1, 64, 900}, {0, 64, 0}}}}, 1, 1, 0, 0,
+         0, false},
+        {"a checkpoint of what stands before it",
+         {{'a', 1, 1, 64, "w", {{0}}}, {'k', 0, 2, 64, "", {{1, 0, 64}, {0}}}}, 1, 1, 0, 0, 0,
+         false},
+        {"it has moved out of what a checkpoint denies",
+         {{'a', 1, 1, 64, "w", {{0}}},
+          {'a', 1, 2, 64, "w", {{0}}},
+          {'k', 0, 2, 900, "", {{1, 64, 900}, {0}}}}, 1, 1, 0, 0, 0, false},
+        {"an uncertain checkpoint denies nothing",
+         {{'a', 1, 1, 64, "w", {{0}}}, {'K', 0, 2, 64, "", {{1, 64, 900}, {0}}}}, 1, 1, 0, 0, 0,
+         false},
+        {"a checkpoint of its own segment makes no sense",
+         {{'a', 1, 1, 64, "w", {{0}}}, {'k', 0, 1, 900, "", {{1, 64, 900}, {0}}}}, 1, 1, 0, 1, 0,
+         false},
         {"uncertain", {{'A', 1, 1, 64, "w", {{0}}}}, 1, 1, 0, 0, 0, true},
         {"an uncertain outcome changes nothing certain",
          {{'a', 1, 1, 64, "w", {{0}}}, {'O', 1, 2, 64, "d", {{0}}}}, 1, 1, 0, 0, 0, false},
@@ -198,7 +225,9 @@ static void a_start_says_the_same(void **ctx)
                              .segment = 1 + n / 10,
                              .offset = 64 + n * 8,
                              .fates = fates};
-            s.kind = "aaooooc"[rng_below(&rng, 7)];
+            s.kind = "aaoooock"[rng_below(&rng, 8)];
+            s.extent[0] = (struct journal_pos){s.kind == 'k' ? 1 + rng_below(&rng, 4) : 0,
+                                               64 + (uint32_t)rng_below(&rng, 200), 600};
             size_t recipients = 1 + s.id % 3;
             for (size_t i = 0; i < recipients; i++)
                 fates[i] = s.kind == 'a' ? 'w' : "wwd.bxr"[rng_below(&rng, 7)];
@@ -228,7 +257,8 @@ static void a_start_says_the_same(void **ctx)
 
 static void finished_ones_can_be_kept(void **ctx)
 {
-    static const struct step accept = {'a', 1, 1, 64, "w", {{0}}}, done = {'o', 1, 2, 64, "d", {{0}}};
+    static const struct step accept = {'a', 1, 1, 64, "w", {{0}}};
+    static const struct step done = {'o', 1, 2, 64, "d", {{0}}};
     struct queue_audit audit;
     struct buf out;
     size_t count;

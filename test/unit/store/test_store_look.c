@@ -1,5 +1,5 @@
-/* test_store_look.c -- a queue directory as others see it: what each file is taken for, what is told
- * of it, what changes under the reader's hand, and that nothing is touched. */
+/* test_store_look.c -- a queue directory as others see it: what each file is taken for, what is
+ * told of it, and what changes under the reader's hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -143,8 +143,8 @@ static void files_are_what_they_are(void **state)
          STORE_LOOK_GOOD, 8, 1, 0},
         {"a torn tail that had been synced", "0000000000000005.seg", {64 + 8 * SPAN + 50}, 0, 0, 1,
          STORE_LOOK_SEGMENT, STORE_LOOK_GOOD, 8, 1, 1},
-        {"header lost", "0000000000000005.seg", {3}, 0, 0, 0, STORE_LOOK_SEGMENT, STORE_LOOK_LOST, 0,
-         10, 0},
+        {"header lost", "0000000000000005.seg", {3}, 0, 0, 0, STORE_LOOK_SEGMENT, STORE_LOOK_LOST,
+         0, 10, 0},
         {"header wiped", "0000000000000005.seg", {0}, 64, 0, 0, STORE_LOOK_SEGMENT, STORE_LOOK_LOST,
          0, 10, 0},
         {"all but one record wiped", "0000000000000005.seg", {0}, 64 + 9 * SPAN, 0, 0,
@@ -157,8 +157,8 @@ static void files_are_what_they_are(void **state)
          STORE_LOOK_GOOD, 4, 0, 0},
         {"empty", "0000000000000005.seg", {0}, 0, 1, 0, STORE_LOOK_SEGMENT, STORE_LOOK_UNUSED, 0, 0,
          0},
-        {"set aside", "0000000000000005.bad", {0}, 0, 0, 0, STORE_LOOK_ASIDE, STORE_LOOK_GOOD, 0, 10,
-         0},
+        {"set aside", "0000000000000005.bad", {0}, 0, 0, 0, STORE_LOOK_ASIDE, STORE_LOOK_GOOD, 0,
+         10, 0},
         {"set aside without header", "0000000000000005.bad", {5}, 0, 0, 0, STORE_LOOK_ASIDE,
          STORE_LOOK_LOST, 0, 10, 0},
         {"a spare", "spare-5", {0}, 0, 0, 0, STORE_LOOK_SPARE, STORE_LOOK_UNUSED, 0, 0, 0},
