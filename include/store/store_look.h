@@ -41,6 +41,7 @@ struct store_look_file {
     uint64_t sealed_by;           /* 0: none */
     uint32_t end;                 /* where the records end */
     uint32_t torn_bytes;          /* behind it: cut by a start; was confirmed if has_followers */
+    bool is_tail_damaged;         /* told as damage, though a start takes it for torn */
     uint64_t records;             /* that a start loads */
     uint64_t beyond;              /* whole records besides */
     uint64_t damaged_bytes;

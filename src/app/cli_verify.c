@@ -89,6 +89,16 @@ static bool is_wrong(const struct verify *v, const struct store_look_file *f)
     return false;
 }
 
+static const char *how_a_start_loads(const struct store_look_file *f)
+{
+    /* A start takes the tail for never confirmed, whatever stands behind this segment. */
+    unsigned in_the_middle = f->damages - (f->is_tail_damaged ? 1 : 0);
+    bool keeps_copy = in_the_middle || f->is_read_in_part;
+    if (f->torn_bytes)
+        return keeps_copy ? "loads what is whole, keeps a copy, cuts the tail" : "cuts the tail";
+    return keeps_copy ? "loads what is whole, keeps a copy" : "loads it";
+}
+
 static const char *what_a_start_does(const struct store_look_file *f)
 {
     if (f->kind == STORE_LOOK_SPARE)
@@ -99,11 +109,7 @@ static const char *what_a_start_does(const struct store_look_file *f)
         return "refuses to run";
     switch (f->state) {
     case STORE_LOOK_GOOD:
-        if (f->torn_bytes && f->damages)
-            return "loads what is whole, cuts the tail";
-        if (f->damages)
-            return "loads what is whole, keeps a copy";
-        return f->torn_bytes ? "cuts the tail" : "loads it";
+        return how_a_start_loads(f);
     case STORE_LOOK_UNUSED:
         return "makes it a spare";
     case STORE_LOOK_LOST:

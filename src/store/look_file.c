@@ -172,7 +172,8 @@ static void walk_file(struct store_look *l, struct store_look_file *f, struct sl
         case JOURNAL_STEP_TORN:
             f->torn_bytes = w.bad_to - w.bad_from;
             f->end = w.offset;
-            if (f->has_followers && !f->sealed_by && f->state == STORE_LOOK_GOOD)
+            f->is_tail_damaged = is_certain && f->has_followers && !f->sealed_by;
+            if (f->is_tail_damaged)
                 tell_damage(l, f, w.bad_from, w.bad_to);
             while (journal_walk_beyond(&w, &r))
                 tell_record(l, f, &r, false);

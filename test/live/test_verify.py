@@ -259,7 +259,7 @@ DAMAGES = [lost_header, lost_front, header_bit, one_byte, a_page, zero_sectors, 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("OUTPOST_SALVAGE_SEEDS", "3"))))
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda d: d.__name__)
-def test_what_is_whole_comes_out(state, filled, sizes, folder, damage, seed):
+def test_what_is_whole_comes_out(relay, state, filled, sizes, folder, damage, seed):
     originals = {os.path.basename(p): open(p, "rb").read() for p in segments(filled)}
     salvage(filled, folder + "/all", status=0)
     by_id = {e["id"]: n for n, (_, e) in saved(folder + "/all").items()}
@@ -277,6 +277,15 @@ def test_what_is_whole_comes_out(state, filled, sizes, folder, damage, seed):
     assert len(found) == taken["saved"]
     if damage in (aside, aside_without_header, lost_header, header_bit):
         assert len(found) == MESSAGES and report["totals"]["messages_uncertain"] > 0
+
+    # What verify says of a start is what a start does.
+    relay.start()
+    assert relay.queued() == report["totals"]["messages_waiting"]
+    relay.stop()
+    for file in report["files"]:
+        bad = os.path.exists(f"{state}/queue/{file['file'][:-4]}.bad")
+        says = file["start"]
+        assert bad == ("a copy" in says or says in ("sets it aside", "leaves it alone")), file
 
 
 def untouched_messages(state, filled, originals):
