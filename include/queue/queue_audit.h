@@ -11,7 +11,7 @@
  * record that it moved to may be lost, and the old one is all there is. */
 #pragma once
 
-#include "base/map.h"
+#include "base/sorted.h"
 #include "queue/queue_record.h"
 
 struct queue_audit_recipient {
@@ -38,7 +38,7 @@ struct queue_audit_chunk {
 };
 
 struct queue_audit {
-    struct map by_id;
+    struct sorted by_id;
     struct queue_audit_chunk *chunk; /* owned; in order once queue_audit_sort was called */
     size_t chunk_count, chunk_cap;
     bool are_chunks_sorted;
@@ -48,7 +48,7 @@ struct queue_audit {
     uint64_t records, unusable;
 };
 
-void queue_audit_init(struct queue_audit *a, uint64_t seed, bool keeps_finished);
+void queue_audit_init(struct queue_audit *a, bool keeps_finished);
 void queue_audit_close(struct queue_audit *a);
 /* False: it is of no use (bad payload, unknown type). */
 bool queue_audit_record(struct queue_audit *a, const struct journal_record *r, bool is_certain);

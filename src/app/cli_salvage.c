@@ -79,7 +79,7 @@ static enum err look(struct salvage *s, bool is_first, struct fault *why)
     struct store_look_callbacks cb = {s, on_record, is_first ? on_damage : on_damage_again,
                                       is_first ? on_file : NULL};
     queue_audit_close(&s->audit);
-    queue_audit_init(&s->audit, SEED, true);
+    queue_audit_init(&s->audit, true);
     return store_look_walk(s->look, &cb, why);
 }
 

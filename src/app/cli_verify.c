@@ -17,7 +17,6 @@
 enum {
     RANGES_SHOWN_MAX = 20, /* damaged ranges of one file; all are counted */
     OUT_BYTES_MAX = 1024 * 1024,
-    SEED = 1, /* of tables that no stranger fills */
 };
 
 struct range {
@@ -270,7 +269,7 @@ static enum err convict(struct verify *v, struct fault *why)
     v->suspect = NULL;
     v->suspect_count = v->suspect_cap = 0;
     queue_audit_close(&v->audit);
-    queue_audit_init(&v->audit, SEED, false);
+    queue_audit_init(&v->audit, false);
     enum err e = store_look_walk(v->look, &cb, why);
     struct queue_audit_message **all = queue_audit_list(&v->audit, &count);
     find_suspects(v, all, count);
@@ -414,7 +413,7 @@ int cli_queue_verify(const struct cli *c)
         return status;
     buf_init(&v.out, OUT_BYTES_MAX);
     json_init(&v.json, &v.out);
-    queue_audit_init(&v.audit, SEED, false);
+    queue_audit_init(&v.audit, false);
     status = verify(&v);
     queue_audit_close(&v.audit);
     buf_close(&v.out);

@@ -5,18 +5,19 @@
 
 #include "queue_inside.h"
 
-void queue_audit_init(struct queue_audit *a, uint64_t seed, bool keeps_finished)
+void queue_audit_init(struct queue_audit *a, bool keeps_finished)
 {
     *a = (struct queue_audit){.keeps_finished = keeps_finished};
-    map_init(&a->by_id, seed);
+    sorted_init(&a->by_id);
 }
 
 void queue_audit_close(struct queue_audit *a)
 {
-    size_t at = 0;
-    for (struct map_entry *e; (e = map_next(&a->by_id, &at));)
-        mem_free(e->value);
-    map_close(&a->by_id);
+    for (struct queue_audit_message *m = sorted_first(&a->by_id), *next; m; m = next) {
+        next = sorted_after(&a->by_id, m->id);
+        mem_free(m);
+    }
+    sorted_close(&a->by_id);
     mem_free(a->chunk);
     checkpoints_close(&a->checkpoints);
     *a = (struct queue_audit){0};
@@ -72,7 +73,7 @@ static bool on_accept(struct queue_audit *a, const struct journal_record *r, boo
     struct queue_accept accept;
     if (queue_accept_parse(r->payload, &accept) != PARSE_DONE)
         return false;
-    struct queue_audit_message *old = map_get_id(&a->by_id, r->id);
+    struct queue_audit_message *old = sorted_get(&a->by_id, r->id);
     if (old && old->is_certain) {
         /* A copy made by compaction: newer, and it carries the state with it. */
         if (old->recipient_count != accept.envelope.recipient_count)
@@ -81,8 +82,9 @@ static bool on_accept(struct queue_audit *a, const struct journal_record *r, boo
             return true;
     }
     struct queue_audit_message *m = message_new(r, &accept, is_certain);
-    map_put_id(&a->by_id, r->id, m);
-    mem_free(old);
+    mem_free(sorted_take(&a->by_id, r->id));
+    bool is_new = sorted_put(&a->by_id, r->id, m);
+    CHECK(is_new);
     return true;
 }
 
@@ -91,7 +93,7 @@ static void finish(struct queue_audit *a, struct queue_audit_message *m)
     if (a->keeps_finished)
         return;
     a->finished += m->is_certain;
-    map_take_id(&a->by_id, m->id);
+    (void)sorted_take(&a->by_id, m->id);
     mem_free(m);
 }
 
@@ -100,7 +102,7 @@ static bool on_outcome(struct queue_audit *a, const struct journal_record *r, bo
     struct queue_outcome o;
     if (queue_outcome_parse(r->payload, &o) != PARSE_DONE)
         return false;
-    struct queue_audit_message *m = map_get_id(&a->by_id, r->id);
+    struct queue_audit_message *m = sorted_get(&a->by_id, r->id);
     if (!m || (m->is_certain && !is_certain))
         return true;
     uint32_t index;
@@ -145,13 +147,6 @@ bool queue_audit_record(struct queue_audit *a, const struct journal_record *r, b
     return is_of_use;
 }
 
-static int by_id(const void *x, const void *y)
-{
-    uint64_t a = (*(struct queue_audit_message *const *)x)->id;
-    uint64_t b = (*(struct queue_audit_message *const *)y)->id;
-    return a < b ? -1 : a > b;
-}
-
 static int by_place(const void *x, const void *y)
 {
     const struct journal_pos *a = &((const struct queue_audit_chunk *)x)->pos;
@@ -163,13 +158,13 @@ static int by_place(const void *x, const void *y)
 
 struct queue_audit_message **queue_audit_list(struct queue_audit *a, size_t *count)
 {
-    size_t at = 0;
     struct queue_audit_message **all = mem_new((a->by_id.count + 1) * sizeof(*all));
     size_t kept = 0;
     *count = 0;
     checkpoints_sort(a->checkpoints);
-    for (struct map_entry *e; (e = map_next(&a->by_id, &at));)
-        all[(*count)++] = e->value;
+    for (struct queue_audit_message *m = sorted_first(&a->by_id); m;
+         m = sorted_after(&a->by_id, m->id))
+        all[(*count)++] = m;
     for (size_t i = 0; i < *count; i++) {
         struct queue_audit_message *m = all[i];
         m->is_denied = checkpoints_deny(a->checkpoints, m->accept);
@@ -180,7 +175,6 @@ struct queue_audit_message **queue_audit_list(struct queue_audit *a, size_t *cou
             finish(a, m);
     }
     *count = kept;
-    qsort(all, *count, sizeof(*all), by_id);
     if (a->chunk_count)
         qsort(a->chunk, a->chunk_count, sizeof *a->chunk, by_place);
     a->are_chunks_sorted = true;

@@ -162,7 +162,7 @@ static void try_replay(uint8_t type, struct slice in)
     struct queue q;
     struct queue_audit audit;
     queue_init(&q, 1);
-    queue_audit_init(&audit, 1, false);
+    queue_audit_init(&audit, false);
     replay(&q, &audit, QUEUE_RECORD_ACCEPT, 7, 10, slice_of(known, sizeof known - 1));
     CHECK(queue_find(&q, 7));
     for (uint64_t segment = 11; segment < 15; segment++)

@@ -180,7 +180,7 @@ static void records_add_up(void **ctx)
         struct queue_audit audit;
         unsigned waiting = 0, missing = 0;
         size_t count;
-        queue_audit_init(&audit, 1, false);
+        queue_audit_init(&audit, false);
         for (size_t k = 0; k < COUNT_OF(row[i].step) && row[i].step[k].kind; k++) {
             struct journal_record r = record_of(&row[i].step[k], &out);
             (void)queue_audit_record(&audit, &r, row[i].step[k].kind >= 'a' ||
@@ -218,7 +218,7 @@ static void a_start_says_the_same(void **ctx)
         size_t count;
         rng_init(&rng, seed);
         queue_init(&q, seed);
-        queue_audit_init(&audit, seed, false);
+        queue_audit_init(&audit, false);
         for (uint32_t n = 0; n < 60; n++) {
             char fates[4] = {0};
             struct step s = {.id = 1 + rng_below(&rng, 8),
@@ -263,7 +263,7 @@ static void finished_ones_can_be_kept(void **ctx)
     struct buf out;
     size_t count;
     buf_init(&out, BYTES_MAX);
-    queue_audit_init(&audit, 1, true);
+    queue_audit_init(&audit, true);
     struct journal_record r = record_of(&accept, &out);
     assert_true(queue_audit_record(&audit, &r, true));
     r = record_of(&done, &out);
