@@ -39,6 +39,7 @@ static void judge(const struct store_look *l, struct store_look_file *f, struct 
         f->is_cut = f->state == STORE_LOOK_GOOD && f->bytes < h.segment_bytes;
     } else if (is_zero(slice_from(image, JOURNAL_HEADER_BYTES)) && !f->is_read_in_part) {
         f->state = STORE_LOOK_UNUSED;
+        f->why = (struct fault){0};
     } else {
         f->state = STORE_LOOK_LOST;
     }
@@ -73,6 +74,7 @@ static struct slice take_bytes(struct store_look *l, struct store_look_file *f)
     struct stat st;
     int fd = look_file_open(l, f->name);
     f->is_read_in_part = false;
+    f->why = (struct fault){0};
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         f->state = fd < 0 && errno == ENOENT ? STORE_LOOK_GONE : STORE_LOOK_UNREAD;
         if (fd < 0)
