@@ -20,7 +20,7 @@ enum store_look_kind {
 enum store_look_state {
     STORE_LOOK_GOOD,   /* its header can be read; for a SEGMENT: a start loads it */
     STORE_LOOK_UNUSED, /* nothing was ever written in this life: a start makes it a spare */
-    STORE_LOOK_LOST,   /* its header cannot be read: a start sets it aside */
+    STORE_LOOK_LOST,   /* its header cannot be read, or is another's: a start sets it aside */
     STORE_LOOK_UNREAD, /* it cannot be opened, or is no file: `why` */
     STORE_LOOK_COPY,   /* ASIDE: the same file as the segment of this number */
     STORE_LOOK_GONE,   /* recycled while we looked */
@@ -35,6 +35,8 @@ struct store_look_file {
     struct journal_header header; /* GOOD; LOST: what was found in its place, nonce 0: nothing */
     bool is_foreign;              /* of another installation: a start refuses */
     bool is_cut;                  /* shorter than its header says */
+    bool is_other_version;        /* UNREAD for that: a start refuses */
+    bool has_index;               /* a start reads that instead, if it is good */
     bool is_newest;               /* of the segments: a relay may be writing to it */
     bool has_followers;           /* a later segment holds records: all of this one was synced */
     uint32_t valid_end;           /* sealed there; UINT32_MAX: no seal */

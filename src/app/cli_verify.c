@@ -92,7 +92,9 @@ static const char *how_a_start_loads(const struct store_look_file *f)
 {
     /* A start takes the tail for never confirmed, whatever stands behind this segment. */
     unsigned in_the_middle = f->damages - (f->is_tail_damaged ? 1 : 0);
-    bool keeps_copy = in_the_middle || f->is_read_in_part;
+    bool keeps_copy = in_the_middle || f->is_read_in_part || f->is_cut;
+    if (f->has_index) /* what is damaged comes out when a message is fetched */
+        return f->is_cut ? "loads it by its index, keeps a copy" : "loads it by its index";
     if (f->torn_bytes)
         return keeps_copy ? "loads what is whole, keeps a copy, cuts the tail" : "cuts the tail";
     return keeps_copy ? "loads what is whole, keeps a copy" : "loads it";
@@ -104,7 +106,7 @@ static const char *what_a_start_does(const struct store_look_file *f)
         return "keeps it ready";
     if (f->state == STORE_LOOK_COPY || f->kind == STORE_LOOK_ASIDE)
         return "leaves it alone";
-    if (f->is_foreign)
+    if (f->is_foreign || f->is_other_version)
         return "refuses to run";
     switch (f->state) {
     case STORE_LOOK_GOOD:
@@ -206,7 +208,8 @@ static void on_file(void *ctx, const struct store_look_file *f)
     struct verify *v = ctx;
     bool is_bad = is_wrong(v, f);
     v->bad_files += is_bad;
-    v->is_refused |= f->is_foreign && f->kind == STORE_LOOK_SEGMENT;
+    v->is_refused |=
+        (f->is_foreign || f->is_other_version) && f->kind == STORE_LOOK_SEGMENT;
     v->segments += f->kind == STORE_LOOK_SEGMENT && f->state != STORE_LOOK_GONE;
     v->aside += f->kind == STORE_LOOK_ASIDE;
     v->spares += f->kind == STORE_LOOK_SPARE;
@@ -373,7 +376,7 @@ static void end_text(const struct verify *v)
            " bytes), %zu messages\n",
            v->bad_files, v->damages, v->damaged_bytes, v->suspect_count);
     puts(v->is_refused
-             ? "a start would refuse it: segments of another relay lie there"
+             ? "a start would refuse it: segments of another relay or another version lie there"
              : "a start would load the rest; outpost queue salvage saves what can be saved");
 }
 

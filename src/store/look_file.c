@@ -28,15 +28,40 @@ static bool is_zero(struct slice s)
     return true;
 }
 
+/* Numbers only grow: what has a later one was renamed, what has one that is there is a copy. */
+static void judge_other_number(const struct store_look *l, struct store_look_file *f)
+{
+    unsigned long long says = f->header.sequence;
+    struct stat st;
+    bool is_later = f->header.sequence > f->sequence;
+    bool is_copy =
+        !is_later && fstatat(l->queue_fd, segment_name(f->header.sequence).s, &st, 0) == 0;
+    f->state = is_later || is_copy ? STORE_LOOK_LOST : STORE_LOOK_UNUSED;
+    if (is_later || is_copy)
+        (void)fault_set(&f->why, ERR_BAD, 0, "its header is of segment %016llx: %s", says,
+                        is_later ? "it was renamed" : "it is a copy of that");
+}
+
 static void judge(const struct store_look *l, struct store_look_file *f, struct slice image)
 {
     struct journal_header h;
-    if (journal_header_parse(image, &h, &f->why) == ERR_OK) {
+    uint32_t version = journal_header_version(image);
+    f->is_other_version = version && version != JOURNAL_VERSION;
+    if (f->is_other_version) {
+        f->state = STORE_LOOK_UNREAD;
+        (void)fault_set(&f->why, ERR_BAD, 0, "has format version %u, this program reads %d",
+                        version, JOURNAL_VERSION);
+    } else if (journal_header_parse(image, &h, &f->why) == ERR_OK) {
         f->header = h;
-        /* Another life's header: renamed to this, and nothing was written since. */
-        f->state = h.sequence == f->sequence ? STORE_LOOK_GOOD : STORE_LOOK_UNUSED;
+        /* An earlier life's header: renamed to this, and nothing was written since. */
+        f->state = STORE_LOOK_GOOD;
+        if (h.sequence != f->sequence)
+            judge_other_number(l, f);
         f->is_foreign = l->installation && h.installation != l->installation;
         f->is_cut = f->state == STORE_LOOK_GOOD && f->bytes < h.segment_bytes;
+        f->has_index = f->state == STORE_LOOK_GOOD && f->kind == STORE_LOOK_SEGMENT &&
+                       !f->sealed_by &&
+                       faccessat(l->queue_fd, index_name(f->sequence).s, F_OK, 0) == 0;
     } else if (is_zero(slice_from(image, JOURNAL_HEADER_BYTES)) && !f->is_read_in_part) {
         f->state = STORE_LOOK_UNUSED;
         f->why = (struct fault){0};

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "store/store_look.h"
 
 enum { BYTES = 16 * 1024, PAYLOAD = 100, SPAN = 128, RECORDS = 10 };
@@ -153,6 +154,8 @@ static void files_are_what_they_are(void **state)
          STORE_LOOK_UNUSED, 0, 0, 0},
         {"another's header", "0000000000000006.seg", {0}, 0, 0, 0, STORE_LOOK_SEGMENT,
          STORE_LOOK_UNUSED, 0, 0, 0},
+        {"renamed from a later number", "0000000000000004.seg", {0}, 0, 0, 0, STORE_LOOK_SEGMENT,
+         STORE_LOOK_LOST, 0, 10, 0},
         {"cut off", "0000000000000005.seg", {0}, 0, 64 + 4 * SPAN, 0, STORE_LOOK_SEGMENT,
          STORE_LOOK_GOOD, 4, 0, 0},
         {"empty", "0000000000000005.seg", {0}, 0, 1, 0, STORE_LOOK_SEGMENT, STORE_LOOK_UNUSED, 0, 0,
@@ -284,6 +287,24 @@ static void another_installation_is_noticed(void **state)
     place_remove(&p);
 }
 
+static void another_version_is_not_read(void **state)
+{
+    struct place p;
+    struct told t = {0};
+    char image[BYTES];
+    place_make(&p);
+    segment_build(image, 5, RECORDS);
+    image[8] = 2;
+    uint32_t crc = crc32c(0, slice_of(image, 56));
+    for (int i = 0; i < 4; i++)
+        image[56 + i] = (char)(uint8_t)(crc >> (8 * i));
+    put_file(&p, "0000000000000005.seg", image, BYTES);
+    store_look_close(look(&p, &t));
+    assert_true(t.file[0].is_other_version && t.file[0].state == STORE_LOOK_UNREAD);
+    assert_true(t.certain == 0 && t.uncertain == 0);
+    place_remove(&p);
+}
+
 /* --- under the reader's hand --- */
 
 static void recycle_and_go_on(struct told *t)
@@ -376,6 +397,7 @@ int main(void)
         cmocka_unit_test(a_kept_copy_is_the_same_file),
         cmocka_unit_test(a_seal_ends_a_segment),
         cmocka_unit_test(another_installation_is_noticed),
+        cmocka_unit_test(another_version_is_not_read),
         cmocka_unit_test(what_goes_and_comes_meanwhile),
         cmocka_unit_test(records_are_fetched),
         cmocka_unit_test(what_is_no_queue_is_refused),
