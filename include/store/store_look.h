@@ -38,12 +38,12 @@ struct store_look_file {
     bool is_other_version;        /* UNREAD for that: a start refuses */
     bool has_index;               /* a start reads that instead, if it is good */
     bool is_newest;               /* of the segments: a relay may be writing to it */
-    bool has_followers;           /* a later segment holds records: all of this one was synced */
+    bool has_followers;           /* a later segment was begun: all of this one was synced before */
     uint32_t valid_end;           /* sealed there; UINT32_MAX: no seal */
     uint64_t sealed_by;           /* 0: none */
     uint32_t end;                 /* where the records end */
     uint32_t torn_bytes;          /* behind it: cut by a start; was confirmed if has_followers */
-    bool is_tail_damaged;         /* told as damage, though a start takes it for torn */
+    bool is_tail_damaged;         /* told as damage: it was confirmed once */
     uint64_t records;             /* that a start loads */
     uint64_t beyond;              /* whole records besides */
     uint64_t damaged_bytes;
@@ -79,5 +79,4 @@ bool store_look_is_gone(const struct store_look *l, uint64_t segment);
 /* One record as it was seen in the last walk; its payload lives in `into`. ERR_MISSING: its segment
  * is not there, or has been recycled; ERR_DAMAGED; ERR_SYSTEM. */
 MUST_USE enum err store_look_fetch(struct store_look *l, uint64_t id, struct journal_pos pos,
-                                   struct buf *into, struct journal_record *out,
-                                   struct fault *why);
+                                   struct buf *into, struct journal_record *out, struct fault *why);

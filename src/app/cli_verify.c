@@ -90,9 +90,7 @@ static bool is_wrong(const struct verify *v, const struct store_look_file *f)
 
 static const char *how_a_start_loads(const struct store_look_file *f)
 {
-    /* A start takes the tail for never confirmed, whatever stands behind this segment. */
-    unsigned in_the_middle = f->damages - (f->is_tail_damaged ? 1 : 0);
-    bool keeps_copy = in_the_middle || f->is_read_in_part || f->is_cut;
+    bool keeps_copy = f->damages || f->is_read_in_part || f->is_cut;
     if (f->has_index) /* what is damaged comes out when a message is fetched */
         return f->is_cut ? "loads it by its index, keeps a copy" : "loads it by its index";
     if (f->torn_bytes)

@@ -100,10 +100,36 @@ static bool is_said(const struct exchange *x, const char *key)
     return is_one;
 }
 
+/* A misspelt filter must not pass for none: the order would mean more messages than it should. */
+static bool knows_all_names(struct exchange *x)
+{
+    static const char *const known[] = {"from", "to", "domain", "state", "older", "after", "until",
+                                        "limit", "all", "dry_run", "reason", "by", "format"};
+    const struct slice text[] = {x->request->query, slice_trim(x->request->body)};
+    for (size_t i = 0; i < COUNT_OF(text); i++) {
+        for (struct slice rest = text[i]; rest.n;) {
+            struct slice pair = slice_head(rest, slice_find(rest, '&'));
+            struct slice name = slice_head(pair, slice_find(pair, '='));
+            bool is_known = !pair.n;
+            for (size_t k = 0; k < COUNT_OF(known) && !is_known; k++)
+                is_known = slice_eq(name, slice_cstr(known[k]));
+            if (!is_known) {
+                control_refuse(x, 400, "there is no parameter %.*s here",
+                               (int)(name.n < 64 ? name.n : 64), name.p);
+                return false;
+            }
+            rest = slice_from(rest, pair.n + 1);
+        }
+    }
+    return true;
+}
+
 bool control_filter_read(struct exchange *x, struct control_filter *f)
 {
     bool has_from, has_to, has_domain, has_older = false;
     *f = (struct control_filter){0};
+    if (!knows_all_names(x))
+        return false;
     bool is_good = read_text(x, "from", &f->from, &has_from);
     is_good &= read_text(x, "to", &f->to, &has_to);
     is_good &= read_text(x, "domain", &f->domain, &has_domain);

@@ -7,7 +7,7 @@
 struct look_file {
     struct store_look_file f;
     bool is_told;
-    bool has_record; /* its head says so */
+    bool is_begun; /* its header is its own */
 };
 
 struct store_look {

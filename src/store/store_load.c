@@ -99,6 +99,7 @@ struct look {
     struct slice image;
     bool is_known; /* that something is missing, and it was said: a torn tail is no news */
     bool is_safe;  /* what is read is whole and on disk */
+    bool is_last;
 };
 
 static void walk(struct replay *r, const struct journal_found *f, const struct look *look)
@@ -122,10 +123,18 @@ static void walk(struct replay *r, const struct journal_found *f, const struct l
             is_damaged = true;
             break;
         case JOURNAL_STEP_TORN:
-            if (!look->is_known)
+            /* A segment is synced before the next one is begun. */
+            if (!look->is_last && !f->sealed_by) {
+                replay_note(r,
+                            "segment %016" PRIx64 " is damaged from byte %u to its end, or a "
+                            "failed sync has lost that: cut there, a copy is kept",
+                            f->sequence, w.offset);
+                is_damaged = true;
+            } else if (!look->is_known) {
                 replay_note(
                     r, "cut a torn tail of segment %016" PRIx64 " at byte %u (never confirmed)",
                     f->sequence, w.offset);
+            }
             if (!f->sealed_by)
                 journal_found_end(j, f->sequence, w.offset, 0);
             is_over = true;
@@ -169,7 +178,10 @@ static void load_segment(struct replay *r, const struct journal_found *f, bool i
     }
     bool is_cut = !check_size(r, f, 0);
     bool is_lacking = is_cut || !is_whole;
-    struct look look = {slice_of(r->image.p, n), is_lacking, is_synced && !is_lacking};
+    struct look look = {.image = slice_of(r->image.p, n),
+                        .is_known = is_lacking,
+                        .is_safe = is_synced && !is_lacking,
+                        .is_last = is_last || is_lacking};
     walk(r, f, &look);
 }
 

@@ -146,17 +146,6 @@ static int list_names(struct store_look *l)
 
 /* --- heads: what the seals in them say, and who comes after whom --- */
 
-static bool holds_records(struct slice head, const struct journal_header *h)
-{
-    struct journal_record r;
-    enum journal_read read;
-    uint32_t at = JOURNAL_HEADER_BYTES;
-    while ((read = journal_record_parse(head, h, at, &r)) == JOURNAL_READ_OK &&
-           r.type == JOURNAL_TYPE_OWN)
-        at += (uint32_t)journal_record_span(r.payload.n);
-    return read != JOURNAL_READ_END;
-}
-
 static void add_head(struct store_look *l, struct look_file *file, struct journal_survey *survey)
 {
     struct stat st;
@@ -171,13 +160,13 @@ static void add_head(struct store_look *l, struct look_file *file, struct journa
     (void)image_read(&l->image, &store_real_syscalls, fd, n, &ignored);
     close(fd);
     struct slice head = slice_of(l->image.p, n);
-    file->has_record = false;
+    file->is_begun = false;
     if (journal_header_parse(head, &h, NULL) != ERR_OK)
         return;
     if (!l->installation)
         l->installation = h.installation;
     journal_survey_add(survey, file->f.sequence, h.installation, head);
-    file->has_record = h.sequence == file->f.sequence && holds_records(head, &h);
+    file->is_begun = h.sequence == file->f.sequence;
 }
 
 static void use_seals(struct store_look_file *f, const struct journal_survey *survey)
@@ -208,7 +197,7 @@ static void read_heads(struct store_look *l)
         file->f.is_newest = is_newest;
         file->f.has_followers = are_followers;
         is_newest = false;
-        are_followers |= file->has_record;
+        are_followers |= file->is_begun;
         use_seals(&file->f, &survey);
     }
     journal_survey_close(&survey);
@@ -256,8 +245,7 @@ bool store_look_is_gone(const struct store_look *l, uint64_t segment)
     for (size_t i = 0; i < l->count; i++) {
         const struct store_look_file *f = &l->file[i].f;
         if (f->kind == STORE_LOOK_SEGMENT && f->sequence == segment)
-            return f->state == STORE_LOOK_GONE ||
-                   faccessat(l->queue_fd, f->name, F_OK, 0) != 0;
+            return f->state == STORE_LOOK_GONE || faccessat(l->queue_fd, f->name, F_OK, 0) != 0;
     }
     return false;
 }

@@ -99,7 +99,8 @@ def test_a_filter_must_be_given(relay):
         status, body = relay.http("POST", f"/queue/{verb}")
         assert status == 400 and "say which" in body
     for query, word in (("state=lost", "in-flight"), ("older=soon", "duration"),
-                        ("limit=x", "number"), ("after=1", "message id"), ("until=x", "message id")):
+                        ("limit=x", "number"), ("after=1", "message id"), ("until=x", "message id"),
+                        ("domian=a.example", "no parameter domian"), ("dryrun=1", "no parameter")):
         for target in ("/queue?", "/queue/hold?all=1&"):
             status, body = relay.http("POST" if "hold" in target else "GET", target + query)
             assert status == 400 and word in body, (query, body)

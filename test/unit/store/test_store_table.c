@@ -211,9 +211,11 @@ static struct expected of_good_header(const struct recovery_case *c)
     e.records = w->records;
     if (w->is_damaged)
         e.note[n++] = "is damaged from byte";
-    if (w->is_torn && c->file != F_CUT && c->file != F_BAD_PAGE)
-        e.note[n++] = "cut a torn tail";
-    if (w->is_damaged || c->file == F_CUT || c->file == F_BAD_PAGE)
+    bool is_cut = w->is_torn && c->file != F_CUT && c->file != F_BAD_PAGE;
+    bool was_synced = c->position == P_MIDDLE && c->seal != S_OURS;
+    if (is_cut)
+        e.note[n++] = was_synced ? "to its end, or a failed sync" : "cut a torn tail";
+    if (w->is_damaged || (is_cut && was_synced) || c->file == F_CUT || c->file == F_BAD_PAGE)
         e.file = IS_COPIED;
     return e;
 }
