@@ -225,6 +225,12 @@ int main(int argc, char **argv)
     report(b, "an hour later");
     used = mallinfo2().uordblks + mallinfo2().hblkhd - idle;
     printf("%-44s %9.0f\n", "bytes a message, in the end", (double)used / (double)messages);
+    operate_all(b, OPERATOR_DELETE);
+    tick_for(b, 1000);
+    report(b, "delete of all, a page; they are forgotten");
+    struct engine_stats left;
+    engine_stats(b->e, &left);
+    printf("%-44s %9llu\n", "messages left", (unsigned long long)left.messages);
     fflush(stdout);
     double from = clock_ms();
     engine_free(b->e);
