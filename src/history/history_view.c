@@ -35,6 +35,13 @@ struct history_span history_span_of(int64_t ms)
     return t;
 }
 
+/* A record may say anything of its times: none is not enough, and too much is a lot. */
+static int64_t between_ms(int64_t from, int64_t to)
+{
+    uint64_t ms = to > from ? (uint64_t)to - (uint64_t)from : 0;
+    return ms < INT64_MAX ? (int64_t)ms : INT64_MAX;
+}
+
 /* --- JSON --- */
 
 static void json_date(struct json *j, const char *key, int64_t ms)
@@ -51,7 +58,7 @@ static void json_recipient(struct json *j, const struct history_record *r,
     json_string(j, "state", slice_cstr(history_fate_name(to->fate)));
     json_int(j, "attempts", to->attempts);
     json_date(j, "ended", to->ended_ms);
-    json_double(j, "delay_s", (double)(to->ended_ms - r->accepted_ms) / 1000);
+    json_double(j, "delay_s", (double)between_ms(r->accepted_ms, to->ended_ms) / 1000);
     if (to->host.n)
         json_string(j, "host", to->host);
     if (to->ip.n)
@@ -70,7 +77,7 @@ void history_view_json(const struct history_record *r, struct json *j)
     json_string(j, "message_id", r->message_id);
     json_date(j, "accepted", r->accepted_ms);
     json_date(j, "finished", r->finished_ms);
-    json_double(j, "delay_s", (double)(r->finished_ms - r->accepted_ms) / 1000);
+    json_double(j, "delay_s", (double)between_ms(r->accepted_ms, r->finished_ms) / 1000);
     json_int(j, "bytes", (int64_t)r->bytes);
     json_int(j, "recipients", r->recipient_count);
     json_bool(j, "is_report", r->is_report);
@@ -132,7 +139,7 @@ static void add_recipient(const struct history_record *r, const struct history_r
     buf_add_cstr(out, "to        <");
     add_clean(out, to->address);
     buf_addf(out, ">\n          %s after %s", history_fate_name(to->fate),
-             history_span_of(to->ended_ms - r->accepted_ms).s);
+             history_span_of(between_ms(r->accepted_ms, to->ended_ms)).s);
     buf_addf(out, ", %u attempt%s", to->attempts, to->attempts == 1 ? "" : "s");
     if (to->host.n) {
         buf_add_cstr(out, to->fate == HISTORY_DELIVERED ? ", by " : ", said by ");
@@ -173,7 +180,7 @@ void history_view_text(const struct history_record *r, struct buf *out)
     buf_addf(out, "accepted  %s, %llu bytes\n", mail_date_iso(r->accepted_ms, date),
              (unsigned long long)r->bytes);
     buf_addf(out, "finished  %s, after %s\n", mail_date_iso(r->finished_ms, date),
-             history_span_of(r->finished_ms - r->accepted_ms).s);
+             history_span_of(between_ms(r->accepted_ms, r->finished_ms)).s);
     struct history_recipient to;
     for (struct slice rest = r->recipients; history_record_next(&rest, &to);)
         add_recipient(r, &to, out);

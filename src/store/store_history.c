@@ -163,17 +163,27 @@ static void on_write_work(uv_work_t *work)
     job->err = history_disk_write(&h->disk, &job->growing, buf_slice(&h->flying), &job->why);
 }
 
-static void take_written(struct store_history *h)
+/* Some of what was written into the index: much of it at once would hold up the loop. False: there
+ * is more. */
+static bool take_some(struct store_history *h)
 {
     struct history_growing *g = &h->growing;
     struct history_frame f;
     size_t used;
     if (!g->bytes)
         g->bytes = HISTORY_FILE_HEADER_BYTES;
-    for (struct slice left = buf_slice(&h->flying); left.n; left = slice_from(left, used)) {
+    for (int i = 0; i < HISTORY_TAKEN_A_TURN && h->flying_taken < h->flying.n; i++) {
+        struct slice left = slice_from(buf_slice(&h->flying), h->flying_taken);
         CHECK(history_frame_parse(left, &f, &used) == PARSE_DONE); /* we have built it */
         history_take_frame(g, &f, used);
+        h->flying_taken += used;
     }
+    return h->flying_taken == h->flying.n;
+}
+
+static void end_flight(struct store_history *h)
+{
+    h->flying_taken = 0;
     h->written += h->flying_count;
     h->flying_count = h->flying_keys = 0;
     buf_clear(&h->flying);
@@ -181,19 +191,38 @@ static void take_written(struct store_history *h)
         buf_trim(&h->flying);
 }
 
+static void on_nothing(uv_work_t *work)
+{
+}
+
+/* Until all is taken the flight is not over: nothing else is written, the file is not closed. */
+static void on_taking(uv_work_t *work, int status)
+{
+    struct write_work *job = work->data;
+    struct store_history *h = job->owner;
+    if (!take_some(h)) {
+        history_queue_work(h, &job->work, on_nothing, on_taking);
+        return;
+    }
+    end_flight(h);
+    h->is_writing = false;
+    well(h, &h->is_write_ill);
+    mem_free(job);
+    history_pump(h);
+}
+
 static void on_write_done(uv_work_t *work, int status)
 {
     struct write_work *job = work->data;
     struct store_history *h = job->owner;
-    h->is_writing = false;
     h->growing.fd = job->growing.fd;
     h->growing.is_torn = job->growing.is_torn;
-    if (job->err) {
-        ill(h, &h->is_write_ill, job->err, &job->why);
-    } else {
-        take_written(h);
-        well(h, &h->is_write_ill);
+    if (!job->err) {
+        on_taking(work, status);
+        return;
     }
+    h->is_writing = false;
+    ill(h, &h->is_write_ill, job->err, &job->why);
     mem_free(job);
     history_pump(h);
 }
@@ -396,10 +425,6 @@ struct end_work {
     uv_work_t work;
     struct store_history *owner;
 };
-
-static void on_nothing(uv_work_t *work)
-{
-}
 
 static void on_ending(uv_work_t *work, int status)
 {

@@ -12,6 +12,7 @@
 enum {
     HISTORY_FLUSH_MS = 100,                     /* what waits is written after so long, */
     HISTORY_FLUSH_BYTES = 256 * 1024,           /* or as soon as it is so much */
+    HISTORY_TAKEN_A_TURN = 500,                 /* records into the index in one turn of the loop */
     HISTORY_FILE_BYTES_LEAST = 64 * 1024,       /* a file is closed at a sixteenth of bytes_max, */
     HISTORY_FILE_BYTES_MOST = 16 * 1024 * 1024, /* between these */
     HISTORY_FILE_BYTES_CEILING = 256 * 1024 * 1024, /* whatever hinders closing it */
@@ -122,6 +123,7 @@ struct store_history {
     struct buf once; /* frames that are perhaps known; looked at when the files are open */
     int64_t found_ms;
     uint64_t pending_count, flying_count;
+    size_t flying_taken; /* bytes of what flies that are written, and in the index */
     uint32_t pending_keys, flying_keys;
     uint64_t appended, written; /* all ever taken; all of them that are in files */
     uint64_t lost, lookups;
