@@ -17,7 +17,8 @@ static void drop(struct files *f, struct open_file *file)
         (void)map_take_id(&f->by_segment, file->segment);
     list_remove(&file->by_use);
     f->count--;
-    close(file->fd);
+    if (file->fd >= 0)
+        close(file->fd);
     mem_free(file);
 }
 
@@ -75,6 +76,17 @@ void files_add(struct files *f, uint64_t segment, int fd)
     list_add_last(&f->by_use, &file->by_use);
     map_put_id(&f->by_segment, segment, file);
     f->count++;
+}
+
+int files_take(struct files *f, uint64_t segment)
+{
+    struct open_file *file = map_get_id(&f->by_segment, segment);
+    if (!file || file->users)
+        return -1;
+    int fd = file->fd;
+    file->fd = -1;
+    drop(f, file);
+    return fd;
 }
 
 void files_forget(struct files *f, uint64_t segment)

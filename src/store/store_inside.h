@@ -75,6 +75,8 @@ void files_close(struct files *f);
 struct open_file *files_use(struct files *f, uint64_t segment); /* NULL: not open */
 void files_done(struct files *f, struct open_file *file);
 void files_add(struct files *f, uint64_t segment, int fd); /* takes fd */
+/* Out of the table, to be closed by the caller; -1: it is not open, or in use. */
+int files_take(struct files *f, uint64_t segment);
 void files_forget(struct files *f, uint64_t segment);
 
 /* --- the writer: one thread, one job at a time --- */

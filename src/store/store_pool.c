@@ -14,6 +14,7 @@ struct segment_job {
     struct store *store;
     struct journal_io io;
     struct journal_header header; /* INDEX */
+    int fd;                       /* RETIRE: ours to close; -1: none */
     enum err err;
     struct fault why;
 };
@@ -41,6 +42,9 @@ static void on_segment_work(uv_work_t *work)
 {
     struct segment_job *job = work->data;
     job->err = run(job);
+    /* The last close of a deleted segment gives back its blocks: nothing for the loop. */
+    if (job->fd >= 0)
+        close(job->fd);
 }
 
 static void on_segment_done(uv_work_t *work, int status)
@@ -63,6 +67,7 @@ static void start_segment_job(struct store *s, const struct journal_io *io)
     job->work.data = job;
     job->store = s;
     job->io = *io;
+    job->fd = io->kind == JOURNAL_IO_RETIRE ? files_take(&s->files, io->segment) : -1;
     if (io->kind == JOURNAL_IO_INDEX)
         job->header = *journal_segment(s->journal, io->segment);
     s->pool_jobs++;
