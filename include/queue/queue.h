@@ -31,6 +31,8 @@ struct queue_recipient {
     uint8_t fate; /* enum queue_fate */
     bool is_warned : 1;
     bool is_reporting : 1; /* its bounce is being stored: no attempt until that is done */
+    bool has_orcpt : 1;    /* see queue_orcpt */
+    uint8_t notify : 4;    /* see queue_notify */
     uint32_t attempts;
     uint32_t next_in_job; /* the engine's: next recipient of the same job, QUEUE_NO_RECIPIENT or
                              _UNASSIGNED */
@@ -72,8 +74,14 @@ struct queue_message {
     bool is_removing : 1;               /* deleted it: what is in flight is finished first */
     bool is_unrecorded : 1;             /* an outcome could not be written yet */
     bool is_fetching : 1;               /* the engine's: its body is on the way from disk */
+    bool is_utf8 : 1;                   /* SMTPUTF8 was asked for */
+    bool requires_tls : 1;              /* REQUIRETLS was asked for (RFC 8689) */
+    bool is_binary : 1;                 /* BINARYMIME: only BDAT can carry it */
+    bool has_envid : 1;                 /* see queue_envid */
+    uint8_t ret : 2;                    /* enum mail_ret */
     struct queue_recipient recipient[]; /* behind the last: sender, user, client,
-                                           hash of the Message-ID, addresses */
+                                           hash of the Message-ID, [ENVID with its length],
+                                           each address with [ORCPT with its length] */
 };
 
 /* Segments that hold something of the queue's. */
@@ -131,6 +139,10 @@ struct slice queue_client(const struct queue_message *m);
 struct slice queue_address(const struct queue_message *m, uint32_t i);
 /* All that is kept of the Message-ID (mail_message_id_hash); 0: it has none. */
 uint32_t queue_message_id_hash(const struct queue_message *m);
+/* RFC 3461, as received (xtext); empty, 0: not given. */
+struct slice queue_envid(const struct queue_message *m);
+struct slice queue_orcpt(const struct queue_message *m, uint32_t i);
+unsigned queue_notify(const struct queue_message *m, uint32_t i); /* enum mail_notify, combined */
 void queue_set_state(struct queue *q, struct queue_message *m, uint32_t i,
                      const struct queue_state *s);
 void queue_get_state(const struct queue_message *m, uint32_t i, struct queue_state *out);

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "journal/journal_codec.h"
+#include "mail/dsn_request.h"
 
 enum queue_record_type {
     QUEUE_RECORD_CHUNK = 1,      /* a piece of a large body, as on the wire */
@@ -23,9 +24,10 @@ enum {
     QUEUE_CHUNK_BYTES = 64 * 1024,
     QUEUE_EXTENTS_MAX = 16 * 1024, /* 1 GiB in chunks */
     QUEUE_REASON_BYTES_MAX = 200,  /* of a remote's reply, as remembered while a recipient waits */
-    QUEUE_LAST_WORDS_BYTES_MAX = 400, /* the same, of one that is done: "host[ip]: reply" */
-    QUEUE_TEXT_BYTES_MAX = 1024,      /* sender, user, client, Message-ID */
-    QUEUE_WHO_BYTES_MAX = 100,        /* an operator's name */
+    QUEUE_LAST_WORDS_BYTES_MAX = 400,   /* the same, of one that is done: "host[ip]: reply" */
+    QUEUE_TEXT_BYTES_MAX = 1024,        /* sender, user, client, Message-ID */
+    QUEUE_ORCPT_BYTES_MAX = 128 * 1024, /* of all recipients together, so that the record fits */
+    QUEUE_WHO_BYTES_MAX = 100,          /* an operator's name */
     QUEUE_PAUSES_MAX = 1000,
     QUEUE_CHECKPOINT_OFFSETS_MAX = 64 * 1024, /* in one record; more go into several */
 };
@@ -61,28 +63,40 @@ struct queue_order {
     struct slice words; /* his reason; may be empty */
 };
 
+/* What the sender wants to be told of one recipient (RFC 3461). */
+struct queue_dsn {
+    unsigned notify;    /* enum mail_notify, combined; 0: not said */
+    struct slice orcpt; /* "type;xtext" as received; empty: none */
+};
+
 struct queue_envelope {
     int64_t accepted_ms;
     uint64_t wire_bytes; /* prefix + chunks + tail */
     bool is_8bit;
     bool is_report; /* a DSN of ours */
+    bool is_utf8;   /* SMTPUTF8: addresses or header hold UTF-8 */
+    bool requires_tls;
+    bool is_binary; /* BODY=BINARYMIME: lines mean nothing in the body, only BDAT can carry it */
     bool has_order;
+    enum mail_ret ret;
     struct queue_order order;
     struct slice sender; /* "" = null */
     struct slice user, client, message_id;
+    struct slice envid; /* xtext as received; empty: none */
     uint32_t recipient_count;
     uint32_t extent_count;
     uint32_t prefix_bytes;
 };
 
 /* Accept payload in two steps: the head (everything before the prefix) is built into `out`; prefix
- * and tail follow as parts of their own. recipient() and state() give the i-th; state may be NULL:
- * waiting, untried. */
+ * and tail follow as parts of their own. recipient(), state() and dsn() give the i-th; state may be
+ * NULL: waiting, untried; dsn too: nothing was asked for. */
 struct queue_accept_source {
     const struct queue_envelope *envelope;
     void *ctx;
     struct slice (*recipient)(void *ctx, uint32_t i);
     void (*state)(void *ctx, uint32_t i, struct queue_state *out);
+    void (*dsn)(void *ctx, uint32_t i, struct queue_dsn *out);
     const struct journal_pos *extent;
 };
 /* False: out is full, or an address is longer than QUEUE_TEXT_BYTES_MAX (user, client and
@@ -92,8 +106,9 @@ bool queue_accept_build(struct buf *out, const struct queue_accept_source *from)
 struct queue_accept {
     struct queue_envelope envelope;
     struct slice recipients; /* walk with queue_accept_next */
-    struct slice extents;    /* queue_accept_extent(i) */
-    size_t head_bytes;       /* of the payload, before the prefix */
+    struct slice dsn;     /* walk with queue_accept_next_dsn, as many steps; empty: nothing of it */
+    struct slice extents; /* queue_accept_extent(i) */
+    size_t head_bytes;    /* of the payload, before the prefix */
     struct slice prefix, tail;
 };
 MUST_USE enum parse queue_accept_parse(struct slice payload, struct queue_accept *out);
@@ -101,6 +116,7 @@ MUST_USE enum parse queue_accept_parse(struct slice payload, struct queue_accept
 MUST_USE enum parse queue_accept_parse_head(struct slice payload, struct queue_accept *out);
 /* Next recipient; `rest` starts as accept.recipients. queue_accept_parse has checked them all. */
 bool queue_accept_next(struct slice *rest, struct slice *address, struct queue_state *state);
+bool queue_accept_next_dsn(struct slice *rest, struct queue_dsn *dsn);
 struct journal_pos queue_accept_extent(const struct queue_accept *a, uint32_t i);
 
 /* How much of a record's payload queue_replay wants to see: what stands in a segment's index. Any

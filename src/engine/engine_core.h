@@ -270,6 +270,7 @@ struct spool_message {
     uint64_t id;
     struct queue_envelope envelope;
     const struct slice *recipient; /* envelope.recipient_count of them */
+    const struct queue_dsn *dsn;   /* as many; NULL: nothing was asked for */
     struct body *body;
 };
 /* A reference is taken until the append is over. False: the record does not fit. */

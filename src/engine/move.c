@@ -109,6 +109,11 @@ static void state_without_reason(void *ctx, uint32_t i, struct queue_state *out)
     out->reason = SLICE_NONE;
 }
 
+static void dsn_of(void *ctx, uint32_t i, struct queue_dsn *out)
+{
+    *out = (struct queue_dsn){.notify = queue_notify(ctx, i), .orcpt = queue_orcpt(ctx, i)};
+}
+
 static bool build_head(const struct engine *e, const struct move *v, struct buf *head)
 {
     struct queue_message *m = v->message;
@@ -116,6 +121,11 @@ static bool build_head(const struct engine *e, const struct move *v, struct buf 
                                       .wire_bytes = m->wire_bytes,
                                       .is_8bit = m->is_8bit,
                                       .is_report = m->is_report,
+                                      .is_utf8 = m->is_utf8,
+                                      .requires_tls = m->requires_tls,
+                                      .is_binary = m->is_binary,
+                                      .ret = (enum mail_ret)m->ret,
+                                      .envid = queue_envid(m),
                                       .has_order = m->has_order,
                                       .sender = queue_sender(m),
                                       .user = queue_user(m),
@@ -130,6 +140,7 @@ static bool build_head(const struct engine *e, const struct move *v, struct buf 
                                        .ctx = m,
                                        .recipient = recipient_of,
                                        .state = state_of,
+                                       .dsn = dsn_of,
                                        .extent = v->body->extent};
     size_t most = JOURNAL_RECORD_BYTES_MAX - v->body->prefix.n - v->body->tail.n;
     buf_init(head, most);

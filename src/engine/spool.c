@@ -31,12 +31,19 @@ static struct slice recipient_of(void *ctx, uint32_t i)
     return m->recipient[i];
 }
 
+static void dsn_of(void *ctx, uint32_t i, struct queue_dsn *out)
+{
+    const struct spool_message *m = ctx;
+    *out = m->dsn[i];
+}
+
 static bool build_head(const struct spool_message *m, struct buf *out)
 {
     buf_init(out, JOURNAL_RECORD_BYTES_MAX);
     struct queue_accept_source from = {.envelope = &m->envelope,
                                        .ctx = (void *)(uintptr_t)m,
                                        .recipient = recipient_of,
+                                       .dsn = m->dsn ? dsn_of : NULL,
                                        .extent = m->body->extent};
     return queue_accept_build(out, &from);
 }

@@ -204,14 +204,21 @@ void queue_close(struct queue *q)
     *q = (struct queue){0};
 }
 
+enum { ENVID_LENGTH_BYTES = 1, ORCPT_LENGTH_BYTES = 2 }; /* before the text, where there is one */
+
 static size_t texts_bytes(const struct queue_accept *a)
 {
     const struct queue_envelope *e = &a->envelope;
     size_t n = sizeof(uint32_t) + e->sender.n + e->user.n + e->client.n;
+    if (e->envid.n)
+        n += ENVID_LENGTH_BYTES + e->envid.n;
     struct slice rest = a->recipients, address;
     struct queue_state state;
     while (queue_accept_next(&rest, &address, &state))
         n += address.n;
+    struct queue_dsn dsn;
+    for (rest = a->dsn; queue_accept_next_dsn(&rest, &dsn);)
+        n += dsn.orcpt.n ? ORCPT_LENGTH_BYTES + dsn.orcpt.n : 0;
     return n;
 }
 
@@ -220,6 +227,27 @@ static uint32_t put_text(char *texts, uint32_t at, struct slice s)
     if (s.n)
         memcpy(texts + at, s.p, s.n);
     return at + (uint32_t)s.n;
+}
+
+static uint32_t put_envid(struct queue_message *m, char *texts, uint32_t at, struct slice envid)
+{
+    if (!envid.n)
+        return at;
+    m->has_envid = true;
+    texts[at] = (char)envid.n;
+    return put_text(texts, at + ENVID_LENGTH_BYTES, envid);
+}
+
+static uint32_t put_dsn(struct queue_recipient *r, char *texts, uint32_t at,
+                        const struct queue_dsn *dsn)
+{
+    r->notify = dsn->notify & 15u;
+    if (!dsn->orcpt.n)
+        return at;
+    r->has_orcpt = true;
+    texts[at] = (char)(dsn->orcpt.n & 255);
+    texts[at + 1] = (char)(dsn->orcpt.n >> 8);
+    return put_text(texts, at + ORCPT_LENGTH_BYTES, dsn->orcpt);
 }
 
 struct queue_message *queue_add(struct queue *q, uint64_t id, struct journal_pos pos,
@@ -236,6 +264,10 @@ struct queue_message *queue_add(struct queue *q, uint64_t id, struct journal_pos
     m->wire_bytes = (uint32_t)e->wire_bytes;
     m->is_8bit = e->is_8bit;
     m->is_report = e->is_report;
+    m->is_utf8 = e->is_utf8;
+    m->requires_tls = e->requires_tls;
+    m->is_binary = e->is_binary;
+    m->ret = e->ret & 3u;
     m->recipient_count = e->recipient_count;
     if (e->has_order)
         queue_order_set(q, m, &e->order);
@@ -248,7 +280,8 @@ struct queue_message *queue_add(struct queue *q, uint64_t id, struct journal_pos
     at = put_text(texts, at, e->client);
     uint32_t hash = mail_message_id_hash(e->message_id);
     at = put_text(texts, at, slice_of(&hash, sizeof hash));
-    struct slice rest = a->recipients, address;
+    at = put_envid(m, texts, at, e->envid);
+    struct slice rest = a->recipients, rest_dsn = a->dsn, address;
     struct queue_state state;
     for (uint32_t i = 0; queue_accept_next(&rest, &address, &state); i++) {
         struct queue_recipient *r = &m->recipient[i];
@@ -256,6 +289,9 @@ struct queue_message *queue_add(struct queue *q, uint64_t id, struct journal_pos
         r->text_bytes = (uint16_t)address.n;
         r->next_in_job = QUEUE_UNASSIGNED;
         at = put_text(texts, at, address);
+        struct queue_dsn dsn;
+        if (queue_accept_next_dsn(&rest_dsn, &dsn))
+            at = put_dsn(r, texts, at, &dsn);
         r->fate = QUEUE_WAITING;
         m->waiting_count++;
         q->recipients++;
@@ -320,6 +356,29 @@ struct slice queue_address(const struct queue_message *m, uint32_t i)
 {
     CHECK(i < m->recipient_count);
     return slice_of(texts_of(m) + m->recipient[i].text_at, m->recipient[i].text_bytes);
+}
+
+struct slice queue_envid(const struct queue_message *m)
+{
+    const char *p = texts_of(m) + m->sender_bytes + m->user_bytes + m->client_bytes;
+    p += sizeof(uint32_t); /* the Message-ID's hash */
+    return m->has_envid ? slice_of(p + ENVID_LENGTH_BYTES, (uint8_t)p[0]) : SLICE_NONE;
+}
+
+struct slice queue_orcpt(const struct queue_message *m, uint32_t i)
+{
+    CHECK(i < m->recipient_count);
+    const struct queue_recipient *r = &m->recipient[i];
+    const char *p = texts_of(m) + r->text_at + r->text_bytes;
+    if (!r->has_orcpt)
+        return SLICE_NONE;
+    return slice_of(p + ORCPT_LENGTH_BYTES, (size_t)(uint8_t)p[0] | (size_t)(uint8_t)p[1] << 8);
+}
+
+unsigned queue_notify(const struct queue_message *m, uint32_t i)
+{
+    CHECK(i < m->recipient_count);
+    return m->recipient[i].notify;
 }
 
 void queue_set_state(struct queue *q, struct queue_message *m, uint32_t i,

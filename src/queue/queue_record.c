@@ -1,9 +1,11 @@
 /* queue_record.c -- payload codecs. All integers little-endian, texts as length u16 + bytes.
  *
- *   accept   version u8 | flags u8 (1: 8bit, 2: report, 4: order) | zero u16 | accepted_ms i64 |
- *            wire_bytes u64 | prefix_bytes u32 | extents u32 | recipients u32 |
- *            sender | user | client | Message-ID | [order] | recipients: address, state |
+ *   accept   version u8 | flags u8 (1: 8bit, 2: report, 4: order, 8: utf8, 16: requires TLS,
+ *            32: binary) | ret u8 | zero u8 | accepted_ms i64 | wire_bytes u64 |
+ *            prefix_bytes u32 | extents u32 | recipients u32 | sender | user | client |
+ *            Message-ID | [order] | recipients: address, state | [dsn] |
  *            extents: segment u64, offset u32, bytes u32 | prefix | tail (the rest)
+ *   dsn      ENVID | recipients: notify u8, ORCPT          (version 2 only)
  *   order    flags u8 (1: held, 2: bouncing, 4: removing) | zero u8[3] | since_ms i64 |
  *            held_ms i64 | who | words
  *   state    fate u8 | flags u8 (1: warned) | attempts u32 | next_ms i64 | reason
@@ -16,9 +18,15 @@
 
 enum {
     VERSION = 1,
+    VERSION_DSN = 2, /* of an accept record that says what version 1 cannot */
     FLAG_8BIT = 1,
     FLAG_REPORT = 2,
     FLAG_ORDER = 4,
+    FLAG_UTF8 = 8,
+    FLAG_REQUIRES_TLS = 16,
+    FLAG_BINARY = 32,
+    FLAGS_1 = FLAG_8BIT | FLAG_REPORT | FLAG_ORDER,
+    FLAGS_2 = FLAGS_1 | FLAG_UTF8 | FLAG_REQUIRES_TLS | FLAG_BINARY,
     ORDER_HELD = 1,
     ORDER_BOUNCING = 2,
     ORDER_REMOVING = 4,
@@ -128,13 +136,56 @@ static void read_order(struct reader *r, struct queue_order *o)
     o->words = read_text(r, QUEUE_REASON_BYTES_MAX);
 }
 
+static struct queue_dsn dsn_of(const struct queue_accept_source *from, uint32_t i)
+{
+    struct queue_dsn dsn = {0};
+    if (from->dsn)
+        from->dsn(from->ctx, i, &dsn);
+    return dsn;
+}
+
+/* Most messages say nothing that version 1 could not: an older relay can read those. */
+static bool needs_version_dsn(const struct queue_accept_source *from)
+{
+    const struct queue_envelope *e = from->envelope;
+    bool is_needed = e->is_utf8 || e->requires_tls || e->is_binary || e->ret || e->envid.n;
+    for (uint32_t i = 0; from->dsn && i < e->recipient_count && !is_needed; i++) {
+        struct queue_dsn dsn = dsn_of(from, i);
+        is_needed = dsn.notify || dsn.orcpt.n;
+    }
+    return is_needed;
+}
+
+static unsigned flags_of(const struct queue_envelope *e)
+{
+    return (e->is_8bit ? FLAG_8BIT : 0u) | (e->is_report ? FLAG_REPORT : 0u) |
+           (e->has_order ? FLAG_ORDER : 0u) | (e->is_utf8 ? FLAG_UTF8 : 0u) |
+           (e->requires_tls ? FLAG_REQUIRES_TLS : 0u) | (e->is_binary ? FLAG_BINARY : 0u);
+}
+
+static void add_dsn(struct buf *out, const struct queue_accept_source *from)
+{
+    const struct queue_envelope *e = from->envelope;
+    if (e->envid.n > MAIL_ENVID_BYTES_MAX)
+        out->is_full = true;
+    add_whole(out, e->envid);
+    for (uint32_t i = 0; i < e->recipient_count; i++) {
+        struct queue_dsn dsn = dsn_of(from, i);
+        if (dsn.orcpt.n > MAIL_ORCPT_BYTES_MAX)
+            out->is_full = true;
+        buf_add_u8(out, (uint8_t)dsn.notify);
+        add_whole(out, dsn.orcpt);
+    }
+}
+
 bool queue_accept_build(struct buf *out, const struct queue_accept_source *from)
 {
     const struct queue_envelope *e = from->envelope;
-    buf_add_u8(out, VERSION);
-    buf_add_u8(out, (uint8_t)((e->is_8bit ? FLAG_8BIT : 0) | (e->is_report ? FLAG_REPORT : 0) |
-                              (e->has_order ? FLAG_ORDER : 0)));
-    buf_add_u16(out, 0);
+    bool has_dsn = needs_version_dsn(from);
+    buf_add_u8(out, has_dsn ? VERSION_DSN : VERSION);
+    buf_add_u8(out, (uint8_t)flags_of(e));
+    buf_add_u8(out, (uint8_t)e->ret);
+    buf_add_u8(out, 0);
     buf_add_u64(out, (uint64_t)e->accepted_ms);
     buf_add_u64(out, e->wire_bytes);
     buf_add_u32(out, e->prefix_bytes);
@@ -153,6 +204,8 @@ bool queue_accept_build(struct buf *out, const struct queue_accept_source *from)
             from->state(from->ctx, i, &state);
         add_state(out, &state);
     }
+    if (has_dsn)
+        add_dsn(out, from);
     for (uint32_t i = 0; i < e->extent_count; i++) {
         buf_add_u64(out, from->extent[i].segment);
         buf_add_u32(out, from->extent[i].offset);
@@ -161,17 +214,53 @@ bool queue_accept_build(struct buf *out, const struct queue_accept_source *from)
     return !out->is_full;
 }
 
+static void read_notify(struct reader *r, struct queue_dsn *dsn)
+{
+    dsn->notify = read_u8(r);
+    r->is_bad |= !mail_notify_is_valid(dsn->notify);
+    dsn->orcpt = read_text(r, MAIL_ORCPT_BYTES_MAX);
+}
+
+/* What version 2 adds. One that adds nothing is not to be: it would be built as version 1. */
+static void read_dsn(struct reader *r, struct queue_accept *out)
+{
+    struct queue_envelope *e = &out->envelope;
+    e->envid = read_text(r, MAIL_ENVID_BYTES_MAX);
+    bool says_something = e->is_utf8 || e->requires_tls || e->is_binary || e->ret || e->envid.n;
+    struct slice rest = r->in;
+    for (uint32_t i = 0; i < e->recipient_count && !r->is_bad; i++) {
+        struct queue_dsn dsn;
+        read_notify(r, &dsn);
+        says_something |= dsn.notify || dsn.orcpt.n;
+    }
+    r->is_bad |= !says_something;
+    out->dsn = slice_head(rest, rest.n - r->in.n);
+}
+
+static bool read_accept_flags(struct reader *r, struct queue_envelope *e)
+{
+    unsigned version = read_u8(r);
+    bool has_dsn = version == VERSION_DSN;
+    unsigned flags = read_flags(r, has_dsn ? FLAGS_2 : FLAGS_1);
+    unsigned ret = read_u8(r);
+    (void)read_flags(r, 0);
+    r->is_bad |= (version != VERSION && !has_dsn) || ret >= (has_dsn ? MAIL_RET_COUNT : 1);
+    e->is_8bit = (flags & FLAG_8BIT) != 0;
+    e->is_report = (flags & FLAG_REPORT) != 0;
+    e->has_order = (flags & FLAG_ORDER) != 0;
+    e->is_utf8 = (flags & FLAG_UTF8) != 0;
+    e->requires_tls = (flags & FLAG_REQUIRES_TLS) != 0;
+    e->is_binary = (flags & FLAG_BINARY) != 0;
+    e->ret = r->is_bad ? MAIL_RET_NONE : (enum mail_ret)ret;
+    return has_dsn;
+}
+
 static enum parse parse_head(struct slice payload, struct queue_accept *out, struct slice *rest_out)
 {
     struct reader r = {.in = payload};
     *out = (struct queue_accept){0};
     struct queue_envelope *e = &out->envelope;
-    unsigned version = read_u8(&r);
-    unsigned flags = read_flags(&r, FLAG_8BIT | FLAG_REPORT | FLAG_ORDER);
-    read_zero_u16(&r);
-    e->is_8bit = (flags & FLAG_8BIT) != 0;
-    e->is_report = (flags & FLAG_REPORT) != 0;
-    e->has_order = (flags & FLAG_ORDER) != 0;
+    bool has_dsn = read_accept_flags(&r, e);
     e->accepted_ms = (int64_t)read_u64(&r);
     e->wire_bytes = read_u64(&r);
     e->prefix_bytes = read_u32(&r);
@@ -183,7 +272,7 @@ static enum parse parse_head(struct slice payload, struct queue_accept *out, str
     e->message_id = read_text(&r, QUEUE_TEXT_BYTES_MAX);
     if (e->has_order)
         read_order(&r, &e->order);
-    if (r.is_bad || version != VERSION || e->recipient_count > QUEUE_RECIPIENTS_MAX ||
+    if (r.is_bad || e->recipient_count > QUEUE_RECIPIENTS_MAX ||
         e->wire_bytes > QUEUE_WIRE_BYTES_MAX || e->extent_count > QUEUE_EXTENTS_MAX ||
         e->recipient_count == 0)
         return PARSE_BAD;
@@ -196,6 +285,8 @@ static enum parse parse_head(struct slice payload, struct queue_accept *out, str
     if (r.is_bad)
         return PARSE_BAD;
     out->recipients = slice_head(rest, rest.n - r.in.n);
+    if (has_dsn)
+        read_dsn(&r, out);
     out->extents = read_bytes(&r, (size_t)e->extent_count * EXTENT_BYTES);
     out->head_bytes = payload.n - r.in.n;
     *rest_out = r.in;
@@ -235,6 +326,16 @@ bool queue_accept_next(struct slice *rest, struct slice *address, struct queue_s
     struct reader r = {.in = *rest};
     *address = read_text(&r, QUEUE_TEXT_BYTES_MAX);
     read_state(&r, state);
+    *rest = r.in;
+    return !r.is_bad;
+}
+
+bool queue_accept_next_dsn(struct slice *rest, struct queue_dsn *dsn)
+{
+    if (!rest->n)
+        return false;
+    struct reader r = {.in = *rest};
+    read_notify(&r, dsn);
     *rest = r.in;
     return !r.is_bad;
 }

@@ -13,7 +13,7 @@ static struct slice text_of(struct slice at, size_t n)
 }
 
 struct walk {
-    struct slice rest;
+    struct slice rest, dsn;
     struct slice address;
     struct queue_state state;
     uint32_t next;
@@ -36,6 +36,15 @@ static void walk_state(void *ctx, uint32_t i, struct queue_state *out)
     *out = w->state;
 }
 
+/* Asked for all of them, perhaps more than once. */
+static void walk_dsn(void *ctx, uint32_t i, struct queue_dsn *out)
+{
+    struct walk *w = ctx;
+    struct slice rest = w->dsn;
+    for (uint32_t at = 0; rest.n && at <= i; at++)
+        CHECK(queue_accept_next_dsn(&rest, out));
+}
+
 static void check_same(const struct buf *out, struct slice in)
 {
     CHECK(!out->is_full);
@@ -53,11 +62,12 @@ static void try_accept(struct slice in, struct buf *out)
     CHECK(a.envelope.extent_count <= QUEUE_EXTENTS_MAX);
     for (uint32_t i = 0; i < a.envelope.extent_count; i++)
         extent[i] = queue_accept_extent(&a, i);
-    struct walk walk = {.rest = a.recipients};
+    struct walk walk = {.rest = a.recipients, .dsn = a.dsn};
     struct queue_accept_source from = {.envelope = &a.envelope,
                                        .ctx = &walk,
                                        .recipient = walk_recipient,
                                        .state = walk_state,
+                                       .dsn = walk_dsn,
                                        .extent = extent};
     buf_clear(out);
     CHECK(queue_accept_build(out, &from));

@@ -95,6 +95,50 @@ static void messages_are_found_and_in_order(void **ctx)
     queue_close(&q);
 }
 
+/* Behind the addresses, and only where they were given. */
+static void reports_asked_for_are_kept(void **ctx)
+{
+    struct accept_case c = {
+        .envelope = {.sender = SLICE("s@x"),
+                     .user = SLICE("u"),
+                     .client = SLICE("192.0.2.1"),
+                     .is_utf8 = true,
+                     .requires_tls = true,
+                     .is_binary = true,
+                     .ret = MAIL_RET_HDRS,
+                     .envid = SLICE("QQ314159"),
+                     .recipient_count = 3},
+        .recipient = {SLICE("a@y"), SLICE("b@z"), SLICE("c@z")},
+        .dsn = {{MAIL_NOTIFY_NEVER, SLICE("rfc822;first@y")}, {0}, {14, SLICE("")}}};
+    char long_orcpt[MAIL_ORCPT_BYTES_MAX];
+    memset(long_orcpt, 'x', sizeof long_orcpt);
+    c.dsn[2].orcpt = slice_of(long_orcpt, sizeof long_orcpt);
+    struct queue q;
+    queue_init(&q, 1);
+    struct queue_message *m = add(&q, 1, 3, &c), *plain = add_plain(&q, 2, 3);
+    assert_true(m->is_utf8 && m->requires_tls && m->is_binary);
+    assert_int_equal(m->ret, MAIL_RET_HDRS);
+    assert_slice(queue_envid(m), SLICE("QQ314159"));
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_slice(queue_address(m, i), c.recipient[i]);
+        assert_slice(queue_orcpt(m, i), c.dsn[i].orcpt);
+        assert_int_equal(queue_notify(m, i), c.dsn[i].notify);
+    }
+    assert_slice(queue_client(m), SLICE("192.0.2.1"));
+    assert_false(plain->is_utf8 || plain->requires_tls || plain->is_binary || plain->ret);
+    assert_slice(queue_envid(plain), SLICE_NONE);
+    assert_slice(queue_orcpt(plain, 1), SLICE_NONE);
+    assert_int_equal(queue_notify(plain, 1), 0);
+    queue_close(&q);
+}
+
+/* A million messages: each byte counts. */
+static void messages_are_small(void **ctx)
+{
+    assert_true(sizeof(struct queue_recipient) <= 32);
+    assert_true(offsetof(struct queue_message, recipient) <= 80);
+}
+
 static void waiting_is_counted(void **ctx)
 {
     struct queue q;
@@ -907,6 +951,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_found_and_in_order),
+        cmocka_unit_test(reports_asked_for_are_kept),
+        cmocka_unit_test(messages_are_small),
         cmocka_unit_test(waiting_is_counted),
         cmocka_unit_test(states_and_reasons),
         cmocka_unit_test(segments_die_in_order),

@@ -69,6 +69,31 @@ static struct accept_case accept_cases[] = {
                   .has_order = true,
                   .order = {.is_bouncing = true, .is_removing = true}},
      .recipient = {SLICE_INIT("c@d.example")}},
+    {/* version 2: everything at once */
+     .envelope = {.accepted_ms = 1760000000000,
+                  .is_8bit = true,
+                  .is_utf8 = true,
+                  .requires_tls = true,
+                  .is_binary = true,
+                  .has_order = true,
+                  .order = {.is_held = true, .who = SLICE_INIT("uid=0")},
+                  .ret = MAIL_RET_HDRS,
+                  .envid = SLICE_INIT("QQ314159"),
+                  .recipient_count = 3,
+                  .extent_count = 1},
+     .recipient = {SLICE_INIT("c@d.example"), SLICE_INIT("e@f"), SLICE_INIT("g@h")},
+     .dsn = {{MAIL_NOTIFY_SUCCESS | MAIL_NOTIFY_DELAY, SLICE_INIT("rfc822;c@d.example")},
+             {0, SLICE_INIT("")},
+             {MAIL_NOTIFY_NEVER, SLICE_INIT("")}},
+     .extent = {{1, 64, 65536}},
+     .prefix = SLICE_INIT("p"),
+     .tail = SLICE_INIT("t")},
+    {/* version 2 for one thing alone */
+     .envelope = {.recipient_count = 2},
+     .recipient = {SLICE_INIT("c@d.example"), SLICE_INIT("e@f")},
+     .dsn = {{0}, {0, SLICE_INIT("rfc822;e@f")}}},
+    {.envelope = {.recipient_count = 1, .ret = MAIL_RET_FULL}},
+    {.envelope = {.recipient_count = 1, .requires_tls = true}},
 };
 
 static void assert_accept(const struct queue_accept *a, const struct accept_case *c)
@@ -90,6 +115,11 @@ static void assert_accept(const struct queue_accept *a, const struct accept_case
     assert_int_equal(is->order.held_ms, wanted->order.held_ms);
     assert_slice(is->order.who, wanted->order.who);
     assert_slice(is->order.words, wanted->order.words);
+    assert_int_equal(is->is_utf8, wanted->is_utf8);
+    assert_int_equal(is->requires_tls, wanted->requires_tls);
+    assert_int_equal(is->is_binary, wanted->is_binary);
+    assert_int_equal(is->ret, wanted->ret);
+    assert_slice(is->envid, wanted->envid);
     assert_int_equal(is->recipient_count, wanted->recipient_count);
     assert_int_equal(is->extent_count, wanted->extent_count);
     struct slice rest = a->recipients, address;
@@ -100,6 +130,12 @@ static void assert_accept(const struct queue_accept *a, const struct accept_case
         assert_state(&state, &c->state[n]);
     }
     assert_int_equal(n, wanted->recipient_count);
+    struct queue_dsn dsn;
+    for (n = 0, rest = a->dsn; queue_accept_next_dsn(&rest, &dsn); n++) {
+        assert_int_equal(dsn.notify, c->dsn[n].notify);
+        assert_slice(dsn.orcpt, c->dsn[n].orcpt);
+    }
+    assert_int_equal(n, a->dsn.n ? wanted->recipient_count : 0);
     for (uint32_t i = 0; i < is->extent_count; i++) {
         struct journal_pos pos = queue_accept_extent(a, i);
         assert_true(pos.segment == c->extent[i].segment);
@@ -170,10 +206,11 @@ static const struct {
     size_t n;
 } accept_flaws[] = {
     {"version 0", 0, "\0", 1},
-    {"a version to come", 0, "\2", 1},
-    {"a flag to come", 1, "\10", 1},
+    {"version 2 without what it adds", 0, "\2", 1},
+    {"a version to come", 0, "\3", 1},
+    {"a flag of version 2", 1, "\10", 1},
     {"an order that is not there", 1, "\4", 1},
-    {"the reserved bytes are not zero", 2, "\1", 1},
+    {"RET in version 1", 2, "\1", 1},
     {"the reserved bytes are not zero", 3, "\1", 1},
     {"a prefix longer than the rest", 20, "\x13\0\0\0", 4},
     {"a prefix of 4 GiB", 20, "\xff\xff\xff\xff", 4},
@@ -205,6 +242,68 @@ static void accept_flawed(void **ctx)
         mem_free(bad);
     }
     buf_close(&good);
+}
+
+/* Version 2 of the smallest message: its head ends with ENVID, NOTIFY and ORCPT. */
+static void accept_of_version_2_flawed(void **ctx)
+{
+    static const struct {
+        const char *shown;
+        int at; /* below 0: from the end */
+        const char *bytes;
+        size_t n;
+        bool is_good;
+    } rows[] = {
+        {"as it is", 0, "\2", 1, true},
+        {"nothing that version 1 could not say", -3, "\0", 1, false},
+        {"NOTIFY of everything and NEVER", -3, "\17", 1, false},
+        {"NOTIFY with a bit to come", -3, "\20", 1, false},
+        {"NOTIFY=NEVER", -3, "\1", 1, true},
+        {"ORCPT longer than the rest", -2, "\1", 1, false},
+        {"ENVID longer than the rest", -5, "\144", 1, false},
+        {"RET=FULL", 2, "\1", 1, true},
+        {"RET to come", 2, "\3", 1, false},
+        {"the reserved byte is not zero", 3, "\1", 1, false},
+        {"all flags but the order", 1, "\73", 1, true},
+        {"a flag to come", 1, "\100", 1, false},
+        {"version 1 with what only 2 has", 0, "\1", 1, true}, /* it is body then */
+    };
+    struct accept_case c = {.envelope = {.recipient_count = 1},
+                            .recipient = {SLICE("c@d.example")},
+                            .dsn = {{.notify = MAIL_NOTIFY_SUCCESS}}};
+    struct buf good;
+    buf_init(&good, 4096);
+    assert_true(case_build(&c, &good));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char *bad = mem_dup(good.p, good.n);
+        size_t at = rows[i].at < 0 ? good.n - (size_t)-rows[i].at : (size_t)rows[i].at;
+        memcpy(bad + at, rows[i].bytes, rows[i].n);
+        struct queue_accept a;
+        if ((queue_accept_parse(slice_of(bad, good.n), &a) == PARSE_DONE) != rows[i].is_good)
+            fail_msg("%s", rows[i].shown);
+        mem_free(bad);
+    }
+    buf_close(&good);
+    c.envelope.envid = slice_of(long_text, MAIL_ENVID_BYTES_MAX + 1);
+    buf_init(&good, 4096);
+    assert_false(case_build(&c, &good));
+    buf_close(&good);
+    c.envelope.envid = SLICE_NONE;
+    c.dsn[0].orcpt = slice_of(long_text, MAIL_ORCPT_BYTES_MAX + 1);
+    buf_init(&good, 4096);
+    assert_false(case_build(&c, &good));
+    buf_close(&good);
+}
+
+/* What the release before this one wrote: version 1, byte for byte. */
+static void accept_of_version_1_is_as_it_was(void **ctx)
+{
+    struct buf out;
+    buf_init(&out, 4096);
+    assert_true(case_build(&accept_cases[0], &out));
+    assert_memory_equal(out.p, "\1\0\0\0", 4);
+    assert_int_equal(out.n, 78 + 11 + 16 + 13 + 5);
+    buf_close(&out);
 }
 
 static void text_lengths(void **ctx)
@@ -269,6 +368,12 @@ static struct slice same_recipient(void *ctx, uint32_t i)
     return slice_of(long_text, 256);
 }
 
+static void largest_dsn(void *ctx, uint32_t i, struct queue_dsn *out)
+{
+    *out =
+        (struct queue_dsn){14, slice_of(long_text, QUEUE_ORCPT_BYTES_MAX / QUEUE_RECIPIENTS_MAX)};
+}
+
 /* The largest message that submission lets in must fit a record. */
 static void accept_at_its_limits(void **ctx)
 {
@@ -277,11 +382,12 @@ static void accept_at_its_limits(void **ctx)
                                .user = slice_of(long_text, 255),
                                .client = slice_of(long_text, 512),
                                .message_id = slice_of(long_text, 1024),
+                               .envid = slice_of(long_text, MAIL_ENVID_BYTES_MAX),
                                .recipient_count = QUEUE_RECIPIENTS_MAX,
                                .extent_count = QUEUE_EXTENTS_MAX,
                                .prefix_bytes = 8192};
     struct queue_accept_source from = {
-        .envelope = &e, .recipient = same_recipient, .extent = extent};
+        .envelope = &e, .recipient = same_recipient, .dsn = largest_dsn, .extent = extent};
     struct buf out;
     buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
     assert_true(queue_accept_build(&out, &from));
@@ -596,6 +702,8 @@ int main(void)
         cmocka_unit_test(accept_there_and_back),
         cmocka_unit_test(accept_cut_short),
         cmocka_unit_test(accept_flawed),
+        cmocka_unit_test(accept_of_version_2_flawed),
+        cmocka_unit_test(accept_of_version_1_is_as_it_was),
         cmocka_unit_test(text_lengths),
         cmocka_unit_test(reasons_are_cut),
         cmocka_unit_test(accept_at_its_limits),
