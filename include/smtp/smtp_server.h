@@ -5,15 +5,19 @@
  * and feeds the rest of the input. It arms no timer: the caller asks which time-out applies.
  *
  *   GREET -> READY -> MAIL -> RCPT -> DATA -> (verdict) -> READY ...
+ *                                  -> BDAT -> BDAT LAST ->
  *   STARTTLS and AUTH leave READY and come back; QUIT, 421 or too many errors: CLOSING
  *
  * Strict line ends (no smuggling): only CRLF ends a line, only CRLF "." CRLF a message. A bare CR,
  * a bare LF or a NUL is answered and the connection closed: 500 5.5.2 in a command, 550 5.6.11
- * (NUL: 550 5.6.0) in a body. The body is handed on in wire form: as received, dot-stuffed, without
- * the final "." CRLF.
+ * (NUL: 550 5.6.0) in a body. In a BDAT chunk the same is refused without closing: its length is
+ * known. The body is handed on in wire form: as received, dot-stuffed, without the final "." CRLF;
+ * what came in chunks too. Only the body of a BINARYMIME message, behind its header, may hold any
+ * bytes and may end without CRLF.
  *
- * Offered: PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES, STARTTLS (RFC 3207), AUTH PLAIN and
- * LOGIN (RFC 4954). Not offered: SMTPUTF8, CHUNKING, DSN.
+ * Offered: PIPELINING, SIZE, 8BITMIME, SMTPUTF8 (RFC 6531), DSN (RFC 3461), CHUNKING and BINARYMIME
+ * (RFC 3030), LIMITS (RFC 9422), ENHANCEDSTATUSCODES, STARTTLS (RFC 3207), AUTH PLAIN and LOGIN
+ * (RFC 4954); inside TLS REQUIRETLS (RFC 8689). doc/smtp.md lists them with all limits.
  *
  * The caller's loop: feed until NEEDS_INPUT or CLOSE comes (with the unused rest, with nothing when
  * nothing is left), also after each on_*(); then send the output. An answer of 421 to any question
@@ -23,6 +27,7 @@
 #include "base/buf.h"
 #include "base/ip.h"
 #include "mail/address.h"
+#include "mail/dsn_request.h"
 #include "smtp/smtp_reply.h"
 
 enum {
@@ -41,6 +46,7 @@ struct smtp_server_options {
     struct slice hostname;
     uint64_t message_bytes_max; /* SIZE: of the body in wire form, without the final dot */
     unsigned recipients_max;
+    unsigned mails_max;    /* MAIL commands of one session before 421 4.7.0; 0: no such limit */
     unsigned errors_max;   /* 5xx to bad commands and logins before 421 4.7.0 */
     unsigned commands_max; /* commands other than RCPT since the last accepted message, before 421
                               4.7.0: NOOP, RSET, EHLO, MAIL in vain ... */
@@ -63,10 +69,12 @@ struct smtp_server_event {
                                * is 1..255 bytes, no NUL in either */
         SMTP_SERVER_MAIL,     /* sender, size: accept with on_mail() */
         SMTP_SERVER_RCPT,     /* recipient: accept with on_recipient() */
-        SMTP_SERVER_DATA, /* DATA with at least one recipient: on_data() answers 354 or refuses */
+        SMTP_SERVER_DATA, /* DATA, or the first BDAT, with at least one recipient: accept or refuse
+                           * with on_data() */
         SMTP_SERVER_BODY, /* body: the next piece of the message, wire form; just keep it and feed
                              on */
-        SMTP_SERVER_BODY_END,   /* the final dot came: store it, then on_message() */
+        SMTP_SERVER_BODY_END,   /* the final dot or the last chunk came: store it, then on_message()
+                                 */
         SMTP_SERVER_BODY_ABORT, /* the message under way is void (too big, bare LF, limits); drop
                                  * what was kept, sender and recipients too. The machine answers by
                                  * itself, after reading the rest or with CLOSE to follow */
@@ -80,6 +88,13 @@ struct smtp_server_event {
     struct mail_address address; /* parsed, pointing into path_text */
     uint64_t declared_bytes;     /* MAIL: SIZE=, 0 when none */
     bool is_8bit;                /* MAIL: BODY=8BITMIME */
+    bool is_binary;              /* MAIL: BODY=BINARYMIME */
+    bool is_utf8;                /* MAIL: SMTPUTF8; without it addresses are ASCII */
+    bool requires_tls;           /* MAIL: REQUIRETLS */
+    enum mail_ret ret;           /* MAIL */
+    struct slice envid;          /* MAIL: checked xtext, empty when none; valid until the answer */
+    unsigned notify;             /* RCPT: enum mail_notify, combined; 0 when none */
+    struct slice orcpt;          /* RCPT: checked "type;xtext", empty when none; valid as above */
     struct slice body;           /* BODY: points into the input or to static bytes */
 };
 

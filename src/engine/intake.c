@@ -24,10 +24,12 @@ void intake_free(struct engine *e, struct intake *in)
     buf_close(&in->tail);
     buf_close(&in->client);
     buf_close(&in->user);
+    buf_close(&in->envid);
     body_unref(in->body);
     mem_free(in->recipient);
     mem_free(in->extent);
     mem_free(in->address);
+    mem_free(in->dsn);
     mem_free(in);
     e->intake_count--;
     spool_release_dead(e);
@@ -40,19 +42,26 @@ void intake_drop(struct engine *e, struct intake *in)
         intake_free(e, in);
 }
 
-struct intake *intake_new(struct engine *e, struct session *s, struct slice sender, bool is_8bit)
+struct intake *intake_new(struct engine *e, struct session *s, const struct smtp_server_event *ev)
 {
     struct intake *in = mem_new(sizeof *in);
     in->session = s;
     in->began_ms = e->now_ms;
     in->id = e->last_msgid = msgid_next(e->last_msgid, e->now_ms);
-    in->is_8bit = is_8bit;
+    in->is_8bit = ev->is_8bit;
+    in->is_binary = ev->is_binary;
+    in->is_utf8 = ev->is_utf8;
+    in->requires_tls = ev->requires_tls;
+    in->ret = ev->ret;
     buf_init(&in->sender, SMTP_PATH_BYTES_MAX);
-    buf_init(&in->addresses, (size_t)QUEUE_RECIPIENTS_MAX * (SMTP_PATH_BYTES_MAX + 1));
+    buf_init(&in->addresses,
+             (size_t)QUEUE_RECIPIENTS_MAX * (SMTP_PATH_BYTES_MAX + 1) + QUEUE_ORCPT_BYTES_MAX);
+    buf_init(&in->envid, MAIL_ENVID_BYTES_MAX);
     buf_init(&in->tail, 2 * QUEUE_CHUNK_BYTES);
     buf_init(&in->client, 512);
     buf_init(&in->user, 512);
-    buf_add(&in->sender, sender);
+    buf_add(&in->sender, ev->path_text);
+    buf_add(&in->envid, ev->envid);
     mail_header_scan_init(&in->scan);
     e->intake_count++;
     return in;
@@ -99,14 +108,22 @@ void intake_body(struct engine *e, struct intake *in, struct slice piece)
     }
 }
 
-void intake_recipient(struct intake *in, struct slice address)
+bool intake_recipient(struct intake *in, const struct smtp_server_event *ev)
 {
     size_t at = in->addresses.n;
-    buf_add(&in->addresses, address);
+    if (in->recipient_count >= QUEUE_RECIPIENTS_MAX ||
+        in->orcpt_bytes + ev->orcpt.n > QUEUE_ORCPT_BYTES_MAX)
+        return false;
+    buf_add(&in->addresses, ev->path_text);
+    buf_add(&in->addresses, ev->orcpt);
+    in->orcpt_bytes += ev->orcpt.n;
+    in->has_dsn |= ev->notify || ev->orcpt.n;
     unsigned n = in->recipient_count;
     if (!(n & (n - 1))) /* a power of two: full */
         in->recipient = mem_resize(in->recipient, (n ? n * 2 : 1) * sizeof *in->recipient);
-    in->recipient[in->recipient_count++] = (struct intake_address){at, in->addresses.n - at};
+    in->recipient[in->recipient_count++] =
+        (struct intake_address){at, ev->path_text.n, (uint16_t)ev->orcpt.n, (uint8_t)ev->notify};
+    return true;
 }
 
 /* Did the client name a recipient twice? Then once is enough. */
@@ -141,7 +158,7 @@ static void build_prefix(struct engine *e, struct intake *in, const struct intak
     struct mail_received r = origin->received;
     r.by = e->opt->hostname;
     r.id = slice_of(id.s, MSGID_CHARS);
-    r.recipient = in->recipient_count == 1 ? buf_slice(&in->addresses) : SLICE_NONE;
+    r.recipient = in->recipient_count == 1 ? in->address[0] : SLICE_NONE;
     r.time_ms = e->now_ms;
     mail_received_build(out, &r);
     if (!in->scan.has_message_id)
@@ -167,22 +184,39 @@ static void make_body(struct intake *in, struct slice prefix)
     buf_close(&in->tail);
 }
 
+static void make_recipients(struct intake *in)
+{
+    in->address = mem_new(in->recipient_count * sizeof *in->address);
+    if (in->has_dsn)
+        in->dsn = mem_new(in->recipient_count * sizeof *in->dsn);
+    for (unsigned i = 0; i < in->recipient_count; i++) {
+        const struct intake_address *r = &in->recipient[i];
+        const char *at = in->addresses.p + r->at;
+        in->address[i] = slice_of(at, r->n);
+        if (in->dsn)
+            in->dsn[i] = (struct queue_dsn){r->notify, slice_of(at + r->n, r->orcpt_n)};
+    }
+}
+
 void intake_store(struct engine *e, struct intake *in, const struct intake_origin *origin)
 {
     struct buf prefix;
+    make_recipients(in);
     buf_init(&prefix, PREFIX_BYTES_MAX);
     build_prefix(e, in, origin, &prefix);
     buf_add(&in->client, origin->client);
     buf_add(&in->user, origin->user);
     make_body(in, buf_slice(&prefix));
-    in->address = mem_new(in->recipient_count * sizeof *in->address);
-    for (unsigned i = 0; i < in->recipient_count; i++)
-        in->address[i] = slice_of(in->addresses.p + in->recipient[i].at, in->recipient[i].n);
     in->message = (struct spool_message){
         .id = in->id,
         .envelope = {.accepted_ms = e->now_ms,
                      .wire_bytes = in->wire_bytes + prefix.n,
                      .is_8bit = in->is_8bit,
+                     .is_utf8 = in->is_utf8,
+                     .requires_tls = in->requires_tls,
+                     .is_binary = in->is_binary,
+                     .ret = in->ret,
+                     .envid = buf_slice(&in->envid),
                      .sender = buf_slice(&in->sender),
                      .user = buf_slice(&in->user),
                      .client = buf_slice(&in->client),
@@ -191,6 +225,7 @@ void intake_store(struct engine *e, struct intake *in, const struct intake_origi
                      .extent_count = in->extent_count,
                      .prefix_bytes = (uint32_t)prefix.n},
         .recipient = in->address,
+        .dsn = in->dsn,
         .body = in->body,
     };
     buf_close(&prefix);

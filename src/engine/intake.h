@@ -11,7 +11,9 @@
 #include "mail/received.h"
 
 struct intake_address {
-    size_t at, n; /* in addresses */
+    size_t at, n; /* in addresses; behind it stands ORCPT */
+    uint16_t orcpt_n;
+    uint8_t notify;
 };
 
 struct intake {
@@ -22,10 +24,14 @@ struct intake {
     struct buf addresses;
     struct intake_address *recipient;
     unsigned recipient_count;
-    bool is_8bit;
-    bool is_complete; /* the final dot has come */
-    bool is_storing;  /* the accept record is on its way */
-    enum err err;     /* a chunk could not be written */
+    bool is_8bit, is_binary, is_utf8, requires_tls; /* as MAIL said */
+    bool has_dsn;                                   /* RCPT had NOTIFY or ORCPT */
+    bool is_complete;                               /* the final dot has come */
+    enum mail_ret ret;
+    struct buf envid;
+    size_t orcpt_bytes; /* of all recipients */
+    bool is_storing;    /* the accept record is on its way */
+    enum err err;       /* a chunk could not be written */
     struct mail_header_scan scan;
     struct buf tail;
     uint64_t wire_bytes; /* received so far */
@@ -35,6 +41,7 @@ struct intake {
     unsigned chunks_out;
     struct body *body;
     struct slice *address; /* of the spool message below */
+    struct queue_dsn *dsn; /* the same; NULL: nothing was asked for */
     struct spool_message message;
     struct buf client, user; /* the session may be gone before the record is on disk */
 };
@@ -45,11 +52,13 @@ struct intake_origin {
     struct slice client, user;
 };
 
-struct intake *intake_new(struct engine *e, struct session *s, struct slice sender, bool is_8bit);
+/* By MAIL's event. */
+struct intake *intake_new(struct engine *e, struct session *s, const struct smtp_server_event *ev);
 void intake_free(struct engine *e, struct intake *in);
 /* Nobody wants the message any more; appends under way still come back. */
 void intake_drop(struct engine *e, struct intake *in);
-void intake_recipient(struct intake *in, struct slice address);
+/* By RCPT's event. False: no more fit, nothing was kept. */
+bool intake_recipient(struct intake *in, const struct smtp_server_event *ev);
 void intake_body(struct engine *e, struct intake *in, struct slice piece);
 void intake_complete(struct intake *in); /* the final dot has come */
 /* All chunks are on disk: the accept record goes out. */

@@ -62,7 +62,7 @@ static void store_intake(struct engine *e, struct session *s)
         .received = {.helo = smtp_server_helo(s->smtp),
                      .peer = s->peer.ip,
                      .protocol = mail_received_protocol(smtp_server_is_esmtp(s->smtp), has_tls,
-                                                        user.n > 0, false),
+                                                        user.n > 0, s->intake->is_utf8),
                      .tls = has_tls ? slice_of(tls, (size_t)n) : SLICE_NONE},
         .client = s->is_unix ? SLICE("local") : slice_cstr(ip.s),
         .user = user,
@@ -193,7 +193,7 @@ static void on_mail(struct engine *e, struct session *s, const struct smtp_serve
         rejected(e, s, "from", ev->path_text, a);
     } else {
         drop_intake(e, s);
-        s->intake = intake_new(e, s, ev->path_text, ev->is_8bit);
+        s->intake = intake_new(e, s, ev);
     }
     smtp_server_on_mail(s->smtp, a);
 }
@@ -206,15 +206,11 @@ static void on_rcpt(struct engine *e, struct session *s, const struct smtp_serve
     /* Closed by default: a listener with optional or no AUTH still relays for nobody unknown. */
     if (!s->is_trusted && !smtp_server_user(s->smtp).n)
         a = refuse(550, 5, 7, 1, "relaying denied: log in first, or send from a trusted network");
-    else if (in->recipient_count >= QUEUE_RECIPIENTS_MAX)
+    else if (!intake_recipient(in, ev))
         a = refuse(452, 4, 5, 3, "too many recipients");
-    if (a.code) {
+    if (a.code)
         rejected(e, s, "to", ev->path_text, a);
-        smtp_server_on_recipient(s->smtp, a);
-        return;
-    }
-    intake_recipient(in, ev->path_text);
-    smtp_server_on_recipient(s->smtp, YES);
+    smtp_server_on_recipient(s->smtp, a);
 }
 
 static void on_body_end(struct engine *e, struct session *s)

@@ -1,10 +1,12 @@
 /* smtp_server.c -- the machine: bytes in, events and replies out.
  *
- * Leaves to others: lines (smtp_line), the body's end (smtp_server_body), verbs
- * (smtp_server_command), AUTH (smtp_server_auth), state and words (smtp_server_state). */
+ * Leaves to others: lines (smtp_line), the body's end (smtp_server_body), chunks
+ * (smtp_server_chunk), verbs (smtp_server_command), parameters (smtp_server_parameter), AUTH
+ * (smtp_server_auth), state and words (smtp_server_state). */
 #include "smtp/smtp_server.h"
 
 #include "smtp_server_auth.h"
+#include "smtp_server_chunk.h"
 #include "smtp_server_command.h"
 #include "smtp_server_state.h"
 
@@ -127,6 +129,8 @@ static struct smtp_server_event step(struct smtp_server *s, struct slice in, siz
 {
     if (s->state == S_BODY || s->state == S_DISCARD)
         return step_body(s, in, used);
+    if (smtp_server_chunk_is_open(s))
+        return smtp_server_chunk_step(s, in, used);
     return step_line(s, in, used);
 }
 
@@ -140,7 +144,8 @@ struct smtp_server_event smtp_server_feed(struct smtp_server *s, struct slice in
         smtp_server_state_enter(s, S_CLOSING);
     while (s->state != S_CLOSING) {
         struct slice rest = slice_from(in, *used);
-        if (rest.n == 0 || s->out.n >= SMTP_SERVER_OUTPUT_HIGH_BYTES)
+        bool may_read = rest.n && s->out.n < SMTP_SERVER_OUTPUT_HIGH_BYTES;
+        if (!may_read && !smtp_server_chunk_is_due(s))
             return NOTHING;
         size_t n;
         struct smtp_server_event ev = step(s, rest, &n);
@@ -258,6 +263,7 @@ void smtp_server_on_mail(struct smtp_server *s, struct smtp_answer a)
         smtp_server_state_enter(s, S_ENVELOPE);
         smtp_server_state_say(s, "250 2.1.0 sender ok");
     } else {
+        smtp_server_state_end_transaction(s);
         s->is_in_vain = true;
     }
     end_answer(s);
@@ -276,8 +282,11 @@ void smtp_server_on_recipient(struct smtp_server *s, struct smtp_answer a)
 
 void smtp_server_on_data(struct smtp_server *s, struct smtp_answer a)
 {
-    if (take_answer(s, SMTP_SERVER_DATA, a)) {
-        smtp_server_body_init(&s->body);
+    bool is_accepted = take_answer(s, SMTP_SERVER_DATA, a);
+    if (s->is_chunked) {
+        smtp_server_chunk_on_data(s, is_accepted);
+    } else if (is_accepted) {
+        smtp_server_body_init(&s->body, false);
         s->body_bytes = 0;
         smtp_server_state_enter(s, S_BODY);
         smtp_server_state_say(s, "354 end with <CRLF>.<CRLF>");
@@ -357,7 +366,8 @@ bool smtp_server_is_idle(const struct smtp_server *s)
 {
     bool is_between =
         s->state == S_NEW || s->state == S_GREETED || s->state == S_READY || s->state == S_CLOSING;
-    return is_between && s->asked == SMTP_SERVER_NEEDS_INPUT && !smtp_line_is_begun(&s->line);
+    return is_between && s->asked == SMTP_SERVER_NEEDS_INPUT && !smtp_line_is_begun(&s->line) &&
+           !smtp_server_chunk_is_open(s);
 }
 
 bool smtp_server_awaits_answer(const struct smtp_server *s)
@@ -367,7 +377,7 @@ bool smtp_server_awaits_answer(const struct smtp_server *s)
 
 bool smtp_server_in_body(const struct smtp_server *s)
 {
-    return s->state == S_BODY || s->state == S_DISCARD;
+    return s->state == S_BODY || s->state == S_DISCARD || smtp_server_chunk_is_open(s);
 }
 
 unsigned smtp_server_recipient_count(const struct smtp_server *s)

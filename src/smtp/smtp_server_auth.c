@@ -107,7 +107,7 @@ static const char *refusal(const struct smtp_server *s)
         return "503 5.5.1 send EHLO first";
     if (s->user)
         return "503 5.5.1 already authenticated";
-    if (s->state == S_ENVELOPE)
+    if (smtp_server_state_in_transaction(s))
         return "503 5.5.1 AUTH is not allowed during a message";
     if (!smtp_server_auth_is_offered(s))
         return "538 5.7.11 encryption required for authentication: issue STARTTLS first";

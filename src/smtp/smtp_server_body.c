@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-void smtp_server_body_init(struct smtp_server_body *b)
+void smtp_server_body_init(struct smtp_server_body *b, bool is_binary)
 {
-    *b = (struct smtp_server_body){.at = BODY_AT_LINE};
+    *b = (struct smtp_server_body){.at = BODY_AT_LINE, .in_header = true, .is_binary = is_binary};
 }
 
 /* One line, or what there is of it: in[from..] up to `to`. */
@@ -127,4 +127,88 @@ enum smtp_server_body_found smtp_server_body_scan(struct smtp_server_body *b, st
         return SMTP_SERVER_BODY_MORE;
     }
     return SMTP_SERVER_BODY_BARE;
+}
+
+static bool is_strict(const struct smtp_server_body *b)
+{
+    return b->in_header || !b->is_binary;
+}
+
+/* Lines from the start of `in`, up to a dot that needs another one, and no further than to the
+ * header's end. */
+static size_t line_bytes(struct smtp_server_body *b, struct slice in)
+{
+    size_t i = 0;
+    while (i < in.n && !(b->at == BODY_AT_LINE && in.p[i] == '.')) {
+        uint32_t before = b->line_bytes;
+        struct run run = find_run(b, in, i);
+        size_t to = advance(b, in, i, run), n = to - i;
+        bool is_whole = to == run.to && run.is_ended;
+        i = to;
+        if (run.is_bad || !is_whole)
+            break;
+        if (b->in_header && before + n == 2) {
+            b->in_header = false;
+            break;
+        }
+    }
+    return i;
+}
+
+/* Any bytes, up to a dot at a line's start. */
+static size_t binary_bytes(struct smtp_server_body *b, struct slice in)
+{
+    size_t n = in.n;
+    if (b->at == BODY_AT_CR && in.p[0] == '\n') {
+        b->at = BODY_AT_LINE;
+        return 1;
+    }
+    const char *dot = memmem(in.p, in.n, "\r\n.", 3);
+    if (dot)
+        n = (size_t)(dot - in.p) + 2;
+    if (n >= 2 && in.p[n - 2] == '\r' && in.p[n - 1] == '\n')
+        b->at = BODY_AT_LINE;
+    else
+        b->at = in.p[n - 1] == '\r' ? BODY_AT_CR : BODY_AT_TEXT;
+    return n;
+}
+
+enum smtp_server_body_found smtp_server_body_scan_chunk(struct smtp_server_body *b, struct slice in,
+                                                        size_t *used, struct slice *text)
+{
+    *used = 0;
+    *text = SLICE_NONE;
+    if (in.n == 0)
+        return SMTP_SERVER_BODY_MORE;
+    if (is_strict(b) && b->at == BODY_AT_CR && in.p[0] != '\n')
+        return SMTP_SERVER_BODY_BARE;
+    if (is_strict(b) && in.p[0] == 0)
+        return SMTP_SERVER_BODY_NUL;
+    if (b->at == BODY_AT_LINE && in.p[0] == '.') {
+        b->at = BODY_AT_TEXT;
+        b->line_bytes = 1;
+        *text = SLICE(".");
+        return SMTP_SERVER_BODY_TEXT;
+    }
+    in = slice_head(in, SMTP_SERVER_BODY_BLOCK_BYTES);
+    if (is_strict(b)) {
+        in.n = slice_find(in, 0);
+        *used = line_bytes(b, in);
+    } else {
+        *used = binary_bytes(b, in);
+    }
+    *text = slice_head(in, *used);
+    return *used ? SMTP_SERVER_BODY_TEXT : SMTP_SERVER_BODY_BARE;
+}
+
+enum smtp_server_body_found smtp_server_body_end_chunks(const struct smtp_server_body *b,
+                                                        struct slice *text)
+{
+    *text = SLICE_NONE;
+    if (!is_strict(b) || b->at == BODY_AT_LINE)
+        return SMTP_SERVER_BODY_MORE;
+    if (b->at == BODY_AT_CR)
+        return SMTP_SERVER_BODY_BARE;
+    *text = SLICE("\r\n");
+    return SMTP_SERVER_BODY_TEXT;
 }

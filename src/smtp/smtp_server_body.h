@@ -1,4 +1,5 @@
-/* smtp_server_body.h -- find the end of a message in received bytes, strictly.
+/* smtp_server_body.h -- read a message out of received bytes, strictly: up to its dot (DATA), or in
+ * chunks whose length is known (BDAT, RFC 3030).
  *
  *            CR LF                     '.'            CR             LF
  *   TEXT  ----------->  LINE (start)  ----->  DOT  ------->  DOT_CR ----->  end
@@ -6,7 +7,11 @@
  *
  * Only CRLF "." CRLF ends a message and only CRLF a line; a CR or LF alone, and a NUL, are never
  * text. A dot that may begin the end is held back until it is known to be text, so that text is
- * exactly the body in wire form. Bytes are searched with memchr, block by block. */
+ * exactly the body in wire form. Bytes are searched with memchr, block by block.
+ *
+ * In a chunk a dot means nothing: one at a line's start is doubled, so that both ways give the same
+ * wire form. Line ends are as strict; only the body of a BINARYMIME message, behind its header, may
+ * hold any byte. There "a line's start" is behind CRLF, and it may end without one. */
 #pragma once
 
 #include "base/slice.h"
@@ -22,6 +27,8 @@ enum smtp_server_body_found {
 };
 
 struct smtp_server_body {
+    bool in_header; /* chunks: no empty line has come */
+    bool is_binary; /* chunks of BODY=BINARYMIME */
     enum {
         BODY_AT_LINE, /* first: a message may be the dot alone */
         BODY_AT_TEXT,
@@ -33,6 +40,13 @@ struct smtp_server_body {
     bool has_endless_line; /* a line passed SMTP_BODY_LINE_BYTES_MAX (with CRLF); sticks */
 };
 
-void smtp_server_body_init(struct smtp_server_body *b);
+void smtp_server_body_init(struct smtp_server_body *b, bool is_binary);
 enum smtp_server_body_found smtp_server_body_scan(struct smtp_server_body *b, struct slice in,
                                                   size_t *used, struct slice *text);
+/* `in` is of a chunk. Never DOT; *text may be a static dot, that of the input is still to come. */
+enum smtp_server_body_found smtp_server_body_scan_chunk(struct smtp_server_body *b, struct slice in,
+                                                        size_t *used, struct slice *text);
+/* After the last chunk. TEXT: the CRLF that was missing; MORE: nothing is; BARE: it ends with CR.
+ */
+enum smtp_server_body_found smtp_server_body_end_chunks(const struct smtp_server_body *b,
+                                                        struct slice *text);

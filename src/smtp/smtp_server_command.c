@@ -4,7 +4,10 @@
  * What a peer gets wrong is a complaint and counted; what policy or a limit refuses is not. */
 #include "smtp_server_command.h"
 
+#include "base/utf8.h"
 #include "smtp_server_auth.h"
+#include "smtp_server_chunk.h"
+#include "smtp_server_parameter.h"
 
 #include <string.h>
 
@@ -35,7 +38,7 @@ static struct smtp_server_event say(struct smtp_server *s, const char *reply)
 /* Back to READY; the caller has to know when it was told of a sender. */
 static struct smtp_server_event reset(struct smtp_server *s)
 {
-    bool is_known = s->state == S_ENVELOPE;
+    bool is_known = smtp_server_state_in_transaction(s);
     smtp_server_state_end_transaction(s);
     if (s->state != S_GREETED)
         smtp_server_state_enter(s, S_READY);
@@ -76,8 +79,16 @@ static struct smtp_server_event on_ehlo(struct smtp_server *s, struct command c)
 {
     const struct smtp_server_options *o = s->options;
     struct smtp_server_event ev = on_hello(s, c, true);
-    CHECK(buf_addf(&s->out, "250-%.*s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n",
-                   SLICE_FMT(o->hostname), (unsigned long long)o->message_bytes_max));
+    CHECK(buf_addf(&s->out,
+                   "250-%.*s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+                   "250-DSN\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-LIMITS RCPTMAX=%u",
+                   SLICE_FMT(o->hostname), (unsigned long long)o->message_bytes_max,
+                   o->recipients_max));
+    if (o->mails_max)
+        CHECK(buf_addf(&s->out, " MAILMAX=%u", o->mails_max));
+    smtp_server_state_say(s, "");
+    if (s->has_tls)
+        smtp_server_state_say(s, "250-REQUIRETLS");
     if (o->offers_tls && !s->has_tls)
         smtp_server_state_say(s, "250-STARTTLS");
     if (smtp_server_auth_is_offered(s))
@@ -94,7 +105,7 @@ static struct smtp_server_event on_starttls(struct smtp_server *s, struct comman
         return complain(s, "502 5.5.1 STARTTLS is not offered");
     if (!s->is_esmtp)
         return complain(s, "503 5.5.1 send EHLO first");
-    if (s->state == S_ENVELOPE)
+    if (smtp_server_state_in_transaction(s))
         return complain(s, "503 5.5.1 STARTTLS is not allowed during a message");
     /* Whatever stands behind it came in clear text and must not be taken for what the
      * authenticated peer says later (CVE-2011-0411). */
@@ -112,136 +123,12 @@ static struct smtp_server_event on_auth(struct smtp_server *s, struct command c)
     return smtp_server_auth_begin(s, c.args);
 }
 
-/* "FROM:" or "TO:" and blanks, which RFC 5321 forbids there and old clients send. */
-static bool take_keyword(struct slice *args, struct slice keyword)
-{
-    if (!slice_starts_nocase(*args, keyword))
-        return false;
-    *args = slice_trim(slice_from(*args, keyword.n));
-    return args->n > 0;
-}
-
-/* The path at the start of *args into *ev, canonical, in the scratch buffer; false: no address. */
-static bool take_path(struct smtp_server *s, struct slice *args, unsigned options,
-                      struct smtp_server_event *ev)
-{
-    struct mail_path path;
-    size_t used;
-    if (mail_path_parse(*args, options | MAIL_ADDRESS_LAX, &path, &used) != PARSE_DONE)
-        return false;
-    *args = slice_from(*args, used);
-    if (args->n && !is_blank(args->p[0]))
-        return false;
-    ev->path_text = SLICE("");
-    if (path.is_null)
-        return true;
-
-    if (!mail_address_build(&path.address, &s->scratch))
-        return false;
-    if (path.address.domain.n == 0) {
-        /* "<Postmaster>": ours (RFC 5321 section 4.5.1). */
-        buf_add(&s->scratch, SLICE("@"));
-        buf_add(&s->scratch, s->options->hostname);
-    }
-    ev->path_text = buf_slice(&s->scratch);
-    return !s->scratch.is_full &&
-           mail_address_parse(ev->path_text, MAIL_ADDRESS_LAX, &ev->address, &used) == PARSE_DONE;
-}
-
-static bool has_only_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if ((uint8_t)s.p[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
-
-/* "KEY=VALUE" or "KEY"; false: none is left. */
-static bool take_parameter(struct slice *args, struct slice *key, struct slice *value)
-{
-    *args = slice_trim(*args);
-    if (args->n == 0)
-        return false;
-    size_t n = 0;
-    while (n < args->n && !is_blank(args->p[n]))
-        n++;
-    struct slice one = slice_head(*args, n);
-    *args = slice_from(*args, n);
-    size_t equals = slice_find(one, '=');
-    *key = slice_head(one, equals);
-    *value = slice_from(one, equals + 1);
-    return true;
-}
-
-/* RFC 1870; too large a number is a size too big. */
-static const char *on_size(struct smtp_server *s, struct slice value, struct smtp_server_event *ev)
-{
-    bool is_number = value.n > 0 && value.n <= 20;
-    for (size_t i = 0; i < value.n; i++)
-        is_number = is_number && ascii_is_digit(value.p[i]);
-    if (!is_number)
-        return "501 5.5.4 SIZE needs a number";
-    if (!slice_to_u64(value, &ev->declared_bytes))
-        ev->declared_bytes = UINT64_MAX;
-    return NULL;
-}
-
-/* RFC 6152. */
-static const char *on_body(struct smtp_server *s, struct slice value, struct smtp_server_event *ev)
-{
-    ev->is_8bit = slice_eq_nocase(value, SLICE("8BITMIME"));
-    if (!ev->is_8bit && !slice_eq_nocase(value, SLICE("7BIT")))
-        return "501 5.5.4 BODY is 7BIT or 8BITMIME";
-    return NULL;
-}
-
-/* RFC 4954 section 5: who submitted it elsewhere. We trust nobody's word on that, as if "<>". */
-static const char *on_submitter(struct smtp_server *s, struct slice value,
-                                struct smtp_server_event *ev)
-{
-    if (s->options->auth == SMTP_AUTH_OFF)
-        return "555 5.5.4 unknown parameter: AUTH";
-    return value.n ? NULL : "501 5.5.4 AUTH needs a value";
-}
-
-static const struct {
-    struct slice key;
-    const char *(*take)(struct smtp_server *s, struct slice value, struct smtp_server_event *ev);
-} mail_parameters[] = {
-    {{"SIZE", 4}, on_size},
-    {{"BODY", 4}, on_body},
-    {{"AUTH", 4}, on_submitter},
-};
-
-/* NULL: all are fine. */
-static const char *take_mail_parameters(struct smtp_server *s, struct slice args,
-                                        struct smtp_server_event *ev)
-{
-    struct slice key, value;
-    unsigned seen = 0;
-    while (take_parameter(&args, &key, &value)) {
-        size_t i = 0;
-        while (i < COUNT_OF(mail_parameters) && !slice_eq_nocase(key, mail_parameters[i].key))
-            i++;
-        if (i == COUNT_OF(mail_parameters))
-            return "555 5.5.4 unknown MAIL parameter";
-        if (seen & BIT(i))
-            return "501 5.5.4 MAIL parameter given twice";
-        seen |= BIT(i);
-        const char *no = mail_parameters[i].take(s, value, ev);
-        if (no)
-            return no;
-    }
-    return NULL;
-}
-
 /* Why there can be no MAIL now; NULL: there can. RFC 3207 and 4954 have the texts of the 530s. */
 static const char *mail_is_early(const struct smtp_server *s)
 {
     if (s->state == S_GREETED)
         return "503 5.5.1 send EHLO or HELO first";
-    if (s->state == S_ENVELOPE)
+    if (smtp_server_state_in_transaction(s))
         return "503 5.5.1 sender already given: finish the message or send RSET";
     if (s->options->auth != SMTP_AUTH_REQUIRED || s->is_trusted || s->user)
         return NULL;
@@ -250,27 +137,19 @@ static const char *mail_is_early(const struct smtp_server *s)
     return "530 5.7.0 Authentication required";
 }
 
-static const char *parse_mail(struct smtp_server *s, struct slice args,
-                              struct smtp_server_event *ev)
-{
-    if (!take_keyword(&args, SLICE("FROM:")))
-        return "501 5.5.4 syntax: MAIL FROM:<address>";
-    if (!has_only_ascii(args))
-        return "553 5.6.7 SMTPUTF8 is not offered: the address must be ASCII";
-    if (!take_path(s, &args, MAIL_ADDRESS_NULL, ev))
-        return "501 5.1.7 bad sender address";
-    return take_mail_parameters(s, args, ev);
-}
-
 static struct smtp_server_event on_mail(struct smtp_server *s, struct command c)
 {
     const char *no = mail_is_early(s);
-    if (s->state == S_ENVELOPE)
+    if (smtp_server_state_in_transaction(s))
         return complain(s, no);
+    if (s->options->mails_max && s->mails++ >= s->options->mails_max) {
+        smtp_server_state_part(s, "421 4.7.0", "too many messages in one session, connect again");
+        return NOTHING;
+    }
     smtp_server_state_end_transaction(s);
     struct smtp_server_event ev = {0};
     if (!no)
-        no = parse_mail(s, c.args, &ev);
+        no = smtp_server_parameter_mail(s, c.args, &ev);
     if (no) {
         s->is_in_vain = true;
         return complain(s, no);
@@ -279,22 +158,10 @@ static struct smtp_server_event on_mail(struct smtp_server *s, struct command c)
         s->is_in_vain = true;
         return say(s, "552 5.3.4 message is too big");
     }
+    s->is_utf8 = ev.is_utf8;
+    s->is_binary = ev.is_binary;
     ev.kind = s->asked = SMTP_SERVER_MAIL;
     return ev;
-}
-
-static const char *parse_rcpt(struct smtp_server *s, struct slice args,
-                              struct smtp_server_event *ev)
-{
-    if (!take_keyword(&args, SLICE("TO:")))
-        return "501 5.5.4 syntax: RCPT TO:<address>";
-    if (!has_only_ascii(args))
-        return "553 5.6.7 SMTPUTF8 is not offered: the address must be ASCII";
-    if (!take_path(s, &args, MAIL_ADDRESS_POSTMASTER, ev))
-        return "501 5.1.3 bad recipient address";
-    if (slice_trim(args).n)
-        return "555 5.5.4 unknown RCPT parameter";
-    return NULL;
 }
 
 static struct smtp_server_event on_rcpt(struct smtp_server *s, struct command c)
@@ -303,6 +170,8 @@ static struct smtp_server_event on_rcpt(struct smtp_server *s, struct command c)
         smtp_server_state_part(s, "421 4.7.0", "too many recipients refused, closing");
         return NOTHING;
     }
+    if (s->state == S_CHUNKS)
+        return complain(s, "503 5.5.1 the message has begun: BDAT or RSET");
     if (s->state != S_ENVELOPE) {
         if (!s->is_in_vain)
             return complain(s, "503 5.5.1 send MAIL first");
@@ -310,7 +179,7 @@ static struct smtp_server_event on_rcpt(struct smtp_server *s, struct command c)
         return say(s, "503 5.5.1 send MAIL first");
     }
     struct smtp_server_event ev = {0};
-    const char *no = parse_rcpt(s, c.args, &ev);
+    const char *no = smtp_server_parameter_rcpt(s, c.args, &ev);
     if (no) {
         s->refusals++;
         return complain(s, no);
@@ -325,6 +194,8 @@ static struct smtp_server_event on_rcpt(struct smtp_server *s, struct command c)
 
 static struct smtp_server_event on_data(struct smtp_server *s, struct command c)
 {
+    if (s->state == S_CHUNKS)
+        return complain(s, "503 5.5.1 the message has begun with BDAT: go on or send RSET");
     if (s->state != S_ENVELOPE) {
         bool is_in_vain = s->is_in_vain;
         s->is_in_vain = false;
@@ -334,7 +205,14 @@ static struct smtp_server_event on_data(struct smtp_server *s, struct command c)
     if (s->recipients == 0)
         return s->refusals ? say(s, "554 5.5.1 no valid recipients")
                            : complain(s, "503 5.5.1 send RCPT first");
+    if (s->is_binary)
+        return complain(s, "503 5.5.1 BODY=BINARYMIME needs BDAT");
     return smtp_server_state_ask(s, SMTP_SERVER_DATA);
+}
+
+static struct smtp_server_event on_bdat(struct smtp_server *s, struct command c)
+{
+    return smtp_server_chunk_begin(s, c.args);
 }
 
 static struct smtp_server_event on_rset(struct smtp_server *s, struct command c)
@@ -354,14 +232,29 @@ static struct smtp_server_event on_quit(struct smtp_server *s, struct command c)
     return NOTHING;
 }
 
+static bool has_only_ascii(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if ((uint8_t)text.p[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+/* RFC 6531 section 3.7.4.2: with SMTPUTF8 behind it the name may be UTF-8. */
 static struct smtp_server_event on_vrfy(struct smtp_server *s, struct command c)
 {
+    bool is_utf8 = slice_ends_nocase(c.args, SLICE(" SMTPUTF8"));
+    if (!utf8_is_valid(c.args))
+        return complain(s, "501 5.5.2 bad name");
+    if (!is_utf8 && !has_only_ascii(c.args))
+        return complain(s, "553 5.6.7 a name in UTF-8 needs SMTPUTF8");
     return say(s, "252 2.0.0 cannot verify, but will take the message and try to deliver it");
 }
 
 static struct smtp_server_event on_help(struct smtp_server *s, struct command c)
 {
-    return say(s, "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT: "
+    return say(s, "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT: "
                   "see RFC 5321");
 }
 
@@ -371,7 +264,7 @@ static struct smtp_server_event on_unsupported(struct smtp_server *s, struct com
 }
 
 /* What follows is a body for somebody else and must not be read as commands: a browser that was
- * led here (cross-protocol requests), or BDAT's octets, which we did not offer to take. */
+ * led here (cross-protocol requests). */
 static struct smtp_server_event on_foreign(struct smtp_server *s, struct command c)
 {
     smtp_server_state_say_last(s, "502 5.5.1 command is not implemented, closing the connection");
@@ -388,6 +281,7 @@ static const struct verb {
     {"RCPT", ANY_ARGS, on_rcpt},
     {"MAIL", ANY_ARGS, on_mail},
     {"DATA", NO_ARGS, on_data},
+    {"BDAT", ANY_ARGS, on_bdat},
     {"EHLO", SOME_ARGS, on_ehlo},
     {"HELO", SOME_ARGS, on_helo},
     {"STARTTLS", NO_ARGS, on_starttls},
@@ -407,7 +301,6 @@ static const struct verb {
     {"XCLIENT", ANY_ARGS, on_unsupported},
     {"XFORWARD", ANY_ARGS, on_unsupported},
     {"BURL", ANY_ARGS, on_unsupported},
-    {"BDAT", ANY_ARGS, on_foreign},
     {"GET", ANY_ARGS, on_foreign},
     {"POST", ANY_ARGS, on_foreign},
     {"PUT", ANY_ARGS, on_foreign},
@@ -423,6 +316,15 @@ static const struct verb *find_verb(struct slice name)
     return NULL;
 }
 
+/* "0", "00 LAST", or no number at all. */
+static bool is_zero(struct slice args)
+{
+    size_t n = 0;
+    while (n < args.n && args.p[n] == '0')
+        n++;
+    return n == args.n || !ascii_is_digit(args.p[n]);
+}
+
 struct smtp_server_event smtp_server_command_run(struct smtp_server *s, struct slice line,
                                                  bool is_last)
 {
@@ -432,8 +334,9 @@ struct smtp_server_event smtp_server_command_run(struct smtp_server *s, struct s
     const struct verb *verb = find_verb(slice_head(line, n));
     struct command c = {.args = slice_trim(slice_from(line, n)), .is_last = is_last};
 
-    /* Recipients have ceilings of their own: a long list is no idle talk. */
-    bool is_counted = !verb || verb->run != on_rcpt;
+    /* Recipients have ceilings of their own: a long list is no idle talk. So have the chunks of a
+     * message, as long as something is in them. */
+    bool is_counted = !verb || (verb->run != on_rcpt && (verb->run != on_bdat || is_zero(c.args)));
     if (is_counted && s->commands++ >= s->options->commands_max) {
         smtp_server_state_part(s, "421 4.7.0", "too many commands without a message, closing");
         return NOTHING;

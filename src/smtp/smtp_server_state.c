@@ -10,9 +10,11 @@ static const unsigned may_enter[S_COUNT] = {
     [S_AUTH_PLAIN] = BIT(S_READY),
     [S_AUTH_USER] = BIT(S_READY) | BIT(S_AUTH_PASSWORD),
     [S_AUTH_PASSWORD] = BIT(S_READY),
-    [S_ENVELOPE] = BIT(S_READY) | BIT(S_BODY),
+    [S_ENVELOPE] = BIT(S_READY) | BIT(S_BODY) | BIT(S_CHUNK),
     [S_BODY] = BIT(S_DISCARD) | BIT(S_VERDICT),
     [S_DISCARD] = BIT(S_READY),
+    [S_CHUNK] = BIT(S_CHUNKS) | BIT(S_VERDICT) | BIT(S_READY),
+    [S_CHUNKS] = BIT(S_CHUNK) | BIT(S_READY),
     [S_VERDICT] = BIT(S_READY),
     [S_CLOSING] = 0,
 };
@@ -21,6 +23,11 @@ void smtp_server_state_enter(struct smtp_server *s, enum smtp_server_state next)
 {
     CHECK(next == S_CLOSING || (may_enter[s->state] & BIT(next)));
     s->state = next;
+}
+
+bool smtp_server_state_in_transaction(const struct smtp_server *s)
+{
+    return s->state == S_ENVELOPE || s->state == S_CHUNK || s->state == S_CHUNKS;
 }
 
 bool smtp_server_state_is_auth(const struct smtp_server *s)
@@ -86,8 +93,8 @@ void smtp_server_state_refuse(struct smtp_server *s, struct smtp_answer a)
 void smtp_server_state_end_transaction(struct smtp_server *s)
 {
     s->recipients = s->refusals = 0;
-    s->is_in_vain = false;
-    s->body_bytes = 0;
+    s->is_in_vain = s->is_utf8 = s->is_binary = s->is_chunked = false;
+    s->body_bytes = s->chunk_left = 0;
     s->body_refusal = NULL;
 }
 

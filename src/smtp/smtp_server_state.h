@@ -2,10 +2,13 @@
  * how it speaks.
  *
  *   NEW -> GREETED -> READY -> ENVELOPE -> BODY -> VERDICT -> READY ...
- *            ^  ^       |  ^       |         |
+ *            ^  ^       |  ^       |  |      |
  *            |  TLS <---+  |     (RSET)    DISCARD -> READY
  *            +--- ... AUTH_x <-> READY
  *   any -> CLOSING
+ *
+ * BDAT leads from ENVELOPE to CHUNK, and from there to CHUNKS (the next BDAT may come, or RSET) or
+ * VERDICT. A refused chunk is no state: `skip_bytes` are read through wherever the session is.
  *
  * GREETED waits for EHLO or HELO. In DISCARD a refused body is read through to its dot. An AUTH_x
  * state waits for the answer to a 334. A question to the caller is no state: `asked` holds it. */
@@ -35,6 +38,8 @@ enum smtp_server_state {
     S_ENVELOPE,
     S_BODY,
     S_DISCARD,
+    S_CHUNK,
+    S_CHUNKS,
     S_VERDICT,
     S_CLOSING,
     S_COUNT
@@ -48,12 +53,19 @@ struct smtp_server {
     bool is_trusted, is_esmtp, has_tls;
     bool
         is_in_vain; /* MAIL was refused: RCPT and DATA that were pipelined behind it are no error */
+    bool is_utf8, is_binary;   /* what MAIL asked for */
+    bool owes_abort;           /* the caller has to be told that the message is void */
     unsigned errors, commands; /* since the last message accepted */
+    unsigned mails;            /* MAIL commands of this session */
     unsigned recipients, refusals;
 
     struct smtp_server_body body;
     uint64_t body_bytes;      /* wire form, without the final dot */
     const char *body_refusal; /* DISCARD: said at the dot */
+    bool is_chunked, is_last_chunk;
+    uint64_t chunk_bytes, chunk_left; /* of the present BDAT: all, and still to come */
+    uint64_t skip_bytes;              /* of a refused chunk, still to come */
+    const char *skip_reply;           /* said behind them; NULL: it was said before */
 
     struct smtp_line line;
     struct buf scratch; /* what an event's slices point to */
@@ -65,6 +77,8 @@ struct smtp_server {
 
 /* The only writer of `state`. */
 void smtp_server_state_enter(struct smtp_server *s, enum smtp_server_state next);
+/* A sender was accepted, and the message has not ended. */
+bool smtp_server_state_in_transaction(const struct smtp_server *s);
 bool smtp_server_state_is_auth(const struct smtp_server *s);
 /* Wipes the scratch: it may hold a password. */
 void smtp_server_state_forget_scratch(struct smtp_server *s);

@@ -121,11 +121,31 @@ static inline void drive_note(struct drive *d, const struct smtp_server_event *e
         drive_show(b, ev->password);
     }
     if (ev->kind == SMTP_SERVER_MAIL || ev->kind == SMTP_SERVER_RCPT) {
-        buf_addf(b, " <%.*s>", SLICE_FMT(ev->path_text));
+        buf_add_cstr(b, " <");
+        drive_show(b, ev->path_text);
+        buf_add_char(b, '>');
         if (ev->declared_bytes)
             buf_addf(b, " size=%llu", (unsigned long long)ev->declared_bytes);
         if (ev->is_8bit)
             buf_add_cstr(b, " 8bit");
+        if (ev->is_binary)
+            buf_add_cstr(b, " binary");
+        if (ev->is_utf8)
+            buf_add_cstr(b, " utf8");
+        if (ev->requires_tls)
+            buf_add_cstr(b, " requiretls");
+        if (ev->ret)
+            buf_add_cstr(b, ev->ret == MAIL_RET_FULL ? " ret=full" : " ret=hdrs");
+        if (ev->envid.n)
+            buf_addf(b, " envid=%.*s", SLICE_FMT(ev->envid));
+        if (ev->notify) {
+            buf_add_cstr(b, " notify=");
+            mail_notify_build(ev->notify, b);
+        }
+        if (ev->orcpt.n) {
+            buf_add_cstr(b, " orcpt=");
+            drive_show(b, ev->orcpt);
+        }
     }
     CHECK(buf_add_char(b, '\n'));
 }
@@ -157,6 +177,7 @@ static inline void drive_act(struct drive *d, const struct smtp_server_event *ev
         smtp_server_on_message(d->machine, a, "ID");
         break;
     case SMTP_SERVER_BODY_ABORT:
+    case SMTP_SERVER_RESET:
         buf_clear(&d->body);
         break;
     case SMTP_SERVER_STARTTLS:
@@ -167,7 +188,6 @@ static inline void drive_act(struct drive *d, const struct smtp_server_event *ev
         break;
     case SMTP_SERVER_NEEDS_INPUT:
     case SMTP_SERVER_BODY:
-    case SMTP_SERVER_RESET:
         break;
     }
 }

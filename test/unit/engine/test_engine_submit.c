@@ -35,6 +35,71 @@ static void a_250_comes_after_the_record_is_on_disk(void **state)
     world_down(w);
 }
 
+/* What MAIL and RCPT ask for stands in the record, and in the queue afterwards. */
+static void parameters_are_stored(void **state)
+{
+    struct world *w = world_up();
+    w->holds_lookups = true;
+    struct world_conn *c = world_client(w);
+    world_expect(c, "220 ");
+    world_say(
+        w, c,
+        "EHLO client\r\n"
+        "MAIL FROM:<\xc3\xa4@sender.example> SMTPUTF8 BODY=BINARYMIME RET=HDRS ENVID=Q+2B1\r\n"
+        "RCPT TO:<r@a.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@a.example\r\n"
+        "RCPT TO:<r@b.example>\r\n"
+        "RCPT TO:<r@a.example> NOTIFY=NEVER\r\n" /* again: the first counts */
+        "BDAT 14\r\nSubject: x\r\n\r\n"
+        "BDAT 4 LAST\r\n.");
+    (void)world_heard(c);
+    assert_int_equal(w->append_count, 0);
+    world_tell(w,
+               (struct engine_event){.kind = EVENT_BYTES, .conn = c->id, .bytes = SLICE("\0\n\r")});
+    assert_int_equal(w->append_count, 1);
+    struct queue_accept a;
+    assert_int_equal(queue_accept_parse(buf_slice(&w->append[0].payload), &a), PARSE_DONE);
+    assert_true(a.envelope.is_utf8 && a.envelope.is_binary && !a.envelope.requires_tls);
+    assert_int_equal(a.envelope.ret, MAIL_RET_HDRS);
+    assert_true(slice_eq(a.envelope.envid, SLICE("Q+2B1")));
+    assert_true(slice_eq(a.tail, SLICE("Subject: x\r\n\r\n..\0\n\r")));
+    assert_true(memmem(a.prefix.p, a.prefix.n, "with UTF8SMTP", 13) != NULL);
+    struct queue_dsn dsn;
+    assert_int_equal(a.envelope.recipient_count, 2);
+    assert_true(queue_accept_next_dsn(&a.dsn, &dsn));
+    assert_int_equal(dsn.notify, MAIL_NOTIFY_SUCCESS | MAIL_NOTIFY_DELAY);
+    assert_true(slice_eq(dsn.orcpt, SLICE("rfc822;old@a.example")));
+    assert_true(queue_accept_next_dsn(&a.dsn, &dsn));
+    assert_true(!dsn.notify && !dsn.orcpt.n);
+    world_appended(w, 0, ERR_OK);
+    world_down(w);
+}
+
+/* A message's ORCPTs together are bounded: the record has to fit. */
+static void orcpt_has_a_limit(void **state)
+{
+    struct world *w = world_up();
+    struct world_conn *c = world_client(w);
+    world_expect(c, "220 ");
+    world_say(w, c, "EHLO client\r\nMAIL FROM:<s@sender.example>\r\n");
+    (void)world_heard(c);
+    char line[1000], address[MAIL_ORCPT_BYTES_MAX];
+    memset(address, 'x', sizeof address);
+    unsigned taken = 0, most = QUEUE_ORCPT_BYTES_MAX / MAIL_ORCPT_BYTES_MAX;
+    for (unsigned i = 0; i <= most; i++) {
+        snprintf(line, sizeof line, "RCPT TO:<r%u@a.example> ORCPT=rfc822;%.*s\r\n", i,
+                 MAIL_ORCPT_BYTES_MAX - 7, address);
+        world_say(w, c, line);
+        const char *said = world_heard(c);
+        taken += strncmp(said, "250 ", 4) == 0;
+        if (i == most)
+            assert_string_equal(said, "452 4.5.3 too many recipients\r\n");
+    }
+    assert_int_equal(taken, most);
+    world_say(w, c, "RCPT TO:<one-more@a.example>\r\n");
+    world_expect(c, "250 2.1.5 ");
+    world_down(w);
+}
+
 static void a_failed_write_is_452(void **state)
 {
     static const enum err errs[] = {ERR_SYSTEM, ERR_FULL, ERR_BUSY};
@@ -623,6 +688,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_250_comes_after_the_record_is_on_disk),
+        cmocka_unit_test(parameters_are_stored),
+        cmocka_unit_test(orcpt_has_a_limit),
         cmocka_unit_test(a_failed_write_is_452),
         cmocka_unit_test(byte_by_byte_is_the_same),
         cmocka_unit_test(pipelined_messages_wait_their_turn),

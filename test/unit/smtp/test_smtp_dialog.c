@@ -94,10 +94,30 @@ static bool take_line(struct buf *from, size_t *read, const char *end, struct sl
     return true;
 }
 
+/* "250-...PATTERN": a reply of any number of lines, which begin with 250; one must fit. */
+static void expect_long_reply(struct player *p, struct slice pattern)
+{
+    struct slice line;
+    bool is_there = pattern.n == 0;
+    do {
+        if (!take_line(&p->drive.said, &p->said_read, "\r\n", &line))
+            fail_at(p, "did not come", SLICE("250-..."));
+        if (!slice_starts(line, SLICE("250-")) && !slice_starts(line, SLICE("250 ")))
+            fail_at(p, "came instead", line);
+        is_there |= slice_glob_nocase(pattern, slice_from(line, 4));
+    } while (line.p[3] == '-');
+    if (!is_there)
+        fail_at(p, "is not in the reply", pattern);
+}
+
 static void expect_line(struct player *p, struct slice pattern, bool is_event)
 {
     struct slice line;
     flush(p);
+    if (!is_event && slice_starts(pattern, SLICE("250-..."))) {
+        expect_long_reply(p, slice_from(pattern, 7));
+        return;
+    }
     bool is_there = is_event ? take_line(&p->drive.seen, &p->seen_read, "\n", &line)
                              : take_line(&p->drive.said, &p->said_read, "\r\n", &line);
     if (!is_there)
@@ -179,6 +199,8 @@ static void set_option(struct player *p, struct slice text)
         p->options.message_bytes_max = n;
     else if (slice_eq(name, SLICE("recipients")) && is_number)
         p->options.recipients_max = (unsigned)n;
+    else if (slice_eq(name, SLICE("mails")) && is_number)
+        p->options.mails_max = (unsigned)n;
     else if (slice_eq(name, SLICE("errors")) && is_number)
         p->options.errors_max = (unsigned)n;
     else if (slice_eq(name, SLICE("commands")) && is_number)

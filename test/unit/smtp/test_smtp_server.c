@@ -350,7 +350,9 @@ static void tls_from_the_first_byte(void **state)
     assert_true(slice_eq(smtp_server_user(d.machine), SLICE("a")));
     assert_said(&d,
                 "220 mx.test ESMTP Outpost\r\n250-mx.test\r\n250-PIPELINING\r\n250-SIZE 100000\r\n"
-                "250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES\r\n"
+                "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n250-BINARYMIME\r\n"
+                "250-LIMITS RCPTMAX=100\r\n250-REQUIRETLS\r\n250-AUTH PLAIN LOGIN\r\n250 "
+                "ENHANCEDSTATUSCODES\r\n"
                 "503 5.5.1 TLS is already on\r\n235 2.7.0 authentication succeeded\r\n",
                 "implicit TLS");
     drive_close(&d);

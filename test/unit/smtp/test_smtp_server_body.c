@@ -63,7 +63,7 @@ static void check_text(struct slice s, size_t cut, size_t cut2)
     struct buf body;
     size_t body_bytes;
     struct result want = expected(s, &body_bytes);
-    smtp_server_body_init(&b);
+    smtp_server_body_init(&b, false);
     buf_init(&body, 64);
     struct slice rest = s;
     const size_t cuts[] = {cut, cut2 - cut, s.n - cut2};
@@ -103,6 +103,88 @@ static void every_short_text(void **state)
     }
 }
 
+/* Chunks: the same plainly. A dot at a line's start is doubled; in binary, behind the empty line,
+ * everything goes. */
+static enum smtp_server_body_found expected_chunks(struct slice s, bool is_binary, struct buf *wire)
+{
+    bool in_header = true;
+    for (size_t i = 0; i < s.n; i++) {
+        bool is_line_start = i == 0 || (i >= 2 && s.p[i - 2] == '\r' && s.p[i - 1] == '\n');
+        bool is_free = is_binary && !in_header;
+        if (!is_free && (s.p[i] == '\n') != (i > 0 && s.p[i - 1] == '\r'))
+            return SMTP_SERVER_BODY_BARE;
+        if (s.p[i] == 0 && !is_free)
+            return SMTP_SERVER_BODY_NUL;
+        if (is_line_start && s.p[i] == '.')
+            buf_add_char(wire, '.');
+        buf_add_char(wire, s.p[i]);
+        bool is_empty_line = s.p[i] == '\n' && (i == 1 || (i >= 3 && s.p[i - 2] == '\n'));
+        in_header = in_header && !is_empty_line;
+    }
+    if (is_binary && !in_header)
+        return SMTP_SERVER_BODY_MORE;
+    if (s.n && s.p[s.n - 1] == '\r')
+        return SMTP_SERVER_BODY_BARE;
+    if (s.n && s.p[s.n - 1] != '\n')
+        buf_add_cstr(wire, "\r\n");
+    return SMTP_SERVER_BODY_MORE;
+}
+
+static void check_chunks(struct slice s, bool is_binary, size_t cut, size_t cut2)
+{
+    struct smtp_server_body b;
+    struct buf got, want;
+    struct slice rest = s, text;
+    buf_init(&got, 64);
+    buf_init(&want, 64);
+    enum smtp_server_body_found wanted = expected_chunks(s, is_binary, &want);
+    enum smtp_server_body_found found = SMTP_SERVER_BODY_MORE;
+    smtp_server_body_init(&b, is_binary);
+    const size_t cuts[] = {cut, cut2 - cut, s.n - cut2};
+    for (size_t i = 0; i < 3; i++) {
+        struct slice piece = slice_head(rest, cuts[i]);
+        rest = slice_from(rest, cuts[i]);
+        while (piece.n && found == SMTP_SERVER_BODY_MORE) {
+            size_t used;
+            found = smtp_server_body_scan_chunk(&b, piece, &used, &text);
+            piece = slice_from(piece, used);
+            assert_true(buf_add(&got, text));
+            found = found == SMTP_SERVER_BODY_TEXT ? SMTP_SERVER_BODY_MORE : found;
+        }
+    }
+    if (found == SMTP_SERVER_BODY_MORE) {
+        found = smtp_server_body_end_chunks(&b, &text);
+        buf_add(&got, text);
+        found = found == SMTP_SERVER_BODY_TEXT ? SMTP_SERVER_BODY_MORE : found;
+    }
+    assert_int_equal(found, wanted);
+    if (wanted == SMTP_SERVER_BODY_MORE)
+        assert_true(slice_eq(buf_slice(&got), buf_slice(&want)));
+    buf_close(&got);
+    buf_close(&want);
+}
+
+static void every_short_text_in_chunks(void **state)
+{
+    static const char bytes[] = {'\r', '\n', '.', 'x', 0};
+    enum { LONGEST = 7 };
+    char text[LONGEST];
+    for (size_t n = 0; n <= LONGEST; n++) {
+        size_t count = 1;
+        for (size_t i = 0; i < n; i++)
+            count *= sizeof bytes;
+        for (size_t number = 0; number < count; number++) {
+            for (size_t i = 0, left = number; i < n; i++, left /= sizeof bytes)
+                text[i] = bytes[left % sizeof bytes];
+            for (size_t cut = 0; cut <= n; cut++) {
+                check_chunks(slice_of(text, n), false, cut, cut);
+                check_chunks(slice_of(text, n), true, cut, cut);
+            }
+            check_chunks(slice_of(text, n), true, n / 3, n / 3 + (n > 2));
+        }
+    }
+}
+
 static void line_lengths(void **state)
 {
     static const struct {
@@ -121,7 +203,7 @@ static void line_lengths(void **state)
         for (size_t piece = 1; piece < 200000; piece = piece * 7 + 1) {
             struct smtp_server_body b;
             struct buf in, body;
-            smtp_server_body_init(&b);
+            smtp_server_body_init(&b, false);
             buf_init(&in, 1 << 20);
             buf_init(&body, 1 << 20);
             buf_add_cstr(&in, "short\r\n");
@@ -149,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_short_text),
+        cmocka_unit_test(every_short_text_in_chunks),
         cmocka_unit_test(line_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
