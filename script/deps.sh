@@ -9,7 +9,7 @@
 set -eu
 
 build="build-essential meson ninja-build pkg-config ca-certificates libuv1-dev libbearssl-dev
-    libudns-dev libsodium-dev libcrypt-dev"
+    libudns-dev libsodium-dev libcrypt-dev libidn2-dev libunistring-dev"
 test="libcmocka-dev clang-14 libclang-rt-14-dev valgrind openssl curl swaks libnet-ssleay-perl
     python3 python3-pytest python3-dnspython unbound postfix sasl2-bin libsasl2-modules prometheus
     libfaketime"
