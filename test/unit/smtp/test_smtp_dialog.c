@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILES_MAX = 512, ANSWERS_MAX = 16, FILES_LEAST = 40 };
+enum { FILES_MAX = 512, ANSWERS_MAX = 16, FILES_LEAST = 200 };
 
 struct planned {
     char event[16];
