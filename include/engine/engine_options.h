@@ -54,6 +54,7 @@ struct engine_options {
     unsigned user_count;
     uint64_t message_bytes_max;
     unsigned recipients_max;
+    unsigned session_mails_max; /* MAIL commands of a session; 0: no limit */
     unsigned connections_max;
     int64_t idle_ms;
 

@@ -180,6 +180,8 @@ const struct config_option config_options[] = {
         "Larger messages are refused."),
     ROW("submission.max_recipients", COUNT, ENGINE(recipients_max), "1000", "1", "100000",
         "Of one message."),
+    ROW("submission.max_messages_per_session", COUNT, ENGINE(session_mails_max), "0", "0",
+        "1000000", "MAIL commands, then the client has to connect again. 0: no limit."),
     ROW("submission.max_connections", COUNT, ENGINE(connections_max), "10000", "1", "1000000",
         "Clients at once; further ones wait."),
     ROW("submission.idle_timeout", DURATION, ENGINE(idle_ms), "5m", "10ms", "1d",

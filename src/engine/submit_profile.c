@@ -39,6 +39,7 @@ void submit_profiles_make(struct engine *e)
             .hostname = slice_of(p->hostname, o->hostname.n),
             .message_bytes_max = o->message_bytes_max,
             .recipients_max = recipients_max,
+            .mails_max = o->session_mails_max,
             .errors_max = ERRORS_MAX,
             .commands_max = COMMANDS_MAX,
             .offers_tls = p->tls == LISTENER_TLS_STARTTLS,
