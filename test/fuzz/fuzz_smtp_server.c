@@ -1,9 +1,12 @@
 /* fuzz_smtp_server.c -- a hostile client against the server machine.
  *
  * The first four bytes choose what is on offer, how the caller answers, and how the rest is cut.
- * Whole and cut, the machine says the same and reports the same; a message it reports is exactly
- * the section of the input that ends with the final dot, and holds no line end but CRLF. */
+ * Whole and cut, the machine says the same and reports the same. A message it reports is exactly
+ * the section of the input that ends with the final dot, or what a plain reading of the BDAT
+ * commands gives, dots doubled; and but for the body of BINARYMIME it holds no line end but CRLF.
+ */
 #include "../dialog/drive.h"
+#include "base/utf8.h"
 
 enum { CHOICES = 4 };
 
@@ -11,24 +14,113 @@ struct caller {
     struct slice input;
     uint8_t answers; /* one bit a question, over and over */
     unsigned asked;
+    bool is_utf8, is_binary, is_chunked; /* the present transaction */
+    size_t began;                        /* where its DATA or first BDAT stands */
 };
 
-static void check_message(const struct drive *d, const struct caller *c)
+static size_t line_start(struct slice in, size_t end)
 {
-    struct slice body = buf_slice(&d->body);
+    size_t at = end - 2; /* before CRLF */
+    while (at > 0 && in.p[at - 1] != '\n')
+        at--;
+    return at;
+}
+
+/* The wire form of all chunks from the first one on, read without any of the machine's code. */
+static void read_chunks(const struct drive *d, const struct caller *c, struct buf *wire)
+{
+    struct slice rest = slice_head(c->input, d->fed_bytes);
+    rest = slice_from(rest, c->began);
+    char before[2] = {'\r', '\n'};
+    bool is_last = false;
+    while (!is_last) {
+        size_t n = slice_find(rest, '\n');
+        CHECK(n < rest.n);
+        struct slice line = slice_head(rest, n - 1);
+        rest = slice_from(rest, n + 1);
+        if (!slice_starts_nocase(line, SLICE("BDAT ")))
+            continue;
+        uint64_t bytes = 0;
+        for (size_t i = 5; i < line.n; i++)
+            if (ascii_is_digit(line.p[i]))
+                bytes = bytes * 10 + (uint64_t)(line.p[i] - '0');
+        is_last = slice_ends_nocase(line, SLICE("LAST"));
+        CHECK(bytes <= rest.n);
+        for (size_t i = 0; i < bytes; i++) {
+            if (rest.p[i] == '.' && before[0] == '\r' && before[1] == '\n')
+                buf_add_char(wire, '.');
+            buf_add_char(wire, rest.p[i]);
+            before[0] = before[1];
+            before[1] = rest.p[i];
+        }
+        rest = slice_from(rest, (size_t)bytes);
+    }
+    CHECK(rest.n == 0);
+}
+
+static void check_chunks(const struct drive *d, const struct caller *c, struct slice body)
+{
+    struct buf wire;
+    buf_init(&wire, 1 << 24);
+    read_chunks(d, c, &wire);
+    CHECK(slice_eq(slice_head(body, wire.n), buf_slice(&wire)));
+    CHECK(body.n == wire.n || slice_eq(slice_from(body, wire.n), SLICE("\r\n")));
+    buf_close(&wire);
+}
+
+static void check_dot(const struct drive *d, const struct caller *c, struct slice body)
+{
     CHECK(d->fed_bytes >= body.n + 3);
     struct slice section = slice_head(c->input, d->fed_bytes);
     section = slice_from(section, d->fed_bytes - body.n - 3);
     CHECK(slice_eq(slice_head(section, body.n), body));
     CHECK(slice_eq(slice_from(section, body.n), SLICE(".\r\n")));
-    CHECK(body.n == 0 || slice_ends_nocase(body, SLICE("\r\n")));
+}
+
+static void check_message(const struct drive *d, const struct caller *c)
+{
+    struct slice body = buf_slice(&d->body);
+    if (c->is_chunked)
+        check_chunks(d, c, body);
+    else
+        check_dot(d, c, body);
+    CHECK(!c->is_binary || c->is_chunked);
+    CHECK(body.n == 0 || c->is_binary || slice_ends_nocase(body, SLICE("\r\n")));
     CHECK(!slice_starts(body, SLICE(".\r\n")));
+    bool in_header = true;
     for (size_t i = 0; i < body.n; i++) {
         char before = i ? body.p[i - 1] : 0;
+        CHECK(!slice_starts(slice_from(body, i), SLICE("\r\n.\r\n")));
+        if (c->is_binary && !in_header)
+            continue;
         CHECK(body.p[i] != 0);
         CHECK((before == '\r') == (body.p[i] == '\n'));
-        CHECK(!slice_starts(slice_from(body, i), SLICE("\r\n.\r\n")));
+        in_header = in_header && !(body.p[i] == '\n' && (i < 2 || body.p[i - 2] == '\n'));
     }
+}
+
+static bool is_written_safely(struct slice text, bool is_utf8)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if ((uint8_t)text.p[i] < ' ' || text.p[i] == 0x7f || (!is_utf8 && (uint8_t)text.p[i] > '~'))
+            return false;
+    return utf8_is_valid(text);
+}
+
+static void check_envelope(struct drive *d, struct caller *c, const struct smtp_server_event *ev)
+{
+    if (ev->kind == SMTP_SERVER_MAIL) {
+        c->is_utf8 = ev->is_utf8;
+        c->is_binary = ev->is_binary;
+    }
+    CHECK(ev->path_text.n <= 600);
+    CHECK(ev->kind == SMTP_SERVER_MAIL || ev->path_text.n > 0);
+    CHECK(is_written_safely(ev->path_text, c->is_utf8));
+    CHECK(is_written_safely(ev->orcpt, c->is_utf8) && slice_find(ev->orcpt, ' ') == ev->orcpt.n);
+    CHECK(is_written_safely(ev->envid, false) && slice_find(ev->envid, ' ') == ev->envid.n);
+    CHECK(ev->envid.n <= MAIL_ENVID_BYTES_MAX && ev->orcpt.n <= MAIL_ORCPT_BYTES_MAX);
+    CHECK(mail_notify_is_valid(ev->notify) || !ev->notify);
+    CHECK(!ev->requires_tls || smtp_server_has_tls(d->machine));
 }
 
 static struct smtp_answer answer(struct drive *d, const struct smtp_server_event *ev)
@@ -38,11 +130,11 @@ static struct smtp_answer answer(struct drive *d, const struct smtp_server_event
         check_message(d, c);
     if (ev->kind == SMTP_SERVER_LOGIN)
         CHECK(ev->user.n > 0 && smtp_server_has_tls(d->machine));
-    if (ev->kind == SMTP_SERVER_MAIL || ev->kind == SMTP_SERVER_RCPT) {
-        CHECK(ev->path_text.n <= 600);
-        CHECK(ev->kind == SMTP_SERVER_MAIL || ev->path_text.n > 0);
-        for (size_t i = 0; i < ev->path_text.n; i++)
-            CHECK(ev->path_text.p[i] >= ' ' && ev->path_text.p[i] <= '~');
+    if (ev->kind == SMTP_SERVER_MAIL || ev->kind == SMTP_SERVER_RCPT)
+        check_envelope(d, c, ev);
+    if (ev->kind == SMTP_SERVER_DATA) {
+        c->began = line_start(c->input, d->fed_bytes);
+        c->is_chunked = ascii_lower(c->input.p[c->began]) == 'b';
     }
     unsigned n = c->asked++;
     if (c->answers >> n % 8 & 1)
@@ -67,7 +159,8 @@ static void run(struct drive *d, struct caller *c, const struct smtp_server_opti
     CHECK(d->is_closed || smtp_server_output(d->machine).n == 0);
 }
 
-/* Every reply is CRLF lines of printable ASCII that begin with a code. */
+/* Every reply is CRLF lines of printable ASCII that begin with a code, and a refusal has an
+ * enhanced one of the same class (RFC 2034). */
 static void check_said(struct slice said)
 {
     while (said.n) {
@@ -77,6 +170,11 @@ static void check_said(struct slice said)
               ascii_is_digit(said.p[2]) && (said.p[3] == ' ' || said.p[3] == '-'));
         for (size_t i = 0; i < n; i++)
             CHECK(said.p[i] >= ' ' && said.p[i] <= '~');
+        struct smtp_status status;
+        size_t used;
+        CHECK(said.p[0] < '4' ||
+              (smtp_status_parse(slice_from(slice_head(said, n), 4), &status, &used) &&
+               status.class == said.p[0] - '0'));
         said = slice_from(said, n + 2);
     }
 }
@@ -93,10 +191,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .recipients_max = 3,
         .errors_max = data[3] & 2 ? 3 : 1000,
         .commands_max = data[3] & 4 ? 10 : 10000,
+        .mails_max = data[3] & 8 ? 2 : 0,
         .offers_tls = flags & 4,
         .auth = (enum smtp_auth_mode)((flags & 3) % 3),
     };
-    struct caller one = {slice_of(data + CHOICES, size - CHOICES), data[2], 0};
+    struct caller one = {.input = slice_of(data + CHOICES, size - CHOICES), .answers = data[2]};
     struct caller two = one;
     struct drive whole, cut;
     run(&whole, &one, &options, flags, 0);
