@@ -24,7 +24,8 @@ struct body_reader {
     char *record;               /* its payload; owned */
     struct queue_accept parsed; /* points into it */
     uint32_t next;              /* the piece: 0 prefix, then the chunks, then the tail */
-    bool is_fetching, is_mid_line;
+    bool is_fetching;
+    enum { LINE_START, IN_LINE, AFTER_CR } at; /* in the body, over the pieces */
 };
 
 static void reader_free(struct body_reader *b)
@@ -60,16 +61,16 @@ static void give(struct body_reader *b, struct slice in)
 {
     struct buf out;
     buf_init(&out, in.n + 1);
-    while (in.n) {
-        if (!b->is_mid_line && in.p[0] == '.') {
-            in = slice_from(in, 1);
-            b->is_mid_line = true;
-        }
-        size_t end = slice_find(in, '\n');
-        struct slice line = slice_head(in, end < in.n ? end + 1 : in.n);
-        buf_add(&out, line);
-        b->is_mid_line = end == in.n && (line.n > 0 || b->is_mid_line);
-        in = slice_from(in, line.n);
+    for (size_t i = 0; i < in.n; i++) {
+        char c = in.p[i];
+        bool is_doubled = c == '.' && b->at == LINE_START;
+        if (!is_doubled)
+            buf_add_char(&out, c);
+        /* CRLF alone is a line's end: the body of BINARYMIME may hold others. */
+        if (c == '\r')
+            b->at = AFTER_CR;
+        else
+            b->at = c == '\n' && b->at == AFTER_CR ? LINE_START : IN_LINE;
     }
     uint64_t answer = b->answer;
     bool is_last = b->next == b->parsed.envelope.extent_count + 1;

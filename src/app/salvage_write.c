@@ -206,11 +206,38 @@ static void add_time(struct json *j, const char *key, int64_t ms)
     json_string(j, key, slice_cstr(mail_date_iso(ms, date)));
 }
 
+/* What was asked for, in the words of RFC 3461; missing: nothing. */
+static void add_dsn(struct json *j, const struct queue_dsn *dsn)
+{
+    struct buf notify;
+    buf_init(&notify, 64);
+    if (mail_notify_build(dsn->notify, &notify) && notify.n)
+        json_string(j, "notify", buf_slice(&notify));
+    buf_close(&notify);
+    if (dsn->orcpt.n)
+        json_string(j, "orcpt", dsn->orcpt);
+}
+
+static void add_wishes(struct json *j, const struct queue_envelope *e)
+{
+    if (e->is_utf8)
+        json_bool(j, "smtputf8", true);
+    if (e->requires_tls)
+        json_bool(j, "requiretls", true);
+    if (e->is_binary)
+        json_bool(j, "binarymime", true);
+    if (e->ret)
+        json_string(j, "ret", e->ret == MAIL_RET_FULL ? SLICE("FULL") : SLICE("HDRS"));
+    if (e->envid.n)
+        json_string(j, "envid", e->envid);
+}
+
 static void add_recipients(struct json *j, struct salvage_writer *w, struct store_look *look,
                            const struct queue_audit_message *m, const struct queue_accept *a)
 {
-    struct slice rest = a->recipients, address;
+    struct slice rest = a->recipients, rest_dsn = a->dsn, address;
     struct queue_state state;
+    struct queue_dsn dsn;
     struct journal_pos in_piece = {0};
     json_array(j, "recipients");
     for (uint32_t i = 0; queue_accept_next(&rest, &address, &state); i++) {
@@ -219,6 +246,8 @@ static void add_recipients(struct json *j, struct salvage_writer *w, struct stor
                         find_state(look, m, i, &w->piece, &in_piece, &state);
         json_object(j, NULL);
         json_string(j, "address", address);
+        if (queue_accept_next_dsn(&rest_dsn, &dsn))
+            add_dsn(j, &dsn);
         json_string(j, "state", slice_cstr(queue_fate_name(r->fate)));
         if (is_known) {
             json_int(j, "attempts", state.attempts);
@@ -250,6 +279,7 @@ static void build_envelope(struct salvage_writer *w, struct store_look *look,
     json_string(&j, "message_id", e->message_id);
     json_bool(&j, "is_8bit", e->is_8bit);
     json_bool(&j, "is_report", e->is_report);
+    add_wishes(&j, e);
     json_int(&j, "wire_bytes", (int64_t)e->wire_bytes);
     json_bool(&j, "certain", m->is_certain);
     json_int(&j, "segment", (int64_t)m->accept.segment);

@@ -4,6 +4,7 @@
 #include "base/msgid.h"
 #include "mail/date.h"
 #include "select.h"
+#include "view_wishes.h"
 
 #include <stdio.h>
 
@@ -236,6 +237,7 @@ bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, st
     json_string(&j, "client", queue_client(m));
     json_string(&j, "user", queue_user(m));
     json_int(&j, "expires_s", in_seconds(left_ms(e, m, now_ms)));
+    view_wishes_json(&j, m);
     json_order(&j, e, m);
     const struct job **job = jobs_of(m);
     json_array(&j, "to");
@@ -244,6 +246,7 @@ bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, st
         json_object(&j, NULL);
         json_string(&j, "address", queue_address(m, i));
         json_int(&j, "attempts", m->recipient[i].attempts);
+        view_wish_json(&j, m, i);
         json_waiting(&j, &w, now_ms);
         if (w.job)
             json_string(&j, "destination", slice_cstr(w.job->destination->name));
@@ -373,6 +376,7 @@ bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, st
     buf_addf(out, "size      %llu bytes\n", (unsigned long long)m->wire_bytes);
     buf_addf(out, "expires   %s %s\n", m->is_held ? "once released, in" : "in",
              age_of(left_ms(e, m, now_ms)).s);
+    view_wishes_text(out, m);
     text_order(out, e, m);
     const struct job **job = jobs_of(m);
     for (uint32_t i = 0; i < m->recipient_count; i++) {
@@ -383,6 +387,7 @@ bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, st
                  m->recipient[i].attempts == 1 ? "" : "s");
         if (w.job)
             buf_addf(out, ", destination %s", w.job->destination->name);
+        view_wish_text(out, m, i);
         buf_add_char(out, '\n');
     }
     mem_free(job);

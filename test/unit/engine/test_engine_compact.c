@@ -140,6 +140,48 @@ static void what_stays_moves_to_few_segments(void **state)
     world_down(w);
 }
 
+static void assert_asked_for(const struct world *w, uint64_t id)
+{
+    static const char *const parts[] = {
+        "\"smtputf8\":true", "\"binarymime\":true",    "\"ret\":\"HDRS\"",
+        "\"envid\":\"Q1\"",  "\"notify\":\"SUCCESS\"", "\"orcpt\":\"rfc822;x@y\"",
+    };
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    assert_true(engine_message_json(w->e, id, w->now_ms, &out));
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        if (!strstr(buf_cstr(&out), parts[i]))
+            fail_msg("no %s in %s", parts[i], buf_cstr(&out));
+    buf_close(&out);
+}
+
+/* SMTPUTF8, BINARYMIME and what RFC 3461 has are in the copy, and found there by a start. */
+static void what_was_asked_for_moves_too(void **state)
+{
+    struct world *w = up();
+    struct world_conn *c = world_client(w);
+    world_say(w, c,
+              "EHLO client\r\n"
+              "MAIL FROM:<s@sender.example> SMTPUTF8 BODY=BINARYMIME RET=HDRS ENVID=Q1\r\n"
+              "RCPT TO:<late@a.example> NOTIFY=SUCCESS ORCPT=rfc822;x@y\r\n"
+              "BDAT 8 LAST\r\nA: b\r\n\r\n");
+    assert_int_equal(w->append_count, 1);
+    world_appended(w, 0, ERR_OK);
+    const char *queued = strstr(world_heard(c), "queued as ");
+    uint64_t id;
+    assert_non_null(queued);
+    assert_true(msgid_parse(slice_of(queued + 10, MSGID_CHARS), &id));
+    uint64_t segment = w->segment; /* the emptiest of them */
+    world_new_segment(w);
+    stuck_in_each(w);
+    flow(w, 3);
+    assert_true(w->is_released[segment]);
+    assert_asked_for(w, id);
+    world_crash(w);
+    assert_asked_for(w, id);
+    world_down(w);
+}
+
 /* Twice what is alive would be more than queue.max_size: mail must find room all the same. */
 static void a_small_queue_keeps_room_for_mail(void **state)
 {
@@ -240,6 +282,7 @@ int main(void)
         cmocka_unit_test(one_stuck_message_keeps_few_segments),
         cmocka_unit_test(without_need_nothing_is_copied),
         cmocka_unit_test(what_stays_moves_to_few_segments),
+        cmocka_unit_test(what_was_asked_for_moves_too),
         cmocka_unit_test(a_small_queue_keeps_room_for_mail),
         cmocka_unit_test(states_leave_alone),
         cmocka_unit_test(whatever_goes_wrong_the_messages_stay),
