@@ -1,6 +1,7 @@
 /* sim_client.c -- see the header.
  *
  *   greeting -> EHLO -> (STARTTLS -> EHLO -> AUTH) -> [MAIL RCPT.. DATA body dot].. -> QUIT
+ *                                                  or [MAIL RCPT.. BDAT.. BDAT LAST]
  *
  * What was said and not answered stands in a line of expectations; a reply meets the first one. */
 #include "sim_world.h"
@@ -11,9 +12,27 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EXPECTS_MAX = 4096, TRIES_MAX = 8, INPUT_BYTES_MAX = 256 * 1024, PATIENCE_MS = 1200 * 1000 };
+enum {
+    EXPECTS_MAX = 4096,
+    CHUNKS_MAX = 40,
+    TRIES_MAX = 8,
+    INPUT_BYTES_MAX = 256 * 1024,
+    PATIENCE_MS = 1200 * 1000
+};
 
-enum expect { E_GREETING, E_EHLO, E_TLS, E_AUTH, E_MAIL, E_RCPT, E_DATA, E_FINAL, E_QUIT, E_RSET };
+enum expect {
+    E_GREETING,
+    E_EHLO,
+    E_TLS,
+    E_AUTH,
+    E_MAIL,
+    E_RCPT,
+    E_DATA,
+    E_CHUNK, /* a BDAT that is not the last */
+    E_FINAL,
+    E_QUIT,
+    E_RSET
+};
 
 struct sim_client {
     struct sim_manners manners;
@@ -25,7 +44,8 @@ struct sim_client {
     enum expect expect[EXPECTS_MAX]; /* a ring would do, too: reset when empty */
     unsigned expect_from, expect_to;
     bool has_tls, has_auth, is_silent;
-    bool is_ahead; /* the next message's envelope was said before this one's answer */
+    bool is_ahead;         /* the next message's envelope was said before this one's answer */
+    bool is_chunk_refused; /* of the present message */
     unsigned accepted, next_recipient, done_here;
     enum sim_vanish vanish;
 };
@@ -89,9 +109,20 @@ static bool leaves(struct sim_world *w, struct sim_client *c, enum sim_vanish wh
     return true;
 }
 
+static void say_body(struct sim_world *w, struct sim_client *c);
+
+static void say_data(struct sim_world *w, struct sim_client *c)
+{
+    if (c->manners.is_chunking)
+        say_body(w, c);
+    else
+        say(w, c, E_DATA, "DATA\r\n");
+}
+
 static void begin_mail(struct sim_world *w, struct sim_client *c, struct sim_mail *m)
 {
     c->accepted = c->next_recipient = 0;
+    c->is_chunk_refused = false;
     for (unsigned i = 0; i < m->recipient_count; i++)
         m->recipient[i].is_taken = false;
     c->vanish = SIM_STAYS;
@@ -103,7 +134,7 @@ static void begin_mail(struct sim_world *w, struct sim_client *c, struct sim_mai
     while (c->next_recipient < m->recipient_count)
         say_rcpt(w, c, m);
     if (!leaves(w, c, SIM_LEAVES_IN_ENVELOPE))
-        say(w, c, E_DATA, "DATA\r\n");
+        say_data(w, c);
 }
 
 static void next_mail(struct sim_world *w, struct sim_client *c)
@@ -118,12 +149,39 @@ static void next_mail(struct sim_world *w, struct sim_client *c)
         hang_up(w, c, false);
 }
 
+static void expect_one(struct sim_client *c, enum expect expect)
+{
+    CHECK(c->expect_to < EXPECTS_MAX);
+    c->expect[c->expect_to++] = expect;
+}
+
+/* In chunks of any size, cut wherever it happens; sometimes the last one is empty. */
+static unsigned add_chunks(struct sim_world *w, const struct sim_mail *m, struct buf *wire)
+{
+    struct slice rest = buf_slice(&m->body);
+    unsigned count = 0;
+    for (bool is_last = false; !is_last; count++) {
+        bool is_all = count + 1 >= CHUNKS_MAX || rng_chance(&w->rng, 30);
+        size_t n = is_all ? rest.n : (size_t)rng_below(&w->rng, rest.n + 1);
+        is_last = n == rest.n && (count + 1 >= CHUNKS_MAX || rng_chance(&w->rng, 70));
+        buf_addf(wire, "BDAT %zu%s\r\n", n, is_last ? " LAST" : "");
+        buf_add(wire, slice_head(rest, n));
+        rest = slice_from(rest, n);
+    }
+    CHECK(!wire->is_full);
+    return count;
+}
+
 static void say_body(struct sim_world *w, struct sim_client *c)
 {
     struct sim_mail *m = mail_of(c);
     struct buf wire;
+    unsigned chunks = 1;
     buf_init(&wire, 16 * 1024 * 1024);
-    sim_mail_wire(m, &wire);
+    if (c->manners.is_chunking)
+        chunks = add_chunks(w, m, &wire);
+    else
+        sim_mail_wire(m, &wire);
     sim_trace(w, "client says a body", c->conn->id, m->number, buf_slice(&wire));
     if (c->vanish == SIM_LEAVES_IN_BODY || c->vanish == SIM_FALLS_SILENT) {
         size_t n = (size_t)rng_below(&w->rng, wire.n - 2);
@@ -137,15 +195,16 @@ static void say_body(struct sim_world *w, struct sim_client *c)
         (void)leaves(w, c, SIM_LEAVES_IN_BODY);
         return;
     }
-    CHECK(c->expect_to < EXPECTS_MAX);
-    c->expect[c->expect_to++] = E_FINAL;
+    while (--chunks)
+        expect_one(c, E_CHUNK);
+    expect_one(c, E_FINAL);
     m->state = SIM_MAIL_SAID;
     sim_net_say(w, c->conn, buf_slice(&wire));
     buf_close(&wire);
     if (leaves(w, c, SIM_LEAVES_AFTER_DOT))
         return;
-    if (c->manners.is_eager && c->manners.is_pipelining && c->at + 1 < c->count &&
-        c->done_here + 1 < c->manners.messages_a_session) {
+    if (c->manners.is_eager && c->manners.is_pipelining && !c->manners.is_chunking &&
+        c->at + 1 < c->count && c->done_here + 1 < c->manners.messages_a_session) {
         c->is_ahead = true;
         begin_mail(w, c, c->mail[c->at + 1]);
     }
@@ -180,7 +239,7 @@ static void on_final(struct sim_world *w, struct sim_client *c, int code, struct
         return;
     }
     m->state = SIM_MAIL_REFUSED;
-    if (code / 100 == 4) {
+    if (code / 100 == 4 || c->is_chunk_refused || (c->manners.is_chunking && !c->accepted)) {
         try_again_later(w, c);
         return;
     }
@@ -213,7 +272,7 @@ static void on_rcpt(struct sim_world *w, struct sim_client *c, int code)
     else if (!c->accepted)
         try_again_later(w, c);
     else if (!leaves(w, c, SIM_LEAVES_IN_ENVELOPE))
-        say(w, c, E_DATA, "DATA\r\n");
+        say_data(w, c);
 }
 
 static void say_login(struct sim_world *w, struct sim_client *c)
@@ -283,6 +342,9 @@ static void on_reply(struct sim_world *w, struct sim_client *c, int code, struct
         break;
     case E_DATA:
         on_data(w, c, code);
+        break;
+    case E_CHUNK:
+        c->is_chunk_refused |= code != 250;
         break;
     case E_FINAL:
         on_final(w, c, code, line);

@@ -23,6 +23,7 @@ struct sim_manners {
     bool is_implicit; /* the second listener */
     bool quits;       /* QUIT at the end, else it just closes */
     bool says_8bit, says_size;
+    bool is_chunking; /* BDAT instead of DATA; pipelining: in the envelope's group */
     bool repeats_recipient;
     unsigned vanish_percent; /* per message */
     unsigned messages_a_session;

@@ -186,6 +186,7 @@ static void draw_clients(struct plan *p)
                                       .wants_tls = rng_chance(r, 40),
                                       .quits = rng_chance(r, 80),
                                       .says_8bit = rng_chance(r, 50),
+                                      .is_chunking = rng_chance(r, 30),
                                       .says_size = rng_chance(r, 50),
                                       .vanish_percent = are_vanishing ? 20 : 0,
                                       .messages_a_session = (unsigned)ONE_OF(r, 1, 2, 5, 100),
