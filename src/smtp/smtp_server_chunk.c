@@ -32,7 +32,10 @@ static struct smtp_server_event refuse_command(struct smtp_server *s, uint64_t b
         smtp_server_state_say_last(s, "552 5.3.4 chunk is too big, closing the connection");
         return NOTHING;
     }
-    if (is_error)
+    /* Taken chunks have the message's limit, these have none of their own. */
+    if (s->commands++ >= s->options->commands_max)
+        smtp_server_state_part(s, "421 4.7.0", "too many commands without a message, closing");
+    else if (is_error)
         smtp_server_state_complain(s, reply);
     else
         smtp_server_state_say(s, reply);

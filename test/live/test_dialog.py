@@ -29,6 +29,7 @@ SKIPPED = {
     "shutdown-idle": SHUTDOWN,
     "shutdown-in-body": SHUTDOWN,
     "chunk-many-empty": LIMIT,
+    "chunk-many-refused": LIMIT,
     "commands-too-many": LIMIT,
     "errors-too-many": LIMIT,
     "auth-crlf-name": ANY_LOGIN,
