@@ -130,7 +130,7 @@ static void fire(struct engine *e, struct timer *t)
         deliver_on_timer(e, t);
         break;
     case TIMER_REPORT:
-        outcome_on_timer(e, t);
+        report_on_timer(e, t);
         break;
     case TIMER_UNRECORDED:
         spool_on_unrecorded(e);
@@ -227,7 +227,7 @@ void engine_free(struct engine *e)
     forget_actions(e);
     deliver_close(e);
     submit_close(e);
-    outcome_close(e);
+    report_close(e);
     compact_close(e);
     operate_close(e);
     for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
@@ -308,7 +308,7 @@ static void on_fetched(struct engine *e, const struct engine_event *ev)
         return;
     }
     if (t.kind == TICKET_HEADER) {
-        outcome_on_header(e, t.owner, ev->err, ev->record);
+        report_on_header(e, t.owner, ev->err, ev->record);
         return;
     }
     if (t.kind == TICKET_MOVE_FETCH) {
@@ -331,7 +331,7 @@ static void on_fetched(struct engine *e, const struct engine_event *ev)
     if (err)
         body_unreadable(e, m, err, why);
     deliver_on_body(e, m, err, why);
-    outcome_on_report_body(e, m);
+    report_on_body(e, m);
     spool_settle(e, m);
 }
 
@@ -358,7 +358,7 @@ static void on_appended(struct engine *e, const struct engine_event *ev)
         submit_on_stored(e, t.owner, ev->err, ev->pos);
         break;
     case TICKET_REPORT:
-        outcome_on_report(e, t.owner, ev->err, ev->pos);
+        report_on_stored(e, t.owner, ev->err, ev->pos);
         break;
     case TICKET_OUTCOME:
     case TICKET_PAUSES:

@@ -320,7 +320,7 @@ void body_cool(struct engine *e, struct queue_message *m); /* the message lets g
 /* Its bytes cannot be had from the journal: told, each time. */
 void body_unreadable(struct engine *e, const struct queue_message *m, enum err err,
                      struct slice why);
-/* From the journal, once for all who wait: deliver_on_body and outcome_on_report_body follow. */
+/* From the journal, once for all who wait: deliver_on_body and report_on_body follow. */
 void body_fetch(struct engine *e, struct queue_message *m);
 
 /* compact.c: which of the journal's segments are to go */
@@ -464,10 +464,12 @@ void outcome_expire(struct engine *e, struct job *j);
 void outcome_warn(struct engine *e, struct job *j);
 /* The operator's order ends what is not in flight, or this job only: bounced or removed. */
 void outcome_ordered(struct engine *e, struct queue_message *m, struct job *only);
+
+/* report.c: what the sender is told (report.h has the rest) */
 struct report;
-void outcome_on_report(struct engine *e, struct report *r, enum err err, struct journal_pos pos);
-void outcome_on_report_body(struct engine *e, struct queue_message *m);
-void outcome_on_header(struct engine *e, struct report *r, enum err err,
+void report_on_stored(struct engine *e, struct report *r, enum err err, struct journal_pos pos);
+void report_on_body(struct engine *e, struct queue_message *m);
+void report_on_header(struct engine *e, struct report *r, enum err err,
                        const struct journal_record *record);
-void outcome_on_timer(struct engine *e, struct timer *t);
-void outcome_close(struct engine *e);
+void report_on_timer(struct engine *e, struct timer *t);
+void report_close(struct engine *e);

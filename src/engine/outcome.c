@@ -1,321 +1,14 @@
 /* outcome.c -- station 6: what became of an attempt: recorded, told, and what happens next.
  *
  * Two doors lead back: what was put off goes to schedule, a report (DSN) enters at spool as a new
- * message. A recipient's failure is recorded only after its report is on disk: a crash between the
- * two means a second attempt, never a failure nobody hears of (promise 2).
- *
- *   bounced, expired -> is_reporting -> [header at hand] -> DSN stored -> fate recorded
- *   the report cannot be stored: again in a while, as long as it takes */
-#include "base/msgid.h"
-#include "engine_core.h"
-#include "mail/dsn.h"
+ * message (report.c), and only when it is on disk the failure it is about counts. */
 #include "policy/policy_retry.h"
+#include "report.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    REPORT_RETRY_MS = 30 * 1000,
-    UNRESOLVED_TURN_MS = 50,     /* while enough reports are being made */
-    REPORT_RECIPIENTS_MAX = 100, /* told of in one report */
-};
-
-struct report_recipient {
-    uint32_t index;
-    struct smtp_status status;
-    char *reply, *reason, *host, *ip; /* owned */
-};
-
-struct report {
-    struct list in_engine;
-    struct queue_message *message; /* kept alive by its pending count */
-    enum mail_dsn_kind kind;
-    enum queue_fate fate; /* of the recipients afterwards; QUEUE_WAITING for a delay report */
-    uint32_t count;
-    struct report_recipient *recipient;
-    struct timer timer;
-    bool waits_body;
-    uint64_t id;  /* of the DSN */
-    char *header; /* the original's, from a chunk; owned */
-    size_t header_bytes;
-    bool has_no_header; /* it cannot be read */
-    struct slice to;
-    struct spool_message dsn;
-};
-
-/* Reports */
-
-static void report_free(struct engine *e, struct report *r)
-{
-    for (uint32_t i = 0; i < r->count; i++) {
-        mem_free(r->recipient[i].reply);
-        mem_free(r->recipient[i].reason);
-        mem_free(r->recipient[i].host);
-        mem_free(r->recipient[i].ip);
-    }
-    mem_free(r->recipient);
-    mem_free(r->header);
-    body_unref(r->dsn.body);
-    timer_stop(e, &r->timer);
-    list_remove(&r->in_engine);
-    mem_free(r);
-    e->report_count--;
-}
-
-static void note_fate(struct engine *e, const struct report *r, const struct report_recipient *rr)
-{
-    const struct queue_message *m = r->message;
-    struct note *n = engine_note(e, r->fate == QUEUE_EXPIRED ? NOTE_EXPIRED : NOTE_BOUNCED, m->id);
-    engine_tell(e, n, "from", queue_sender(m));
-    engine_tell(e, n, "to", queue_address(m, rr->index));
-    if (rr->host[0])
-        engine_tell(e, n, "host", slice_cstr(rr->host));
-    if (rr->ip[0])
-        engine_tell(e, n, "ip", slice_cstr(rr->ip));
-    struct smtp_status_text status = smtp_status_build(rr->status);
-    engine_tell(e, n, "status", slice_cstr(status.s));
-    engine_tell(e, n, "reply", slice_cstr(rr->reply[0] ? rr->reply : rr->reason));
-    engine_tell_delay(e, n, m->accepted_ms);
-}
-
-/* The report is on disk, or there is none to make: now the recipients' fate counts. */
-static void report_settle(struct engine *e, struct report *r)
-{
-    struct queue_message *m = r->message;
-    uint32_t *index = mem_new(r->count * sizeof *index);
-    for (uint32_t i = 0; i < r->count; i++) {
-        const struct report_recipient *rr = &r->recipient[i];
-        struct queue_recipient *q = &m->recipient[rr->index];
-        index[i] = rr->index;
-        if (r->kind == MAIL_DSN_DELAYED)
-            continue;
-        struct queue_state state;
-        queue_get_state(m, rr->index, &state);
-        char words[STORY_WORDS_MAX];
-        state.fate = r->fate;
-        state.next_ms = e->now_ms;
-        state.reason = story_words(slice_cstr(rr->host), slice_cstr(rr->ip),
-                                   slice_cstr(rr->reply[0] ? rr->reply : rr->reason), words);
-        q->is_reporting = false;
-        queue_set_state(&e->queue, m, rr->index, &state);
-        note_fate(e, r, rr);
-    }
-    spool_outcome(e, m, index, r->count);
-    mem_free(index);
-    m->pending--;
-    report_free(e, r);
-    spool_settle(e, m);
-}
-
-static struct slice header_of(const struct report *r)
-{
-    const struct body *b = r->message->body;
-    if (r->has_no_header || !b)
-        return SLICE_NONE;
-    if (r->header)
-        return slice_of(r->header, r->header_bytes);
-    return slice_of(b->prefix.p, b->prefix.n + b->tail.n); /* side by side */
-}
-
-static void build_dsn(struct engine *e, struct report *r, struct buf *out)
-{
-    const struct queue_message *m = r->message;
-    uint32_t count = r->count;
-    CHECK(count <= REPORT_RECIPIENTS_MAX);
-    struct mail_dsn_recipient *list = mem_new(count * sizeof *list);
-    struct smtp_status_text *status = mem_new(count * sizeof *status);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct report_recipient *rr = &r->recipient[i];
-        status[i] = smtp_status_build(rr->status);
-        list[i] = (struct mail_dsn_recipient){.final = queue_address(m, rr->index),
-                                              .status = slice_cstr(status[i].s),
-                                              .remote_mta = slice_cstr(rr->host),
-                                              .remote_ip = slice_cstr(rr->ip),
-                                              .diagnostic = slice_cstr(rr->reply),
-                                              .reason = slice_cstr(rr->reason),
-                                              .last_attempt_ms = e->now_ms};
-    }
-    struct msgid_text id = msgid_build(m->id), dsn_id = msgid_build(r->id);
-    struct mail_dsn d = {.kind = r->kind,
-                         .hostname = e->opt->hostname,
-                         .sender = queue_sender(m),
-                         .id = slice_of(id.s, MSGID_CHARS),
-                         .dsn_id = slice_of(dsn_id.s, MSGID_CHARS),
-                         .header = header_of(r),
-                         .arrival_ms = m->accepted_ms,
-                         .now_ms = e->now_ms,
-                         .retry_until_ms = queue_born_ms(&e->queue, m) + e->opt->lifetime_ms,
-                         .recipient = list,
-                         .recipient_count = count};
-    CHECK(mail_dsn_build(out, &d)); /* its header says how much room always suffices */
-    mem_free(list);
-    mem_free(status);
-}
-
-static void report_store(struct engine *e, struct report *r)
-{
-    r->id = e->last_msgid = msgid_next(e->last_msgid, e->now_ms);
-    struct buf text;
-    buf_init(&text,
-             MAIL_DSN_BASE_BYTES_MAX + (size_t)REPORT_RECIPIENTS_MAX * MAIL_DSN_EACH_BYTES_MAX);
-    build_dsn(e, r, &text);
-    char *memory = mem_dup(text.p, text.n);
-    body_unref(r->dsn.body);
-    r->to = queue_sender(r->message);
-    r->dsn = (struct spool_message){
-        .id = r->id,
-        .envelope = {.accepted_ms = e->now_ms,
-                     .wire_bytes = text.n,
-                     .is_report = true,
-                     .recipient_count = 1},
-        .recipient = &r->to,
-        .body = body_new(memory, text.n, SLICE_NONE, slice_of(memory, text.n)),
-    };
-    buf_close(&text);
-    uint64_t ticket = ticket_new(e, TICKET_REPORT, r, 0, r->message->id);
-    if (spool_message(e, &r->dsn, ticket, false))
-        return;
-    struct ticket t; /* larger than a record may be: try without the original's header */
-    CHECK(ticket_take(e, ticket, &t) && !r->has_no_header);
-    r->has_no_header = true;
-    report_store(e, r);
-}
-
-/* The header of a large message stands in its first chunk. */
-static void report_fetch_header(struct engine *e, struct report *r)
-{
-    const struct body *b = r->message->body;
-    uint64_t ticket = ticket_new(e, TICKET_HEADER, r, 0, r->message->id);
-    struct engine_action *a = engine_do(e, ACTION_FETCH);
-    a->ticket = ticket;
-    a->id = r->message->id;
-    a->pos = b->extent[0];
-}
-
-static void report_make(struct engine *e, struct report *r)
-{
-    struct queue_message *m = r->message;
-    if (r->has_no_header) {
-        report_store(e, r);
-    } else if (!m->body) {
-        r->waits_body = true;
-        body_fetch(e, m);
-    } else if (((struct body *)m->body)->extent_count && !r->header) {
-        report_fetch_header(e, r);
-    } else {
-        report_store(e, r);
-    }
-}
-
-void outcome_on_report_body(struct engine *e, struct queue_message *m)
-{
-    struct list *next;
-    for (struct list *l = e->reports.next; l != &e->reports; l = next) {
-        next = l->next;
-        struct report *r = CONTAINER_OF(l, struct report, in_engine);
-        if (r->message != m || !r->waits_body)
-            continue;
-        r->waits_body = false;
-        r->has_no_header = !m->body; /* it cannot be read: a report without it beats none */
-        report_make(e, r);
-    }
-}
-
-void outcome_on_header(struct engine *e, struct report *r, enum err err,
-                       const struct journal_record *record)
-{
-    const struct body *b = r->message->body;
-    if (err || !b) {
-        r->has_no_header = true;
-    } else {
-        r->header_bytes = b->prefix.n + record->payload.n;
-        r->header = mem_new(r->header_bytes + 1);
-        memcpy(r->header, b->prefix.p, b->prefix.n);
-        memcpy(r->header + b->prefix.n, record->payload.p, record->payload.n);
-    }
-    report_store(e, r);
-}
-
-void outcome_on_report(struct engine *e, struct report *r, enum err err, struct journal_pos pos)
-{
-    if (err) {
-        timer_set(e, &r->timer, e->now_ms + REPORT_RETRY_MS);
-        return;
-    }
-    struct note *n = engine_note(e, NOTE_REPORTED, r->id);
-    struct msgid_text about = msgid_build(r->message->id);
-    engine_tell(e, n, "about", slice_cstr(about.s));
-    engine_tell(e, n, "to", r->to);
-    note_text(n, "kind", r->kind == MAIL_DSN_DELAYED ? SLICE("delayed") : SLICE("failed"));
-    (void)spool_stored(e, &r->dsn, pos);
-    report_settle(e, r);
-}
-
-void outcome_on_timer(struct engine *e, struct timer *t)
-{
-    report_make(e, CONTAINER_OF(t, struct report, timer));
-}
-
-static struct report *report_new(struct engine *e, struct queue_message *m, enum mail_dsn_kind kind,
-                                 enum queue_fate fate, uint32_t room)
-{
-    struct report *r = mem_new(sizeof *r);
-    r->message = m;
-    r->kind = kind;
-    r->fate = fate;
-    r->recipient = mem_new((room ? room : 1) * sizeof *r->recipient);
-    timer_init(&r->timer, TIMER_REPORT);
-    list_add_last(&e->reports, &r->in_engine);
-    e->report_count++;
-    m->pending++;
-    return r;
-}
-
-static char *dup_text(struct slice s)
-{
-    return mem_dup(s.p, s.n);
-}
-
-static void report_add(struct report *r, uint32_t index, struct smtp_status status,
-                       struct slice reply, struct slice reason, struct slice host, struct slice ip)
-{
-    struct queue_recipient *q = &r->message->recipient[index];
-    if (r->kind == MAIL_DSN_DELAYED)
-        q->is_warned = true;
-    else
-        q->is_reporting = true;
-    r->recipient[r->count++] = (struct report_recipient){.index = index,
-                                                         .status = status,
-                                                         .reply = dup_text(reply),
-                                                         .reason = dup_text(reason),
-                                                         .host = dup_text(host),
-                                                         .ip = dup_text(ip)};
-}
-
-/* Starts what report_new and report_add have prepared. */
-static void report_start(struct engine *e, struct report *r)
-{
-    struct queue_message *m = r->message;
-    if (!r->count) {
-        m->pending--;
-        report_free(e, r);
-        return;
-    }
-    if (m->is_report || !m->sender_bytes) { /* never a report about a report (RFC 5321 6.1) */
-        struct note *n = engine_note(e, NOTE_REPORT_DROPPED, m->id);
-        note_text(n, "reason",
-                  m->is_report ? SLICE("it is a report itself") : SLICE("null sender"));
-        report_settle(e, r);
-        return;
-    }
-    while (r->count > REPORT_RECIPIENTS_MAX) { /* several reports, so that all are told of */
-        struct report *part = report_new(e, m, r->kind, r->fate, REPORT_RECIPIENTS_MAX);
-        r->count -= part->count = REPORT_RECIPIENTS_MAX;
-        memcpy(part->recipient, r->recipient + r->count, part->count * sizeof *r->recipient);
-        report_make(e, part);
-    }
-    report_make(e, r);
-}
+enum { UNRESOLVED_TURN_MS = 50 }; /* while enough reports are being made */
 
 /* Attempts */
 
@@ -385,9 +78,10 @@ static void note_removed(struct engine *e, const struct queue_message *m, uint32
     engine_tell(e, n, "to", queue_address(m, i));
 }
 
-static void add_ordered(struct engine *e, struct report *r, uint32_t i)
+static void add_ordered(struct engine *e, struct report *r, const struct queue_message *m,
+                        uint32_t i)
 {
-    struct slice words = queue_order_of(&e->queue, r->message)->words;
+    struct slice words = queue_order_of(&e->queue, m)->words;
     char reason[QUEUE_REASON_BYTES_MAX + 64];
     snprintf(reason, sizeof reason, "returned by the operator%s%.*s", words.n ? ": " : "",
              SLICE_FMT(words));
@@ -418,7 +112,7 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
             set_fate(e, m, r->recipient, QUEUE_REMOVED,
                      story_words(a->host, a->ip, r->reply, words));
         } else if (m->is_bouncing && r->verdict != ATTEMPT_BOUNCE) {
-            add_ordered(e, bounces, r->recipient);
+            add_ordered(e, bounces, m, r->recipient);
             continue;
         } else if (r->verdict == ATTEMPT_BOUNCE || is_late) {
             struct report *to = r->verdict == ATTEMPT_BOUNCE ? bounces : expiries;
@@ -544,7 +238,7 @@ static void bounced(struct engine *e, struct queue_message *m, struct job *only)
         for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
              i = m->recipient[i].next_in_job)
             if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting)
-                add_ordered(e, r, i);
+                add_ordered(e, r, m, i);
         job_after(e, j);
     }
     report_start(e, r);
@@ -578,14 +272,5 @@ void outcome_ordered(struct engine *e, struct queue_message *m, struct job *only
         next = j->next_of_message;
         if (!j->line && (!only || j == only))
             removed(e, j);
-    }
-}
-
-void outcome_close(struct engine *e)
-{
-    for (struct list *l; (l = e->reports.next) != &e->reports;) {
-        struct report *r = CONTAINER_OF(l, struct report, in_engine);
-        r->message->pending--;
-        report_free(e, r);
     }
 }
