@@ -14,7 +14,11 @@ enum {
     MAIL_DSN_EACH_BYTES_MAX = 8192,
 };
 
-enum mail_dsn_kind { MAIL_DSN_FAILED, MAIL_DSN_DELAYED };
+enum mail_dsn_kind {
+    MAIL_DSN_FAILED,
+    MAIL_DSN_DELAYED,
+    MAIL_DSN_RELAYED, /* handed on to a server that sends no reports (RFC 3461 section 5.2.2) */
+};
 
 struct mail_dsn_recipient {
     struct slice final;    /* canonical text of the address that was tried */
@@ -37,6 +41,7 @@ struct mail_dsn {
     struct slice message_id; /* Message-ID value of the original; may be empty */
     struct slice header;     /* original header section as on the wire (dot-stuffed); may be cut
                                 anywhere and may go on into the body, which is left out */
+    bool is_whole; /* header holds all of the message, and all is wanted back (RET=FULL) */
     int64_t arrival_ms;
     int64_t now_ms;
     int64_t retry_until_ms;                     /* DELAYED: when we give up */

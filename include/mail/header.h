@@ -24,6 +24,7 @@ struct mail_header_scan {
     bool has_from;
     bool has_to_or_cc;       /* To, Cc or Bcc */
     bool is_auto_submitted;  /* a value other than "no" */
+    bool has_8bit;           /* UTF-8, or what else is not ASCII: RFC 6532 */
     uint32_t received_count; /* loop detection, RFC 5321 section 6.3 */
     /* Wire bytes from the start to the first byte of the body: the empty line belongs to the
      * header section, a line that is no field does not. Final when is_over. */

@@ -74,7 +74,7 @@ struct queue_message {
     bool is_removing : 1;               /* deleted it: what is in flight is finished first */
     bool is_unrecorded : 1;             /* an outcome could not be written yet */
     bool is_fetching : 1;               /* the engine's: its body is on the way from disk */
-    bool is_utf8 : 1;                   /* SMTPUTF8 was asked for */
+    bool is_utf8 : 1;                   /* SMTPUTF8 was asked for, and its header needs it */
     bool requires_tls : 1;              /* REQUIRETLS was asked for (RFC 8689) */
     bool is_binary : 1;                 /* BINARYMIME: only BDAT can carry it */
     bool has_envid : 1;                 /* see queue_envid */

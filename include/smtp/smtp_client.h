@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "mail/dsn_request.h"
 #include "smtp/smtp_reply.h"
 
 enum smtp_client_tls {
@@ -34,6 +35,8 @@ struct smtp_client_options { /* borrowed until free */
 /* One recipient of the transaction, in the caller's array; the machine fills the last fields. */
 struct smtp_client_recipient {
     struct slice address; /* without <> */
+    unsigned notify;      /* enum mail_notify, combined; 0: not given */
+    struct slice orcpt;   /* as received, in xtext; empty: not given */
     bool is_answered;     /* its reply (RCPT, or a refusal of MAIL/DATA standing for it) is known */
     bool is_settled;      /* its RECIPIENT event was handed out; false after FAILED: undecided */
     int code;             /* of the reply to RCPT, or of the refusal standing for it; 0 before */
@@ -45,6 +48,12 @@ struct smtp_client_message { /* borrowed until the transaction ends */
     unsigned recipient_count;
     uint64_t wire_bytes; /* SIZE= is told this */
     bool is_8bit;
+    bool requires_tls;  /* REQUIRETLS: refused where TLS is not on or it is not offered (550 5.7.30)
+                         */
+    bool needs_utf8;    /* SMTPUTF8 whatever the addresses: its header is UTF-8 */
+    enum mail_ret ret;  /* this and the next, and NOTIFY and ORCPT of recipients: told where DSN is
+                           offered */
+    struct slice envid; /* as received, in xtext; empty: not given */
 };
 
 /* How far a refusal reaches. */
@@ -138,5 +147,6 @@ int64_t smtp_client_timeout_ms(const struct smtp_client *c);
 uint32_t smtp_client_wait(const struct smtp_client *c);
 bool smtp_client_is_ready(const struct smtp_client *c);
 bool smtp_client_has_tls(const struct smtp_client *c);
+bool smtp_client_offers_dsn(const struct smtp_client *c); /* the server does */
 /* For the log: "greeting", "EHLO", "RCPT", ...; after FAILED, where it failed. */
 const char *smtp_client_state_name(const struct smtp_client *c);

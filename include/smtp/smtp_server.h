@@ -51,6 +51,7 @@ struct smtp_server_options {
     unsigned commands_max; /* commands other than RCPT since the last accepted message, before 421
                               4.7.0: NOOP, RSET, EHLO, MAIL in vain ... */
     bool offers_tls;       /* STARTTLS in EHLO, until TLS is on */
+    bool offers_binary;    /* BINARYMIME: what can be delivered so */
     enum smtp_auth_mode auth;
 };
 

@@ -7,6 +7,7 @@
  * The SMTP talk is smtp_client's. A line belongs to a destination, knows where in the list of
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
 #include "line.h"
+#include "mail/idn.h"
 #include "policy/policy_outcome.h"
 
 #include <stdio.h>
@@ -172,6 +173,20 @@ void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *t
 
 /* Transactions */
 
+/* Every server takes a domain as A-labels; only a local part in UTF-8 needs SMTPUTF8. */
+static struct slice said_as(struct line *l, struct slice address)
+{
+    bool is_ascii = true;
+    for (size_t i = 0; i < address.n && is_ascii; i++)
+        is_ascii = (uint8_t)address.p[i] < 0x80;
+    struct buf ascii;
+    buf_init(&ascii, SMTP_CLIENT_ADDRESS_BYTES_MAX);
+    if (!is_ascii && mail_address_to_ascii(address, &ascii))
+        address = line_keep(l, buf_slice(&ascii));
+    buf_close(&ascii);
+    return address;
+}
+
 static void begin(struct engine *e, struct line *l)
 {
     struct job *j = l->job;
@@ -185,15 +200,22 @@ static void begin(struct engine *e, struct line *l)
         if (r->fate != QUEUE_WAITING || r->is_reporting || line_is_decided(l, i))
             continue;
         l->index[count] = i;
-        l->recipient[count++].address = queue_address(m, i);
+        l->recipient[count++] =
+            (struct smtp_client_recipient){.address = said_as(l, queue_address(m, i)),
+                                           .notify = queue_notify(m, i),
+                                           .orcpt = queue_orcpt(m, i)};
     }
     CHECK(count > 0); /* a job without waiting recipients is ended, never carried */
     l->recipient_count = count;
-    l->message = (struct smtp_client_message){.sender = queue_sender(m),
+    l->message = (struct smtp_client_message){.sender = said_as(l, queue_sender(m)),
                                               .recipient = l->recipient,
                                               .recipient_count = count,
                                               .wire_bytes = m->wire_bytes,
-                                              .is_8bit = m->is_8bit};
+                                              .is_8bit = m->is_8bit,
+                                              .needs_utf8 = m->is_utf8,
+                                              .requires_tls = m->requires_tls,
+                                              .ret = (enum mail_ret)m->ret,
+                                              .envid = queue_envid(m)};
     l->state = LINE_BUSY;
     smtp_client_begin(l->smtp, &l->message);
 }

@@ -4,9 +4,9 @@
  * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
  * one connection. One that refuses one more connection while others work is only crowded. */
 #include "engine_core.h"
+#include "mail/address.h"
+#include "mail/idn.h"
 #include "policy/policy_retry.h"
-
-#include <stdio.h>
 
 enum { SUCCESSES_PER_LINE = 50 }; /* before one more connection is tried where one was refused */
 
@@ -47,36 +47,55 @@ static void copy_route(struct destination *d, const struct engine_route *r)
         d->host[i] = (struct route_host){dup_slice(r->hosts[i].name), r->hosts[i].port};
 }
 
-struct destination *destination_get(struct engine *e, int route, struct slice domain)
+/* As the DNS has it: what is no name there stays as it is, and is found to be none. */
+static void add_domain(struct buf *out, struct slice domain)
+{
+    struct buf ascii;
+    buf_init(&ascii, MAIL_DOMAIN_BYTES_MAX + 2);
+    buf_add(out, mail_domain_to_ascii(domain, &ascii) ? buf_slice(&ascii) : domain);
+    buf_close(&ascii);
+}
+
+static struct destination *destination_new(struct engine *e, int route, struct slice key,
+                                           struct slice name, bool requires_tls)
 {
     const struct engine_route *r = route >= 0 ? &e->opt->routes[route] : NULL;
-    bool is_mx = !r || !r->host_count;
-    char head[64];
-    int n = snprintf(head, sizeof head, "%llu %d ", (unsigned long long)e->generation, route);
-    struct buf key;
-    buf_init(&key, 1024);
-    buf_add(&key, slice_of(head, (size_t)n));
-    if (is_mx)
-        buf_add(&key, domain);
-    struct destination *d = map_get(&e->destinations, buf_slice(&key));
-    if (d) {
-        buf_close(&key);
-        return d;
-    }
-    d = mem_new(sizeof *d);
+    struct destination *d = mem_new(sizeof *d);
     d->key = slice_of(mem_dup(key.p, key.n), key.n);
-    buf_close(&key);
     d->generation = e->generation;
     d->route = route;
-    d->name = dup_slice(is_mx ? domain : r->name);
+    d->name = dup_slice(name);
     d->helo = dup_slice(e->opt->hostname);
     d->tls = e->opt->delivery_tls;
     if (r)
         copy_route(d, r);
+    d->requires_tls = requires_tls;
+    if (requires_tls)
+        d->tls = DELIVERY_TLS_VERIFY;
     list_init(&d->ready);
     list_init(&d->lines);
     timer_init(&d->timer, TIMER_DESTINATION);
     map_put(&e->destinations, d->key, d);
+    return d;
+}
+
+struct destination *destination_get(struct engine *e, int route, struct slice domain,
+                                    bool requires_tls)
+{
+    const struct engine_route *r = route >= 0 ? &e->opt->routes[route] : NULL;
+    bool is_mx = !r || !r->host_count;
+    struct buf key;
+    buf_init(&key, 1024);
+    buf_addf(&key, "%llu %d %s", (unsigned long long)e->generation, route,
+             requires_tls ? "tls " : "");
+    size_t head = key.n;
+    if (is_mx)
+        add_domain(&key, domain);
+    struct destination *d = map_get(&e->destinations, buf_slice(&key));
+    if (!d)
+        d = destination_new(e, route, buf_slice(&key),
+                            is_mx ? slice_from(buf_slice(&key), head) : r->name, requires_tls);
+    buf_close(&key);
     return d;
 }
 

@@ -130,6 +130,7 @@ struct destination {
     struct timer timer;      /* back-off over */
     struct list in_wanting;  /* waits for a free connection */
     struct resolve *resolve; /* under way */
+    bool requires_tls;       /* only verified hosts that offer REQUIRETLS (RFC 8689) */
     /* copied from the options, so that a reload pulls nothing away */
     enum delivery_tls tls;
     char *user, *password, *helo;
@@ -388,8 +389,10 @@ void schedule_arm(struct engine *e, struct job *j);
 
 /* destination.c: where connections go, and how it is there */
 /* Of this domain, or of a route (index into options.routes) with hosts of its own; made if need be.
+ * requires_tls: for messages with REQUIRETLS, which share no connection with others.
  */
-struct destination *destination_get(struct engine *e, int route, struct slice domain);
+struct destination *destination_get(struct engine *e, int route, struct slice domain,
+                                    bool requires_tls);
 void destination_free(struct engine *e, struct destination *d);
 void destination_drop_if_unused(struct engine *e, struct destination *d);
 bool destination_is_paused(const struct engine *e, const struct destination *d);
@@ -443,6 +446,7 @@ struct attempt_result {
         ATTEMPT_UNSURE,
     } verdict;
     struct smtp_status status;
+    bool passes_dsn;    /* DELIVERED: to a server that sends reports itself (RFC 3461) */
     struct slice reply; /* the remote's words, one line; empty: reason is ours */
     struct slice reason;
 };
@@ -470,6 +474,6 @@ struct report;
 void report_on_stored(struct engine *e, struct report *r, enum err err, struct journal_pos pos);
 void report_on_body(struct engine *e, struct queue_message *m);
 void report_on_header(struct engine *e, struct report *r, enum err err,
-                       const struct journal_record *record);
+                      const struct journal_record *record);
 void report_on_timer(struct engine *e, struct timer *t);
 void report_close(struct engine *e);

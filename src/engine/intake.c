@@ -212,7 +212,7 @@ void intake_store(struct engine *e, struct intake *in, const struct intake_origi
         .envelope = {.accepted_ms = e->now_ms,
                      .wire_bytes = in->wire_bytes + prefix.n,
                      .is_8bit = in->is_8bit,
-                     .is_utf8 = in->is_utf8,
+                     .is_utf8 = in->is_utf8 && in->scan.has_8bit,
                      .requires_tls = in->requires_tls,
                      .is_binary = in->is_binary,
                      .ret = in->ret,

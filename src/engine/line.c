@@ -14,9 +14,21 @@ void line_drop_transaction(struct line *l)
     l->recipient = NULL;
     l->index = NULL;
     l->recipient_count = 0;
+    for (uint32_t i = 0; i < l->kept_count; i++)
+        mem_free(l->kept[i]);
+    mem_free(l->kept);
+    l->kept = NULL;
+    l->kept_count = 0;
     body_unref(l->body);
     l->body = NULL;
     l->waits_body = false;
+}
+
+struct slice line_keep(struct line *l, struct slice text)
+{
+    l->kept = mem_resize(l->kept, (l->kept_count + 1) * sizeof *l->kept);
+    l->kept[l->kept_count++] = mem_dup(text.p, text.n);
+    return slice_of(l->kept[l->kept_count - 1], text.n);
 }
 
 void line_drop_results(struct line *l)
@@ -122,12 +134,13 @@ void line_add_result(struct line *l, uint32_t recipient, enum attempt_verdict ve
     buf_init(&text, REPLY_BYTES_MAX + 1);
     if (reply)
         smtp_reply_text(reply, &text, REPLY_BYTES_MAX);
-    l->result[l->result_count++] =
-        (struct attempt_result){.recipient = recipient,
-                                .verdict = verdict,
-                                .status = status,
-                                .reply = slice_of(mem_dup(text.p, text.n), text.n),
-                                .reason = slice_cstr(reason)};
+    l->result[l->result_count++] = (struct attempt_result){
+        .recipient = recipient,
+        .verdict = verdict,
+        .status = status,
+        .passes_dsn = verdict == ATTEMPT_DELIVERED && l->smtp && smtp_client_offers_dsn(l->smtp),
+        .reply = slice_of(mem_dup(text.p, text.n), text.n),
+        .reason = slice_cstr(reason)};
     buf_close(&text);
 }
 

@@ -22,9 +22,9 @@ struct line {
     uint32_t watched_wait; /* what the timer runs for */
     enum line_state watched_state;
     struct slice tls_version; /* static */
-    unsigned messages; /* transactions done on this connection */
-    bool was_ready;    /* some target talked to us to the end of its greetings */
-    char trouble[256]; /* why the last target was of no use */
+    unsigned messages;        /* transactions done on this connection */
+    bool was_ready;           /* some target talked to us to the end of its greetings */
+    char trouble[256];        /* why the last target was of no use */
 
     struct job *job;
     int64_t started_ms;
@@ -36,6 +36,8 @@ struct line {
     uint32_t *index; /* of recipient[], in the message */
     uint32_t recipient_count;
     struct smtp_client_message message;
+    char **kept; /* texts of the transaction; owned */
+    uint32_t kept_count;
     struct attempt_result *result;
     uint32_t result_count;
 };
@@ -50,6 +52,7 @@ void line_leave_idle(struct line *l);
 /* The connection ends, not the line: it may go on with its next target. */
 void line_hang_up(struct engine *e, struct line *l, bool is_open);
 void line_drop_transaction(struct line *l);
+struct slice line_keep(struct line *l, struct slice text); /* a copy that lives as long as it */
 void line_drop_results(struct line *l);
 void line_note(struct engine *e, struct line *l, enum note_kind kind, const char *reason);
 void line_flush(struct engine *e, struct line *l, bool wants_drained);

@@ -97,6 +97,7 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
     int64_t wait_ms = policy_retry_wait_ms(&p, j->attempts + 1, &e->rng);
     bool is_late = !m->is_held && e->now_ms >= queue_born_ms(&e->queue, m) + e->opt->lifetime_ms;
     struct report *bounces = report_new(e, m, MAIL_DSN_FAILED, QUEUE_BOUNCED, a->result_count);
+    struct report *relays = report_new(e, m, MAIL_DSN_RELAYED, QUEUE_DELIVERED, a->result_count);
     struct report *expiries = report_new(e, m, MAIL_DSN_FAILED, QUEUE_EXPIRED, a->result_count);
     uint32_t *index = mem_new((a->result_count + 1) * sizeof *index), count = 0;
     for (uint32_t i = 0; i < a->result_count; i++) {
@@ -107,6 +108,9 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
             note_attempt(e, a, r, NOTE_DELIVERED);
             set_fate(e, m, r->recipient, QUEUE_DELIVERED,
                      story_words(a->host, a->ip, r->reply, words));
+            if (!r->passes_dsn && !m->is_report && m->sender_bytes &&
+                report_is_wanted(m, r->recipient, MAIL_DSN_RELAYED))
+                report_add(relays, r->recipient, r->status, r->reply, r->reason, a->host, a->ip);
         } else if (m->is_removing) {
             note_removed(e, m, r->recipient);
             set_fate(e, m, r->recipient, QUEUE_REMOVED,
@@ -127,8 +131,12 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
         spool_outcome(e, m, index, count);
     mem_free(index);
     job_after(e, j);
+    m->pending++; /* until all three are on their way */
+    report_start(e, relays);
     report_start(e, expiries);
     report_start(e, bounces);
+    m->pending--;
+    spool_settle(e, m);
 }
 
 void outcome_whole_job(struct engine *e, struct job *j, enum attempt_verdict verdict,
@@ -217,7 +225,8 @@ void outcome_warn(struct engine *e, struct job *j)
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job) {
         const struct queue_recipient *q = &m->recipient[i];
-        if (q->fate != QUEUE_WAITING || q->is_reporting || q->is_warned)
+        if (q->fate != QUEUE_WAITING || q->is_reporting || q->is_warned ||
+            !report_is_wanted(m, i, MAIL_DSN_DELAYED))
             continue;
         struct slice last = q->reason ? slice_cstr(q->reason) : trouble;
         report_add(r, i, (struct smtp_status){4, 4, 7}, SLICE_NONE,

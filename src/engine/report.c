@@ -82,7 +82,7 @@ static void report_settle(struct engine *e, struct report *r)
         const struct report_recipient *rr = &r->recipient[i];
         struct queue_recipient *q = &m->recipient[rr->index];
         index[i] = rr->index;
-        if (r->kind == MAIL_DSN_DELAYED)
+        if (r->kind != MAIL_DSN_FAILED)
             continue;
         struct queue_state state;
         queue_get_state(m, rr->index, &state);
@@ -95,7 +95,8 @@ static void report_settle(struct engine *e, struct report *r)
         queue_set_state(&e->queue, m, rr->index, &state);
         note_fate(e, r, rr);
     }
-    spool_outcome(e, m, index, r->count);
+    if (r->kind != MAIL_DSN_RELAYED) /* that one's fate was recorded when it was relayed */
+        spool_outcome(e, m, index, r->count);
     mem_free(index);
     m->pending--;
     report_free(e, r);
@@ -112,6 +113,16 @@ static struct slice header_of(const struct report *r)
     return slice_of(b->prefix.p, b->prefix.n + b->tail.n); /* side by side */
 }
 
+/* RET=FULL is for failures (RFC 3461 section 4.3), and for what fits into the accept record: of a
+ * larger message the header comes back. */
+static bool is_whole(const struct report *r)
+{
+    const struct queue_message *m = r->message;
+    const struct body *b = m->body;
+    return r->kind == MAIL_DSN_FAILED && m->ret == MAIL_RET_FULL && !r->has_no_header && b &&
+           !b->extent_count && !m->is_binary && !m->requires_tls;
+}
+
 static void build_dsn(struct engine *e, struct report *r, struct buf *out)
 {
     const struct queue_message *m = r->message;
@@ -123,6 +134,7 @@ static void build_dsn(struct engine *e, struct report *r, struct buf *out)
         const struct report_recipient *rr = &r->recipient[i];
         status[i] = smtp_status_build(rr->status);
         list[i] = (struct mail_dsn_recipient){.final = queue_address(m, rr->index),
+                                              .original = queue_orcpt(m, rr->index),
                                               .status = slice_cstr(status[i].s),
                                               .remote_mta = slice_cstr(rr->host),
                                               .remote_ip = slice_cstr(rr->ip),
@@ -136,7 +148,9 @@ static void build_dsn(struct engine *e, struct report *r, struct buf *out)
                          .sender = queue_sender(m),
                          .id = slice_of(id.s, MSGID_CHARS),
                          .dsn_id = slice_of(dsn_id.s, MSGID_CHARS),
+                         .envid = queue_envid(m),
                          .header = header_of(r),
+                         .is_whole = is_whole(r),
                          .arrival_ms = m->accepted_ms,
                          .now_ms = e->now_ms,
                          .retry_until_ms = queue_born_ms(&e->queue, m) + e->opt->lifetime_ms,
@@ -241,7 +255,10 @@ void report_on_stored(struct engine *e, struct report *r, enum err err, struct j
     struct msgid_text about = msgid_build(r->message->id);
     engine_tell(e, n, "about", slice_cstr(about.s));
     engine_tell(e, n, "to", r->to);
-    note_text(n, "kind", r->kind == MAIL_DSN_DELAYED ? SLICE("delayed") : SLICE("failed"));
+    static const char *const kind[] = {[MAIL_DSN_FAILED] = "failed",
+                                       [MAIL_DSN_DELAYED] = "delayed",
+                                       [MAIL_DSN_RELAYED] = "relayed"};
+    note_text(n, "kind", slice_cstr(kind[r->kind]));
     (void)spool_stored(e, &r->dsn, pos);
     report_settle(e, r);
 }
@@ -277,7 +294,7 @@ void report_add(struct report *r, uint32_t index, struct smtp_status status, str
     struct queue_recipient *q = &r->message->recipient[index];
     if (r->kind == MAIL_DSN_DELAYED)
         q->is_warned = true;
-    else
+    else if (r->kind == MAIL_DSN_FAILED)
         q->is_reporting = true;
     r->recipient[r->count++] = (struct report_recipient){.index = index,
                                                          .status = status,
@@ -285,6 +302,39 @@ void report_add(struct report *r, uint32_t index, struct smtp_status status, str
                                                          .reason = dup_text(reason),
                                                          .host = dup_text(host),
                                                          .ip = dup_text(ip)};
+}
+
+bool report_is_wanted(const struct queue_message *m, uint32_t i, enum mail_dsn_kind kind)
+{
+    static const unsigned asked[] = {[MAIL_DSN_FAILED] = MAIL_NOTIFY_FAILURE,
+                                     [MAIL_DSN_DELAYED] = MAIL_NOTIFY_DELAY,
+                                     [MAIL_DSN_RELAYED] = MAIL_NOTIFY_SUCCESS};
+    unsigned notify = queue_notify(m, i);
+    return notify ? (notify & asked[kind]) != 0 : kind != MAIL_DSN_RELAYED;
+}
+
+static void tell_dropped(struct engine *e, const struct queue_message *m, const char *reason)
+{
+    note_text(engine_note(e, NOTE_REPORT_DROPPED, m->id), "reason", slice_cstr(reason));
+}
+
+/* Their fate counts at once: the sender said NOTIFY (RFC 3461 section 4.1), and not this. */
+static void settle_unwanted(struct engine *e, struct report *r)
+{
+    struct report *quiet = report_new(e, r->message, r->kind, r->fate, r->count);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        bool is_wanted = report_is_wanted(r->message, r->recipient[i].index, r->kind);
+        *(is_wanted ? &r->recipient[left++] : &quiet->recipient[quiet->count++]) = r->recipient[i];
+    }
+    r->count = left;
+    if (quiet->count) {
+        tell_dropped(e, r->message, "the sender asked for none");
+        report_settle(e, quiet);
+    } else {
+        r->message->pending--;
+        report_free(e, quiet);
+    }
 }
 
 /* Starts what report_new and report_add have prepared. */
@@ -297,10 +347,17 @@ void report_start(struct engine *e, struct report *r)
         return;
     }
     if (m->is_report || !m->sender_bytes) { /* never a report about a report (RFC 5321 6.1) */
-        struct note *n = engine_note(e, NOTE_REPORT_DROPPED, m->id);
-        note_text(n, "reason",
-                  m->is_report ? SLICE("it is a report itself") : SLICE("null sender"));
+        tell_dropped(e, m, m->is_report ? "it is a report itself" : "null sender");
         report_settle(e, r);
+        return;
+    }
+    m->pending++; /* settling the unwanted must not end it */
+    settle_unwanted(e, r);
+    m->pending--;
+    if (!r->count) {
+        m->pending--;
+        report_free(e, r);
+        spool_settle(e, m);
         return;
     }
     while (r->count > REPORT_RECIPIENTS_MAX) { /* several reports, so that all are told of */

@@ -10,5 +10,7 @@ struct report *report_new(struct engine *e, struct queue_message *m, enum mail_d
 /* The texts are copied. */
 void report_add(struct report *r, uint32_t index, struct smtp_status status, struct slice reply,
                 struct slice reason, struct slice host, struct slice ip);
+/* By what NOTIFY says of this recipient. */
+bool report_is_wanted(const struct queue_message *m, uint32_t i, enum mail_dsn_kind kind);
 /* Starts what report_new and report_add have prepared, or drops it when nobody was added. */
 void report_start(struct engine *e, struct report *r);

@@ -4,11 +4,10 @@
  * destination's line), in flight (a connection has it), or deferred (its timer runs). Its timer
  * also brings the delay warning and the expiry, whatever else the job is doing. While a destination
  * is left in peace its jobs wait without cost. */
-#include "engine_core.h"
 #include "policy/policy_accept.h"
+#include "report.h"
 
 #include "mail/address.h"
-
 
 enum {
     PICKS_PER_PROBE = 8,    /* connections to others for each probe of a destination in trouble */
@@ -106,7 +105,7 @@ static bool wants_warning(const struct engine *e, const struct job *j)
         return false;
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT; i = m->recipient[i].next_in_job)
         if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_warned &&
-            !m->recipient[i].is_reporting)
+            !m->recipient[i].is_reporting && report_is_wanted(m, i, MAIL_DSN_DELAYED))
             return true;
     return false;
 }
@@ -163,8 +162,8 @@ void schedule_message(struct engine *e, struct queue_message *m)
         if (r->fate != QUEUE_WAITING || r->is_reporting || r->next_in_job != QUEUE_UNASSIGNED)
             continue;
         struct slice address = queue_address(m, i);
-        struct destination *d =
-            destination_get(e, route_of(e, address), mail_address_domain_of(address));
+        struct destination *d = destination_get(e, route_of(e, address),
+                                                mail_address_domain_of(address), m->requires_tls);
         struct job *j = job_of(e, m, d);
         r->next_in_job = j->first_recipient;
         j->first_recipient = i;

@@ -187,6 +187,10 @@ static void add_words(struct buf *out, const struct mail_dsn *d)
         buf_addf(out, "Your message of %s\r\n", mail_date_build(d->arrival_ms, date));
         buf_addf(out, "has not been delivered to %s yet:\r\n\r\n", them);
         break;
+    case MAIL_DSN_RELAYED:
+        buf_addf(out, "Your message of %s\r\n", mail_date_build(d->arrival_ms, date));
+        buf_addf(out, "was handed on to the next mail server for %s:\r\n\r\n", them);
+        break;
     }
     for (size_t i = 0; i < d->recipient_count; i++)
         add_recipient_words(out, d, &d->recipient[i]);
@@ -204,9 +208,14 @@ static void add_words(struct buf *out, const struct mail_dsn *d)
             buf_addf(out, "It gives up on %s\r\nand tells you if it does.\r\n",
                      mail_date_build(d->retry_until_ms, date));
         break;
+    case MAIL_DSN_RELAYED:
+        add_line(out,
+                 "What happens next: that server delivers the message. It does not send reports");
+        add_line(out, "of success, so you may hear no more of it.");
+        break;
     }
-    buf_add_cstr(out,
-                 "\r\nThe header of your message is attached.\r\nThe relay knows it by the id ");
+    buf_addf(out, "\r\n%s is attached.\r\nThe relay knows it by the id ",
+             d->is_whole ? "Your message" : "The header of your message");
     add_host(out, d->id);
     buf_add_cstr(out, ".\r\n");
 }
@@ -291,12 +300,14 @@ static void add_original(struct buf *out, struct slice orcpt)
 static void add_recipient_status(struct buf *out, const struct mail_dsn *d,
                                  const struct mail_dsn_recipient *r)
 {
-    bool is_delayed = d->kind == MAIL_DSN_DELAYED;
+    static const char *const action[] = {[MAIL_DSN_FAILED] = "failed",
+                                         [MAIL_DSN_DELAYED] = "delayed",
+                                         [MAIL_DSN_RELAYED] = "relayed"};
     buf_add_cstr(out, "\r\n");
     add_original(out, r->original);
     buf_add_cstr(out, "Final-Recipient: ");
     add_typed_address(out, r->final);
-    buf_addf(out, "\r\nAction: %s\r\n", is_delayed ? "delayed" : "failed");
+    buf_addf(out, "\r\nAction: %s\r\n", action[d->kind]);
     buf_addf(out, "Status: %.*s\r\n", SLICE_FMT(status_of(d, r)));
     if (r->remote_mta.n) {
         buf_add_cstr(out, "Remote-MTA: dns; ");
@@ -314,7 +325,7 @@ static void add_recipient_status(struct buf *out, const struct mail_dsn *d,
         mail_text_end(&t);
     }
     add_date(out, "Last-Attempt-Date", r->last_attempt_ms);
-    if (is_delayed)
+    if (d->kind == MAIL_DSN_DELAYED)
         add_date(out, "Will-Retry-Until", d->retry_until_ms);
 }
 
@@ -376,6 +387,18 @@ static void add_header(struct buf *out, struct slice wire)
     }
 }
 
+/* As it was sent: only the dots of the wire form are undone. */
+static void add_message(struct buf *out, struct slice wire)
+{
+    while (wire.n) {
+        size_t n = slice_find(wire, '\n');
+        n += n < wire.n;
+        struct slice line = slice_head(wire, n);
+        buf_add(out, line.p[0] == '.' ? slice_from(line, 1) : line);
+        wire = slice_from(wire, n);
+    }
+}
+
 /* ---- all of it ---- */
 
 static bool contains(struct slice text, struct slice what)
@@ -430,9 +453,11 @@ static void add_top(struct buf *out, const struct mail_dsn *d, struct slice boun
     add_host(out, d->hostname);
     buf_add_cstr(out, ">\r\nTo: <");
     add_address(out, d->sender);
-    buf_addf(out, ">\r\nSubject: %s\r\n",
-             d->kind == MAIL_DSN_DELAYED ? "Delayed: your message is still on its way"
-                                         : "Undelivered: your message could not be delivered");
+    static const char *const subject[] = {
+        [MAIL_DSN_FAILED] = "Undelivered: your message could not be delivered",
+        [MAIL_DSN_DELAYED] = "Delayed: your message is still on its way",
+        [MAIL_DSN_RELAYED] = "Relayed: your message was handed on"};
+    buf_addf(out, ">\r\nSubject: %s\r\n", subject[d->kind]);
     mail_date_field_build(d->now_ms, out);
     mail_message_id_build(out, d->dsn_id, d->hostname);
     add_thread(out, d->message_id);
@@ -476,7 +501,10 @@ bool mail_dsn_build(struct buf *out, const struct mail_dsn *d)
 
     add_words(&p.words, d);
     add_status(&p.status, d);
-    add_header(&p.header, d->header);
+    if (d->is_whole)
+        add_message(&p.header, d->header);
+    else
+        add_header(&p.header, d->header);
     choose_boundary(&boundary, d, &p);
 
     struct slice line = buf_slice(&boundary);
@@ -484,7 +512,8 @@ bool mail_dsn_build(struct buf *out, const struct mail_dsn *d)
     add_top(&all, d, line, is_8bit || !is_ascii(d->sender));
     add_part(&all, line, "text/plain; charset=utf-8", buf_slice(&p.words));
     add_part(&all, line, "message/delivery-status", buf_slice(&p.status));
-    add_part(&all, line, "text/rfc822-headers", buf_slice(&p.header));
+    add_part(&all, line, d->is_whole ? "message/rfc822" : "text/rfc822-headers",
+             buf_slice(&p.header));
     buf_addf(&all, "\r\n--%.*s--\r\n", SLICE_FMT(line));
     add_stuffed(out, buf_slice(&all));
 

@@ -271,6 +271,8 @@ bool mail_header_scan_feed(struct mail_header_scan *s, struct slice bytes)
         }
     }
     s->in.seen_bytes += at;
+    for (size_t i = 0; i < at && !s->has_8bit; i++)
+        s->has_8bit = (uint8_t)bytes.p[i] >= 0x80;
     return !s->is_over;
 }
 

@@ -303,6 +303,11 @@ bool smtp_client_has_tls(const struct smtp_client *c)
     return c->has_tls;
 }
 
+bool smtp_client_offers_dsn(const struct smtp_client *c)
+{
+    return c->offer.has_dsn;
+}
+
 const char *smtp_client_state_name(const struct smtp_client *c)
 {
     return smtp_client_state_rows[c->state == S_FAILED ? c->failed_in : c->state].name;

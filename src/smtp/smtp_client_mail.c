@@ -9,7 +9,7 @@
  * next reply is read. */
 #include "smtp_client_state.h"
 
-enum { COMMAND_ROOM = 640 }; /* the longest command of a transaction, and some */
+enum { COMMAND_ROOM = 1280 }; /* the longest command of a transaction, and some */
 
 static unsigned data_at(const struct smtp_client *c)
 {
@@ -42,8 +42,8 @@ static void say_at(struct smtp_client *c, unsigned number)
     } else if (number == SMTP_CLIENT_AT_MAIL) {
         smtp_client_say_mail(&c->output, &c->message, &c->offer);
     } else if (number < data_at(c)) {
-        smtp_client_say_rcpt(&c->output,
-                             c->message.recipient[number - SMTP_CLIENT_AT_RCPT].address);
+        smtp_client_say_rcpt(&c->output, &c->message.recipient[number - SMTP_CLIENT_AT_RCPT],
+                             &c->offer);
         c->asked++;
     } else {
         buf_add_cstr(&c->output, "DATA\r\n");
@@ -243,6 +243,10 @@ static const char *message_flaw(const struct smtp_client *c)
     const struct smtp_client_message *m = &c->message;
     if (c->offer.has_size && c->offer.size_bytes && m->wire_bytes > c->offer.size_bytes)
         return "552 5.3.4 the message is larger than the server takes\r\n";
+    if (m->requires_tls && (!c->has_tls || !c->offer.has_requiretls)) /* RFC 8689 section 4.2.1 */
+        return "550 5.7.30 the message asks for REQUIRETLS and the server does not offer it\r\n";
+    if (m->needs_utf8 && !c->offer.has_smtputf8)
+        return "550 5.6.7 the header is in UTF-8 and the server does not offer SMTPUTF8\r\n";
     return smtp_client_address_flaw(m->sender, true, c->offer.has_smtputf8);
 }
 

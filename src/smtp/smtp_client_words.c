@@ -45,6 +45,8 @@ static void add_keyword(struct smtp_client_offer *offer, struct slice line)
         {SLICE("CHUNKING"), &offer->has_chunking},
         {SLICE("SMTPUTF8"), &offer->has_smtputf8},
         {SLICE("SIZE"), &offer->has_size},
+        {SLICE("DSN"), &offer->has_dsn},
+        {SLICE("REQUIRETLS"), &offer->has_requiretls},
     };
     /* "AUTH=LOGIN" is how servers said it before RFC 2554, and some still do. */
     struct slice old_auth = SLICE("AUTH=");
@@ -123,7 +125,7 @@ static bool needs_smtputf8(const struct smtp_client_message *m)
         if (!is_ascii(m->recipient[i].address))
             return true;
     }
-    return !is_ascii(m->sender);
+    return m->needs_utf8 || !is_ascii(m->sender);
 }
 
 void smtp_client_say_mail(struct buf *out, const struct smtp_client_message *m,
@@ -136,12 +138,26 @@ void smtp_client_say_mail(struct buf *out, const struct smtp_client_message *m,
         buf_add_cstr(out, " BODY=8BITMIME");
     if (offer->has_smtputf8 && needs_smtputf8(m))
         buf_add_cstr(out, " SMTPUTF8");
+    if (offer->has_requiretls && m->requires_tls)
+        buf_add_cstr(out, " REQUIRETLS");
+    if (offer->has_dsn && m->ret)
+        buf_add_cstr(out, m->ret == MAIL_RET_FULL ? " RET=FULL" : " RET=HDRS");
+    if (offer->has_dsn && m->envid.n)
+        buf_addf(out, " ENVID=%.*s", SLICE_FMT(m->envid));
     buf_add_cstr(out, "\r\n");
 }
 
-void smtp_client_say_rcpt(struct buf *out, struct slice address)
+void smtp_client_say_rcpt(struct buf *out, const struct smtp_client_recipient *r,
+                          const struct smtp_client_offer *offer)
 {
-    buf_addf(out, "RCPT TO:<%.*s>\r\n", SLICE_FMT(address));
+    buf_addf(out, "RCPT TO:<%.*s>", SLICE_FMT(r->address));
+    if (offer->has_dsn && r->notify) {
+        buf_add_cstr(out, " NOTIFY=");
+        mail_notify_build(r->notify, out);
+    }
+    if (offer->has_dsn && r->orcpt.n)
+        buf_addf(out, " ORCPT=%.*s", SLICE_FMT(r->orcpt));
+    buf_add_cstr(out, "\r\n");
 }
 
 void smtp_client_say_auth_plain(struct buf *out, struct slice user, struct slice password)

@@ -8,7 +8,7 @@
 /* What EHLO offered. */
 struct smtp_client_offer {
     bool has_pipelining, has_8bitmime, has_starttls, has_enhanced_codes, has_chunking, has_smtputf8;
-    bool has_size;
+    bool has_size, has_dsn, has_requiretls;
     uint64_t size_bytes; /* 0: no fixed limit (RFC 1870) */
     bool has_auth_plain, has_auth_login;
 };
@@ -22,7 +22,8 @@ const char *smtp_client_address_flaw(struct slice address, bool is_sender, bool 
 
 void smtp_client_say_mail(struct buf *out, const struct smtp_client_message *m,
                           const struct smtp_client_offer *offer);
-void smtp_client_say_rcpt(struct buf *out, struct slice address);
+void smtp_client_say_rcpt(struct buf *out, const struct smtp_client_recipient *r,
+                          const struct smtp_client_offer *offer);
 /* User and password together, so that base64 of both fits a line of RFC 4954 section 4 (12288). */
 enum { SMTP_CLIENT_CREDENTIAL_BYTES_MAX = 8190 };
 /* AUTH PLAIN with its initial response (RFC 4616). */

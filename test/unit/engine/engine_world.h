@@ -85,6 +85,7 @@ struct world {
     const char *zone;
     struct world_rule *rules; /* ends with a prefix NULL */
     bool offers_tls;
+    const char *ehlo; /* what else remotes offer: "250-DSN\r\n"; NULL: nothing */
     bool holds_appends, holds_fetches, holds_lookups, holds_remotes;
     enum err append_err, fetch_err; /* answered instead of ERR_OK */
     struct world_conn *conn[WORLD_CONNS_MAX];
@@ -107,7 +108,7 @@ struct world {
     struct buf log;
     struct buf history; /* the latest record */
     unsigned histories;
-    int64_t told_ms; /* EVENT_TOLD at the next start; 0: none */
+    int64_t told_ms;            /* EVENT_TOLD at the next start; 0: none */
     struct engine_action login; /* last one; user and password copied */
     char login_user[300], login_password[300];
     unsigned logins;
@@ -467,13 +468,14 @@ static inline void world_remote_got(struct world *w, struct world_conn *c, size_
 
 static inline void world_remote_line(struct world *w, struct world_conn *c, const char *line)
 {
-    char path[300] = "";
+    char path[300] = "", hello[300];
     (void)sscanf(line, "%*[^<]<%299[^>]", path);
     const char *said = "250 ok";
     size_t to = c->to.n;
     if (slice_starts_nocase(slice_cstr(line), SLICE("EHLO"))) {
-        said = w->offers_tls && !c->has_tls ? "250-mx\r\n250-STARTTLS\r\n250 PIPELINING"
-                                            : "250-mx\r\n250-AUTH PLAIN\r\n250 PIPELINING";
+        snprintf(hello, sizeof hello, "250-mx\r\n%s%s250 PIPELINING", w->ehlo ? w->ehlo : "",
+                 w->offers_tls && !c->has_tls ? "250-STARTTLS\r\n" : "250-AUTH PLAIN\r\n");
+        said = hello;
     } else if (slice_starts_nocase(slice_cstr(line), SLICE("MAIL"))) {
         snprintf(c->from, sizeof c->from, "%s", path);
         buf_clear(&c->to);

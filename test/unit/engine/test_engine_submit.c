@@ -42,26 +42,25 @@ static void parameters_are_stored(void **state)
     w->holds_lookups = true;
     struct world_conn *c = world_client(w);
     world_expect(c, "220 ");
-    world_say(
-        w, c,
-        "EHLO client\r\n"
-        "MAIL FROM:<\xc3\xa4@sender.example> SMTPUTF8 BODY=BINARYMIME RET=HDRS ENVID=Q+2B1\r\n"
-        "RCPT TO:<r@a.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@a.example\r\n"
-        "RCPT TO:<r@b.example>\r\n"
-        "RCPT TO:<r@a.example> NOTIFY=NEVER\r\n" /* again: the first counts */
-        "BDAT 14\r\nSubject: x\r\n\r\n"
-        "BDAT 4 LAST\r\n.");
+    world_say(w, c,
+              "EHLO client\r\n"
+              "MAIL FROM:<\xc3\xa4@sender.example> SMTPUTF8 BODY=8BITMIME RET=HDRS ENVID=Q+2B1\r\n"
+              "RCPT TO:<r@a.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@a.example\r\n"
+              "RCPT TO:<r@b.example>\r\n"
+              "RCPT TO:<r@a.example> NOTIFY=NEVER\r\n" /* again: the first counts */
+              "BDAT 15\r\nSubject: \xc3\xa4\r\n\r\n"
+              "BDAT 4 LAST\r\n.");
     (void)world_heard(c);
     assert_int_equal(w->append_count, 0);
     world_tell(w,
-               (struct engine_event){.kind = EVENT_BYTES, .conn = c->id, .bytes = SLICE("\0\n\r")});
+               (struct engine_event){.kind = EVENT_BYTES, .conn = c->id, .bytes = SLICE("a\r\n")});
     assert_int_equal(w->append_count, 1);
     struct queue_accept a;
     assert_int_equal(queue_accept_parse(buf_slice(&w->append[0].payload), &a), PARSE_DONE);
-    assert_true(a.envelope.is_utf8 && a.envelope.is_binary && !a.envelope.requires_tls);
+    assert_true(a.envelope.is_utf8 && a.envelope.is_8bit && !a.envelope.requires_tls);
     assert_int_equal(a.envelope.ret, MAIL_RET_HDRS);
     assert_true(slice_eq(a.envelope.envid, SLICE("Q+2B1")));
-    assert_true(slice_eq(a.tail, SLICE("Subject: x\r\n\r\n..\0\n\r")));
+    assert_true(slice_eq(a.tail, SLICE("Subject: \xc3\xa4\r\n\r\n..a\r\n")));
     assert_true(memmem(a.prefix.p, a.prefix.n, "with UTF8SMTP", 13) != NULL);
     struct queue_dsn dsn;
     assert_int_equal(a.envelope.recipient_count, 2);
