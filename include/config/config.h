@@ -32,6 +32,8 @@ struct config {
     unsigned dns_server_count;
     int64_t dns_timeout_ms;
     struct slice control_socket; /* path */
+    bool has_sendmail;
+    struct slice sendmail_socket, sendmail_drop_dir; /* paths */
     struct slice metrics_listen; /* "127.0.0.1:9587", empty: none */
     int64_t shutdown_grace_ms;
     uint64_t history_bytes_max; /* how long: engine.history_ms */

@@ -13,6 +13,7 @@ struct engine_listener {
     struct slice address; /* as configured */
     enum engine_listener_tls tls;
     enum smtp_auth_mode auth;
+    bool is_local; /* sendmail(1)'s socket: when it cannot be opened the relay warns and goes on */
 };
 
 struct engine_user {

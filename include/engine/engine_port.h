@@ -22,7 +22,7 @@ enum engine_event_kind {
     EVENT_RECORD,   /* start-up: one record of the journal, in order */
     EVENT_TOLD,     /* start-up, before the records: told_ms. Without it: all that is finished */
     EVENT_STARTED,  /* start-up is over: listeners open next */
-    EVENT_ACCEPTED, /* a client: conn, listener, peer */
+    EVENT_ACCEPTED, /* a client: conn, listener, peer; is_unix: text = who, "uid=0 root" */
     EVENT_BYTES,    /* conn, bytes */
     EVENT_DRAINED,  /* conn: what was sent has left */
     EVENT_CLOSED, /* conn, err, text: the last event of this connection (not after ACTION_CLOSE) */

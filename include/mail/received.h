@@ -11,6 +11,7 @@
 struct mail_received {
     struct slice helo;      /* as the client said it; any bytes; empty: unknown */
     struct ip peer;         /* IP_NONE: a local submission without an address */
+    struct slice local;     /* then: who it was, "uid=1000 bob", words; empty: unknown */
     struct slice by;        /* our hostname */
     struct slice protocol;  /* mail_received_protocol() */
     struct slice tls;       /* "TLSv1.2 ECDHE-RSA-..."; empty: none */

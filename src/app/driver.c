@@ -249,6 +249,7 @@ enum err driver_open(struct driver **out, const struct driver_options *o, struct
     list_init(&d->releases);
     map_init(&d->wants_drained, random_u64());
     handshakes_init(&d->handshakes, random_u64());
+    who_load(&d->who);
     enum err e = open_parts(d, why);
     if (e)
         return e; /* the process ends; the system takes back what was opened */
@@ -263,10 +264,19 @@ enum err driver_open(struct driver **out, const struct driver_options *o, struct
     return ERR_OK;
 }
 
+static enum err apply_listeners(struct driver *d, const struct config *config, struct fault *why)
+{
+    enum err e = listeners_apply(&d->listeners, &config->engine, why);
+    if (!e && d->listeners.trouble.text[0])
+        driver_warn(d, "sendmail(1) can only use the drop directory: %s",
+                    d->listeners.trouble.text);
+    return e;
+}
+
 enum err driver_listen(struct driver *d, struct fault *why)
 {
     net_accept_pause(d->net, true);
-    return listeners_apply(&d->listeners, &d->config->engine, why);
+    return apply_listeners(d, d->config, why);
 }
 
 enum err driver_replay(struct driver *d, struct fault *why)
@@ -301,7 +311,7 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
     struct tls_server_config *identity = NULL;
     enum err e = identity_load(config, &identity, why);
     if (!e)
-        e = listeners_apply(&d->listeners, &config->engine, why);
+        e = apply_listeners(d, config, why);
     const struct resolver_options resolver = resolver_options(config);
     if (!e) {
         e = resolver_configure(d->resolver, &resolver, why);
@@ -322,6 +332,8 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
         tls_server_config_unref(d->identity);
     d->identity = identity;
     d->config = config;
+    who_close(&d->who);
+    who_load(&d->who);
     auth_configure(d->auth, config->users, config->user_count);
     store_history_configure(d->history, config->engine.history_ms, config->history_bytes_max);
     load_trust(d);
@@ -395,6 +407,7 @@ static void free_driver(struct driver *d)
     if (d->trust)
         tls_trust_unref(d->trust);
     handshakes_close(&d->handshakes);
+    who_close(&d->who);
     map_close(&d->wants_drained);
     mem_free(d->late);
     while (!list_is_empty(&d->held))

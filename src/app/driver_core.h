@@ -20,6 +20,7 @@
 #include "listeners.h"
 #include "net/resolver.h"
 #include "store/store.h"
+#include "who.h"
 #include "store/store_history.h"
 
 enum {
@@ -74,6 +75,7 @@ struct driver {
     struct auth *auth;
     struct listeners listeners;
     struct handshakes handshakes;
+    struct who_list who;
     struct tls_server_config *identity; /* NULL: no listener uses TLS */
     struct tls_trust *trust;
     bool is_trust_loading, is_trust_stale;

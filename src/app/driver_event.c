@@ -46,6 +46,9 @@ void driver_tell(struct driver *d, struct engine_event *event)
 static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
                           const struct net_peer *peer)
 {
+    struct who who = {{0}};
+    if (peer->is_unix)
+        who = who_build(&d->who, peer->uid);
     struct engine_event event = {
         .kind = EVENT_ACCEPTED,
         .conn = conn,
@@ -53,6 +56,7 @@ static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
         .peer = peer->address,
         .local = peer->local,
         .is_unix = peer->is_unix,
+        .text = slice_cstr(who.s),
     };
     driver_tell(d, &event);
 }

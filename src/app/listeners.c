@@ -2,6 +2,9 @@
 #include "listeners.h"
 
 #include <errno.h>
+#include <string.h>
+
+#include "file.h"
 
 void listeners_init(struct listeners *l, struct net *net)
 {
@@ -64,20 +67,26 @@ static enum err open_one(struct listeners *l, struct slice address, struct fault
     it->address = mem_dup(address.p, address.n);
     it->is_fresh = true;
     *why = (struct fault){0};
-    enum err e = net_listen(l->net, number, it->address, why);
+    enum err e = ERR_OK;
+    if (slice_starts(address, SLICE("unix:")))
+        e = file_make_parent(it->address + strlen("unix:"), 0755, why);
+    if (!e)
+        e = net_listen(l->net, number, it->address, why);
     if (!e)
         return ERR_OK;
     mem_free(it->address);
     *it = (struct listener){0};
-    return explain(address, e, why);
+    return slice_starts(address, SLICE("unix:")) ? e : explain(address, e, why);
 }
 
 static enum err open_missing(struct listeners *l, const struct engine_options *o, struct fault *why)
 {
     for (unsigned i = 0; i < o->listener_count; i++) {
         struct slice address = o->listeners[i].address;
-        enum err e = is_open(l, address) ? ERR_OK : open_one(l, address, why);
-        if (e)
+        bool is_local = o->listeners[i].is_local;
+        enum err e = is_open(l, address) ? ERR_OK
+                                         : open_one(l, address, is_local ? &l->trouble : why);
+        if (e && !is_local)
             return e;
     }
     return ERR_OK;
@@ -87,6 +96,7 @@ enum err listeners_apply(struct listeners *l, const struct engine_options *o, st
 {
     char *closed[LISTENERS_MAX];
     unsigned closed_count = 0, index;
+    l->trouble = (struct fault){0};
     for (unsigned i = 0; i < LISTENERS_MAX; i++)
         l->at[i].is_fresh = false;
     enum err e = open_missing(l, o, why);

@@ -6,7 +6,7 @@
 #include "engine/engine_options.h"
 #include "net/net.h"
 
-enum { LISTENERS_MAX = 64 };
+enum { LISTENERS_MAX = 65 }; /* the configuration's, and the local one */
 
 struct listener {
     char *address;  /* owned; NULL: the place is free */
@@ -16,6 +16,7 @@ struct listener {
 struct listeners {
     struct net *net;
     struct listener at[LISTENERS_MAX]; /* the place is net's number of it */
+    struct fault trouble; /* of the last call, with the local listener; empty text: none */
 };
 
 void listeners_init(struct listeners *l, struct net *net);

@@ -26,6 +26,7 @@ static bool has_range(const struct config_option *o)
     case CONFIG_HASH:
     case CONFIG_SECRET:
     case CONFIG_LISTEN:
+    case CONFIG_ENDPOINT:
     case CONFIG_PATTERN:
     case CONFIG_BOOL:
     case CONFIG_CHOICE:

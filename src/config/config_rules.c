@@ -98,6 +98,22 @@ static void default_control_socket(struct rules *r)
     set_default(r, "control", "socket", path, from, &r->c->control_socket);
 }
 
+/* Next to the control socket, and under the state directory. */
+static void default_sendmail(struct rules *r)
+{
+    struct slice control = r->c->control_socket;
+    size_t slash = slice_find_last(control, '/');
+    if (!given(r, "sendmail", "socket") && slash < control.n)
+        set_default(r, "sendmail", "socket",
+                    arena_printf(&r->c->arena, "%.*s/submit.sock",
+                                 SLICE_FMT(slice_head(control, slash))),
+                    "next to the control socket", &r->c->sendmail_socket);
+    if (!given(r, "sendmail", "drop_dir") && r->c->state_dir.n)
+        set_default(r, "sendmail", "drop_dir",
+                    arena_printf(&r->c->arena, "%.*s/drop", SLICE_FMT(r->c->state_dir)),
+                    "under state_dir", &r->c->sendmail_drop_dir);
+}
+
 static void default_listeners(struct rules *r)
 {
     static const char *const address[] = {"127.0.0.1:587", "[::1]:587"};
@@ -108,8 +124,24 @@ static void default_listeners(struct rules *r)
     e->listener_count = COUNT_OF(address);
     for (size_t i = 0; i < COUNT_OF(address); i++)
         e->listeners[i] = (struct engine_listener){slice_cstr(address[i]), LISTENER_TLS_STARTTLS,
-                                                   SMTP_AUTH_REQUIRED};
+                                                   SMTP_AUTH_REQUIRED, false};
     r->c->has_default_listeners = true;
+}
+
+/* The socket of sendmail(1) is a listener like the others, behind those of the file. */
+static void add_local_listener(struct rules *r)
+{
+    struct engine_options *e = &r->c->engine;
+    if (!r->c->has_sendmail || !r->c->sendmail_socket.n)
+        return;
+    struct engine_listener *all =
+        arena_new(&r->c->arena, (e->listener_count + 1) * sizeof *e->listeners);
+    for (unsigned i = 0; i < e->listener_count; i++)
+        all[i] = e->listeners[i];
+    all[e->listener_count++] = (struct engine_listener){
+        arena_printf(&r->c->arena, "unix:%.*s", SLICE_FMT(r->c->sendmail_socket)),
+        LISTENER_TLS_NONE, SMTP_AUTH_OFF, true};
+    e->listeners = all;
 }
 
 /* ---- rules between keys ---- */
@@ -126,11 +158,45 @@ static void check_tls(struct rules *r)
                         certificate ? "key" : "certificate");
 }
 
+static struct slice socket_path(struct slice address)
+{
+    struct slice path = slice_from(address, sizeof "unix:" - 1);
+    size_t comma = slice_find_last(path, ',');
+    return slice_starts(slice_from(path, comma), SLICE(",mode=")) ? slice_head(path, comma) : path;
+}
+
+static void check_unix_listener(struct rules *r, unsigned i)
+{
+    struct engine_listener *l = r->c->engine.listeners;
+    const struct toml_node *node = nth(r, "listen", i), *tls = entry(node, "tls");
+    struct slice path = socket_path(l[i].address);
+    if (tls && l[i].tls != LISTENER_TLS_NONE)
+        config_mistakes_add(r->m, spot(tls), "listen", SLICE("tls"),
+                            "a Unix socket has no TLS: write \"none\", or leave it out");
+    l[i].tls = LISTENER_TLS_NONE;
+    bool is_taken = slice_eq(path, r->c->control_socket) ||
+                    (r->c->has_sendmail && slice_eq(path, r->c->sendmail_socket));
+    if (is_taken)
+        config_mistakes_add(r->m, spot(entry(node, "address")), "listen", SLICE("address"),
+                            "control.socket or sendmail.socket has this path already");
+    for (unsigned k = 0; k < i && !is_taken; k++) {
+        if (!slice_starts(l[k].address, SLICE("unix:")) ||
+            !slice_eq(socket_path(l[k].address), path))
+            continue;
+        config_mistakes_add(r->m, spot(entry(node, "address")), "listen", SLICE("address"),
+                            "the listener on line %d has it already",
+                            spot(nth(r, "listen", k)).line);
+        break;
+    }
+}
+
 static void check_listeners(struct rules *r)
 {
     const struct engine_options *e = &r->c->engine;
     struct ip_port at[CONFIG_LISTENERS_MAX] = {0};
     for (unsigned i = 0; i < e->listener_count; i++) {
+        if (slice_starts(e->listeners[i].address, SLICE("unix:")))
+            check_unix_listener(r, i);
         if (!ip_port_parse(e->listeners[i].address, 0, &at[i]))
             continue;
         for (unsigned k = 0; k < i; k++) {
@@ -253,9 +319,11 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     default_hostname(&r);
     default_state_dir(&r);
     default_control_socket(&r);
+    default_sendmail(&r);
     default_listeners(&r);
     check_tls(&r);
     check_listeners(&r);
+    add_local_listener(&r);
     check_users(&r);
     check_queue(&r);
     check_retry(&r);

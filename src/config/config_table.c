@@ -22,6 +22,7 @@ const struct config_type_facts config_type_facts[CONFIG_TYPE_COUNT] = {
     [CONFIG_HASH] = {"a password hash", sizeof(struct slice), true, true},
     [CONFIG_SECRET] = {"a string", sizeof(struct slice), true, true},
     [CONFIG_LISTEN] = {"an address and port", sizeof(struct slice), true, false},
+    [CONFIG_ENDPOINT] = {"an address and port, or unix:/path", sizeof(struct slice), true, false},
     [CONFIG_PATTERN] = {"an address pattern", sizeof(struct slice), true, false},
     [CONFIG_BOOL] = {"true or false", sizeof(bool), false, false},
     [CONFIG_COUNT] = {"a whole number", sizeof(unsigned), false, false},
@@ -123,6 +124,10 @@ const struct config_section config_sections[] = {
     {.path = "control",
      .shape = CONFIG_ONE,
      .meaning = "The socket for `outpost status`, `outpost queue` and the rest."},
+    {.path = "sendmail",
+     .shape = CONFIG_ONE,
+     .meaning = "How sendmail(1) hands over mail of local users: through a Unix socket, and through "
+                "a drop directory while the relay is down."},
     {.path = "metrics", .shape = CONFIG_ONE, .meaning = "Prometheus metrics over HTTP."},
 };
 const size_t config_section_count = COUNT_OF(config_sections);
@@ -156,15 +161,15 @@ const struct config_option config_options[] = {
     ROW("tls.ca_file", PATH, TOP(tls_ca_file), "/etc/ssl/certs/ca-certificates.crt", NULL, "4095",
         "The certificate authorities (PEM) we believe when tls = \"verify\"."),
 
-    ROW("listen.address", LISTEN, LISTENER(address), NULL, NULL, NULL,
+    ROW("listen.address", ENDPOINT, LISTENER(address), NULL, NULL, NULL,
         "\"address:port\" or \"[v6]:port\", numeric. 0.0.0.0 and [::] are all addresses; port 0 "
-        "lets "
-        "the system choose.",
+        "lets the system choose. Or \"unix:/path\", a socket file with mode 0666 (another mode: "
+        "\"unix:/path,mode=0660\"), without TLS: whoever may open it may relay, and is known by uid.",
         .is_required = true, .sample = "0.0.0.0:587"),
     ROW("listen.tls", CHOICE, LISTENER(tls), "starttls", NULL, NULL,
         "starttls: offered, and needed for AUTH. implicit: TLS from the first byte, as on port "
         "465. "
-        "none: no TLS and so no AUTH.",
+        "none: no TLS and so no AUTH; always so for unix:.",
         .choices = listener_tls),
     ROW("listen.auth", CHOICE, LISTENER(auth), "required", NULL, NULL,
         "required: clients log in or come from a trusted network. optional: anyone may talk, but "
@@ -274,6 +279,17 @@ const struct config_option config_options[] = {
         .sample = "/run/outpost/control.sock",
         .normal_said = "/run/outpost/control.sock for root, else outpost/control.sock under "
                        "$XDG_RUNTIME_DIR, else control.sock under state_dir"),
+    ROW("sendmail.enabled", BOOL, TOP(has_sendmail), "true", NULL, NULL,
+        "false: neither the socket nor the drop directory is there, and sendmail(1) fails."),
+    ROW("sendmail.socket", PATH, TOP(sendmail_socket), NULL, NULL, "107",
+        "Path of the Unix socket. Every local user may hand over mail there and is known by uid; "
+        "when it cannot be opened the relay warns and goes on.",
+        .sample = "/run/outpost/submit.sock", .normal_said = "submit.sock next to control.socket"),
+    ROW("sendmail.drop_dir", PATH, TOP(sendmail_drop_dir), NULL, NULL, "1024",
+        "Where sendmail(1) leaves mail while the relay is down. Made by the relay with mode 01733: "
+        "every local user may add a file, nobody but the relay may list them. Directories above it "
+        "must be open to all (0711).",
+        .sample = "/var/lib/outpost/drop", .normal_said = "drop under state_dir"),
     ROW("metrics.listen", LISTEN, TOP(metrics_listen), NULL, NULL, NULL,
         "\"address:port\", numeric. Whoever can reach it can read it.", .sample = "127.0.0.1:9587",
         .normal_said = "none; the control socket has the metrics too"),

@@ -28,6 +28,7 @@ enum config_type {
     CONFIG_HASH,     /* struct slice: secret, "$id$..." */
     CONFIG_SECRET,   /* struct slice: secret, any byte */
     CONFIG_LISTEN,   /* struct slice: numeric "host:port" */
+    CONFIG_ENDPOINT, /* struct slice: the same, or "unix:/path" */
     CONFIG_PATTERN,  /* struct slice: mail_address_match */
     CONFIG_BOOL,     /* bool */
     CONFIG_COUNT,    /* unsigned */

@@ -305,12 +305,35 @@ static struct slice set_hash(struct slice text, struct arena *a, struct slice *o
     return set_text(text, a, out);
 }
 
+/* "unix:/path" or "unix:/path,mode=0660"; the socket's path has the length sun_path gives it. */
+static struct slice set_unix(struct slice text, struct arena *a, struct slice *out)
+{
+    enum { SOCKET_PATH_MAX = 107, MODE_BYTES = 4 };
+    static const struct slice option = SLICE_INIT(",mode=");
+    struct slice path = slice_from(text, strlen("unix:"));
+    size_t behind = option.n + MODE_BYTES;
+    if (path.n > behind && slice_starts(slice_from(path, path.n - behind), option)) {
+        for (size_t i = path.n - MODE_BYTES; i < path.n; i++) {
+            if (path.p[i] < '0' || path.p[i] > '7')
+                return arena_printf(a, "mode is four octal digits, as in \"unix:/run/outpost/"
+                                       "submit.sock,mode=0660\"");
+        }
+        path.n -= behind;
+    }
+    if (path.n < 2 || path.p[0] != '/')
+        return arena_printf(a, "a Unix socket needs an absolute path: write one such as "
+                               "\"unix:/run/outpost/submit.sock\"");
+    if (path.n > SOCKET_PATH_MAX)
+        return arena_printf(a, "the path of a socket has at most %d bytes", SOCKET_PATH_MAX);
+    return set_text(text, a, out);
+}
+
 static struct slice set_listen(struct slice text, struct arena *a, struct slice *out)
 {
     struct ip_port address;
     if (slice_starts_nocase(text, SLICE("unix:")))
-        return arena_printf(a, "a Unix socket listener is not available yet: write an address "
-                               "such as \"127.0.0.1:587\"");
+        return arena_printf(a, "a Unix socket cannot be used here: write an address such as "
+                               "\"127.0.0.1:587\"");
     if (ip_port_parse(text, 0, &address))
         return set_text(text, a, out);
 
@@ -459,6 +482,9 @@ struct slice config_value_set(const struct config_option *o, struct slice text, 
         return set_text(text, a, out);
     case CONFIG_LISTEN:
         return set_listen(text, a, out);
+    case CONFIG_ENDPOINT:
+        return slice_starts(text, SLICE("unix:")) ? set_unix(text, a, out)
+                                                  : set_listen(text, a, out);
     case CONFIG_PATTERN:
         return set_pattern(text, a, out);
     case CONFIG_BOOL:

@@ -31,7 +31,8 @@ struct session {
     struct smtp_server *smtp;
     struct timer timer;
     struct ip_port peer;
-    bool is_unix, is_trusted;
+    char *local; /* who is at the other end of a Unix socket, "uid=0 root"; else NULL */
+    bool is_trusted;
     bool is_reading;  /* the driver reads for us */
     bool is_draining; /* output was sent that the client has yet to read */
     struct buf held;
@@ -61,10 +62,11 @@ static void store_intake(struct engine *e, struct session *s)
     struct intake_origin origin = {
         .received = {.helo = smtp_server_helo(s->smtp),
                      .peer = s->peer.ip,
+                     .local = slice_cstr(s->local),
                      .protocol = mail_received_protocol(smtp_server_is_esmtp(s->smtp), has_tls,
                                                         user.n > 0, s->intake->is_utf8),
                      .tls = has_tls ? slice_of(tls, (size_t)n) : SLICE_NONE},
-        .client = s->is_unix ? SLICE("local") : slice_cstr(ip.s),
+        .client = s->local ? slice_cstr(s->local) : slice_cstr(ip.s),
         .user = user,
     };
     intake_store(e, s->intake, &origin);
@@ -78,6 +80,7 @@ static void session_free(struct engine *e, struct session *s)
     buf_close(&s->held);
     smtp_server_free(s->smtp);
     submit_profile_unref(s->profile);
+    mem_free(s->local);
     mem_free(s);
 }
 
@@ -86,7 +89,7 @@ static struct note *session_note(struct engine *e, struct session *s, enum note_
 {
     struct note *n = engine_note(e, kind, id);
     struct ip_text ip = ip_build(&s->peer.ip);
-    engine_tell(e, n, "ip", s->is_unix ? SLICE("local") : slice_cstr(ip.s));
+    engine_tell(e, n, "ip", s->local ? slice_cstr(s->local) : slice_cstr(ip.s));
     if (smtp_server_user(s->smtp).n)
         engine_tell(e, n, "user", smtp_server_user(s->smtp));
     return n;
@@ -371,7 +374,8 @@ void submit_on_accepted(struct engine *e, const struct engine_event *ev)
     s->profile->refs++;
     s->smtp = smtp_server_new(&s->profile->smtp);
     s->peer = ev->peer;
-    s->is_unix = ev->is_unix;
+    if (ev->is_unix)
+        s->local = ev->text.n ? mem_dup(ev->text.p, ev->text.n) : mem_dup("local", 5);
     s->is_reading = true;
     s->is_trusted = ev->is_unix || policy_is_trusted(&ev->peer.ip, e->opt->trusted_networks,
                                                      e->opt->trusted_network_count);

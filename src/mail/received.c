@@ -27,6 +27,17 @@ static void add_word(struct mail_text *t, const char *prefix, struct slice in, c
     mail_text_word(t, prefix, slice_of(memory, n), suffix);
 }
 
+/* "(local)" or "(uid=1000 bob)". */
+static void add_local(struct mail_text *t, struct slice who)
+{
+    who = who.n ? who : SLICE("local");
+    for (const char *prefix = "("; who.n; prefix = "") {
+        struct slice word = slice_head(who, slice_find(who, ' '));
+        who = slice_trim(slice_from(who, word.n));
+        add_word(t, prefix, word, "()\\", who.n ? "" : ")");
+    }
+}
+
 static void add_from(struct mail_text *t, const struct mail_received *r)
 {
     struct ip_text address = ip_build(&r->peer);
@@ -37,7 +48,7 @@ static void add_from(struct mail_text *t, const struct mail_received *r)
         mail_text_word(t, "unknown", SLICE_NONE, "");
     switch (r->peer.family) {
     case IP_NONE:
-        mail_text_word(t, "(local)", SLICE_NONE, "");
+        add_local(t, r->local);
         break;
     case IP_V4:
         mail_text_word(t, "([", slice_cstr(address.s), "])");

@@ -57,7 +57,10 @@ static void test_defaults(void **state)
 
     assert_slice(e->hostname, "box.example.org");
     assert_true(c->has_default_listeners);
-    assert_int_equal(e->listener_count, 2);
+    assert_int_equal(e->listener_count, 3);
+    assert_true(e->listeners[2].is_local);
+    assert_slice(e->listeners[2].address, "unix:/run/outpost/submit.sock");
+    assert_slice(c->sendmail_drop_dir, "/var/lib/outpost/drop");
     assert_slice(e->listeners[0].address, "127.0.0.1:587");
     assert_slice(e->listeners[1].address, "[::1]:587");
     assert_int_equal(e->listeners[1].tls, LISTENER_TLS_STARTTLS);
@@ -259,7 +262,8 @@ static void test_whole(void **state)
     assert_slice(c->tls_ca_file, "/etc/ssl/ca.crt");
 
     assert_false(c->has_default_listeners);
-    assert_int_equal(e->listener_count, 3);
+    assert_int_equal(e->listener_count, 4);
+    assert_slice(e->listeners[3].address, "unix:/run/outpost/submit.sock");
     assert_slice(e->listeners[1].address, "[::]:465");
     assert_int_equal(e->listeners[1].tls, LISTENER_TLS_IMPLICIT);
     assert_int_equal(e->listeners[1].auth, SMTP_AUTH_OPTIONAL);
@@ -354,12 +358,15 @@ static const struct {
      ENGINE(queue_bytes_max), 0},
     {"an empty list", "submission.trusted_networks = []", 0, ENGINE(trusted_network_count), 1},
     {"tables in one line", "queue = { lifetime = '1d' }", 86400000, ENGINE(lifetime_ms), 0},
-    {"a list of tables in one line", "listen = [{ address = '127.0.0.1:0' }]", 1,
+    {"a list of tables in one line", "listen = [{ address = '127.0.0.1:0' }]", 2,
      ENGINE(listener_count), 1},
     {"no users", "user = []", 0, ENGINE(user_count), 1},
-    {"ephemeral ports may be many", "listen = [{address='[::1]:0'}, {address='[::1]:0'}]", 2,
+    {"ephemeral ports may be many", "listen = [{address='[::1]:0'}, {address='[::1]:0'}]", 3,
      ENGINE(listener_count), 1},
-    {"the same port on two addresses", "listen = [{address='[::1]:1'}, {address='127.0.0.1:1'}]", 2,
+    {"the same port on two addresses", "listen = [{address='[::1]:1'}, {address='127.0.0.1:1'}]", 3,
+     ENGINE(listener_count), 1},
+    {"no sendmail: no socket of its own", "sendmail.enabled = false", 2, ENGINE(listener_count), 1},
+    {"a Unix socket among others", "listen = [{address='unix:/run/s,mode=0600'}]", 2,
      ENGINE(listener_count), 1},
 };
 
@@ -541,8 +548,25 @@ static const struct mistake_row bad[] = {
      "has no port: write \"[::1]:587\""},
     {"a star", "[[listen]]\naddress = '*:587'", 2, 11, "listen.address",
      "for all addresses, \"0.0.0.0:587\""},
-    {"a Unix socket", "[[listen]]\naddress = 'unix:/run/s'", 2, 11, "listen.address",
-     "a Unix socket listener is not available yet"},
+    {"a Unix socket without a full path", "[[listen]]\naddress = 'unix:run/s'", 2, 11,
+     "listen.address", "a Unix socket needs an absolute path"},
+    {"a Unix socket with a bad mode", "[[listen]]\naddress = 'unix:/run/s,mode=0669'", 2, 11,
+     "listen.address", "mode is four octal digits"},
+    {"a Unix socket whose path is too long",
+     "[[listen]]\naddress = "
+     "'unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aaaaaaaaaaaaaaaaaaaaaaaa,mode=0600'",
+     2, 11, "listen.address", "at most 107 bytes"},
+    {"TLS in a Unix socket", "[[listen]]\naddress = 'unix:/run/s'\ntls = 'starttls'", 3, 7,
+     "listen.tls", "a Unix socket has no TLS"},
+    {"a Unix socket twice",
+     "[[listen]]\naddress = 'unix:/run/s,mode=0600'\n[[listen]]\naddress = 'unix:/run/s'", 4, 11,
+     "listen.address", "the listener on line 1 has it already"},
+    {"the control socket as a listener",
+     "control.socket = '/run/s'\n[[listen]]\naddress = 'unix:/run/s'", 3, 11, "listen.address",
+     "control.socket or sendmail.socket has this path already"},
+    {"metrics on a Unix socket", "metrics.listen = 'unix:/run/s'", 1, 18, "metrics.listen",
+     "a Unix socket cannot be used here"},
     {"the same twice", "[[listen]]\naddress = '[::1]:1'\n[[listen]]\naddress = '[0::1]:01'", 4, 11,
      "listen.address", "the listener on line 1 has it already"},
     {"metrics without a port", "metrics.listen = '127.0.0.1'", 1, 18, "metrics.listen",

@@ -157,7 +157,7 @@ static void test_example_uncommented(void **state)
     struct buf text;
     uncomment(&text);
     struct config *c = load_well(buf_slice(&text));
-    assert_int_equal(c->engine.listener_count, 1);
+    assert_int_equal(c->engine.listener_count, 2);
     assert_int_equal(c->user_count, 1);
     assert_int_equal(c->engine.user_count, 1);
     assert_int_equal(c->engine.users[0].sender_count, 1);

@@ -56,6 +56,12 @@ static void forms(void **state)
                "\tby relay.example.com (Outpost) with SMTP (TLSv1.3)\r\n"
                "\tid 1m5x0000abcde;\r\n"
                "\tSun, 22 Nov 2026 00:47:42 +0000\r\n");
+    r.tls = SLICE_NONE;
+    r.local = SLICE("uid=1000 b(o)b");
+    expect(&r, "Received: from [192.0.2.9] (uid=1000 b?o?b)\r\n"
+               "\tby relay.example.com (Outpost) with SMTP\r\n"
+               "\tid 1m5x0000abcde;\r\n"
+               "\tSun, 22 Nov 2026 00:47:42 +0000\r\n");
 }
 
 static void protocols(void **state)
