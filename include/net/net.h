@@ -53,6 +53,9 @@ void net_close_all(struct net *n, void (*closed)(void *ctx), void *ctx);
  * starts the handshake in `accepted`. */
 MUST_USE enum err net_listen(struct net *n, unsigned listener, const char *address,
                              struct fault *why);
+/* A connected stream socket, non-blocking, becomes an incoming connection; `accepted` is not
+ * called. 0: it cannot, and fd is closed. */
+uint64_t net_adopt(struct net *n, int fd);
 uint16_t net_listener_port(const struct net *n, unsigned listener);
 void net_listen_stop(struct net *n,
                      unsigned listener); /* closes the listening socket, keeps its connections */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config_file.h"
+#include "sendmail.h"
 
 enum option {
     OPTION_CONFIG = BIT(0),
@@ -74,6 +75,7 @@ static const struct {
 
 static int cli_version(const struct cli *c);
 static int cli_help(const struct cli *c);
+static int cli_sendmail(const struct cli *c);
 
 static const struct command {
     const char *name; /* "queue list": two words */
@@ -118,6 +120,8 @@ static const struct command {
      "read the configuration again; with mistakes the old one stays"},
     {"health", "", 0, 0, OPTIONS_REMOTE, cli_health, "exit 0 when the relay answers"},
     {"passwd", "[USER]", 0, 1, OPTION_JSON, cli_passwd, "hash a password for [[user]]"},
+    {"sendmail", "[OPTION...] [ADDRESS...]", 0, 1000000, 0, cli_sendmail,
+     "take a message as sendmail(1) does; also when called as sendmail"},
     {"version", "", 0, 0, 0, cli_version, "print the version"},
     {"help", "[COMMAND...]", 0, 2, 0, cli_help, "print this, or a command's options"},
 };
@@ -257,6 +261,12 @@ static int cli_version(const struct cli *c)
     return EXIT_GOOD;
 }
 
+/* With its own options it never comes here (cli_run). */
+static int cli_sendmail(const struct cli *c)
+{
+    return cli_fail(EXIT_USAGE, "write outpost sendmail first, then the options it has");
+}
+
 static int cli_help(const struct cli *c)
 {
     int used;
@@ -373,7 +383,15 @@ static int run_parsed(struct parsed *p)
     return cmd->run(&p->cli);
 }
 
-/* Called as mailq or newaliases, as old habits have it. */
+/* Called as sendmail, mailq or newaliases, as old habits have it; "outpost sendmail" too. */
+static bool is_sendmail(int argc, char **argv, int *skip)
+{
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "";
+    *skip = argc > 1 && strcmp(argv[1], "sendmail") == 0 && strcmp(name, "sendmail") != 0;
+    return *skip || strcmp(name, "sendmail") == 0;
+}
+
 static const char *command_of_name(const char *argv0)
 {
     const char *slash = strrchr(argv0, '/');
@@ -383,6 +401,9 @@ static const char *command_of_name(const char *argv0)
 
 int cli_run(int argc, char **argv)
 {
+    int skip;
+    if (is_sendmail(argc, argv, &skip))
+        return sendmail_run(argc - skip, argv + skip);
     const char *name = argc > 0 ? command_of_name(argv[0]) : NULL;
     if (name && strcmp(name, "newaliases") == 0)
         return EXIT_GOOD; /* there are no aliases to rebuild */

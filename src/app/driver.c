@@ -235,6 +235,33 @@ static enum err open_parts(struct driver *d, struct fault *why)
     return ERR_OK;
 }
 
+static void on_drop_warning(void *ctx, const char *text)
+{
+    driver_warn(ctx, "%s", text);
+}
+
+/* The relay goes without a drop directory where there can be none. */
+static void open_drop(struct driver *d)
+{
+    const struct config *c = d->config;
+    struct fault why = {0};
+    if (!c->has_sendmail || !c->sendmail_drop_dir.n)
+        return;
+    char *dir = mem_dup(c->sendmail_drop_dir.p, c->sendmail_drop_dir.n);
+    const struct drop_options options = {
+        .loop = d->o.loop,
+        .dir = dir,
+        .helo = c->engine.hostname,
+        .bytes_max = c->engine.message_bytes_max,
+        .client = driver_on_drop,
+        .warn = on_drop_warning,
+        .ctx = d,
+    };
+    if (drop_open(&d->drop, &options, &why) != ERR_OK)
+        driver_warn(d, "sendmail(1) cannot store mail while the relay is down: %s", why.text);
+    mem_free(dir);
+}
+
 enum err driver_open(struct driver **out, const struct driver_options *o, struct fault *why)
 {
     struct driver *d = mem_new(sizeof *d);
@@ -261,6 +288,7 @@ enum err driver_open(struct driver **out, const struct driver_options *o, struct
     uv_timer_init(o->loop, &d->timer);
     uv_timer_init(o->loop, &d->log_timer);
     d->prepare.data = d->timer.data = d->log_timer.data = d;
+    open_drop(d);
     return ERR_OK;
 }
 
@@ -296,6 +324,8 @@ void driver_start(struct driver *d)
     load_trust(d);
     uv_prepare_start(&d->prepare, on_prepare);
     net_accept_pause(d->net, false);
+    if (d->drop)
+        drop_start(d->drop);
 }
 
 /* --- while it runs --- */
@@ -328,6 +358,12 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
     say_restart_is_needed(d, "state_dir", !slice_eq(old->state_dir, config->state_dir));
     say_restart_is_needed(d, "submission.max_connections (more of them)",
                           config->engine.connections_max > old->engine.connections_max);
+    say_restart_is_needed(d, "sendmail.enabled (the drop directory)",
+                          old->has_sendmail != config->has_sendmail);
+    say_restart_is_needed(d, "sendmail.drop_dir",
+                          !slice_eq(old->sendmail_drop_dir, config->sendmail_drop_dir));
+    if (d->drop)
+        drop_configure(d->drop, config->engine.message_bytes_max);
     if (d->identity)
         tls_server_config_unref(d->identity);
     d->identity = identity;
@@ -346,6 +382,8 @@ void driver_stop(struct driver *d)
 {
     d->is_stopping = true;
     listeners_stop(&d->listeners);
+    if (d->drop)
+        drop_stop(d->drop);
     struct engine_event event = {.kind = EVENT_STOP};
     driver_tell(d, &event);
 }
@@ -445,7 +483,7 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     d->is_closed = true;
     d->closed = closed;
     d->closed_ctx = ctx;
-    d->parts_open = 8 + d->is_trust_loading;
+    d->parts_open = 8 + d->is_trust_loading + (d->drop != NULL);
     uv_prepare_stop(&d->prepare);
     uv_close((uv_handle_t *)&d->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&d->timer, on_handle_closed);
@@ -455,4 +493,6 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     net_close_all(d->net, close_part, d);
     resolver_close(d->resolver, close_part, d);
     auth_close(d->auth, close_part, d);
+    if (d->drop)
+        drop_close(d->drop, close_part, d);
 }

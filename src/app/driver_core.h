@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "driver.h"
+#include "drop.h"
 #include "handshakes.h"
 #include "identity.h"
 #include "listeners.h"
@@ -76,6 +77,7 @@ struct driver {
     struct listeners listeners;
     struct handshakes handshakes;
     struct who_list who;
+    struct drop *drop; /* NULL: there is no drop directory */
     struct tls_server_config *identity; /* NULL: no listener uses TLS */
     struct tls_trust *trust;
     bool is_trust_loading, is_trust_stale;
@@ -107,6 +109,7 @@ void driver_on_trust(void *ctx, struct tls_trust *trust, unsigned count, const s
 void driver_on_replayed(void *ctx, const struct journal_record *r);
 void driver_on_replay_note(void *ctx, const char *text);
 void driver_on_answer(void *ctx, uint64_t ticket, const struct dns_answer *answer);
+void driver_on_drop(void *ctx, int fd, uid_t owner, const char *name);
 void driver_on_login(void *ctx, uint64_t conn, enum engine_login login);
 struct net_callbacks driver_net_callbacks(struct driver *d);
 struct store_callbacks driver_store_callbacks(struct driver *d);

@@ -43,12 +43,13 @@ void driver_tell(struct driver *d, struct engine_event *event)
 
 /* --- net --- */
 
+/* more: what else is to be known of a Unix client, " drop=NAME". */
 static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
-                          const struct net_peer *peer)
+                          const struct net_peer *peer, const char *more)
 {
-    struct who who = {{0}};
+    char text[sizeof(struct who) + sizeof(struct drop_name) + 8] = "";
     if (peer->is_unix)
-        who = who_build(&d->who, peer->uid);
+        snprintf(text, sizeof text, "%s%s", who_build(&d->who, peer->uid).s, more);
     struct engine_event event = {
         .kind = EVENT_ACCEPTED,
         .conn = conn,
@@ -56,7 +57,7 @@ static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
         .peer = peer->address,
         .local = peer->local,
         .is_unix = peer->is_unix,
-        .text = slice_cstr(who.s),
+        .text = slice_cstr(text),
     };
     driver_tell(d, &event);
 }
@@ -70,7 +71,7 @@ static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struc
         return;
     }
     if (d->config->engine.listeners[index].tls != LISTENER_TLS_IMPLICIT) {
-        tell_accepted(d, conn, index, peer);
+        tell_accepted(d, conn, index, peer, "");
         return;
     }
     if (!d->identity) {
@@ -79,6 +80,26 @@ static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struc
     }
     handshakes_add(&d->handshakes, conn, listener, peer, driver_now_ms(d));
     net_tls_server(d->net, conn, d->identity);
+}
+
+/* A message out of the drop directory comes as a client of the local listener. */
+void driver_on_drop(void *ctx, int fd, uid_t owner, const char *name)
+{
+    struct driver *d = ctx;
+    const struct engine_options *o = &d->config->engine;
+    const struct net_peer peer = {.is_unix = true, .uid = owner};
+    char more[sizeof(struct drop_name) + 8];
+    unsigned index = 0;
+    while (index < o->listener_count && !o->listeners[index].is_local)
+        index++;
+    if (index == o->listener_count || d->is_stopping) { /* switched off since */
+        close(fd);
+        return;
+    }
+    uint64_t conn = net_adopt(d->net, fd);
+    snprintf(more, sizeof more, " drop=%s", name);
+    if (conn)
+        tell_accepted(d, conn, index, &peer, more);
 }
 
 static void on_connected(void *ctx, uint64_t conn, const struct net_peer *peer)
@@ -117,7 +138,7 @@ static void on_tls_up(void *ctx, uint64_t conn, const struct tls_facts *facts)
             net_close(d->net, conn, true);
             return;
         }
-        tell_accepted(d, conn, index, &h.peer);
+        tell_accepted(d, conn, index, &h.peer, "");
     }
     const struct engine_tls tls = {
         .version = slice_cstr(facts->version),
@@ -214,6 +235,11 @@ struct store_callbacks driver_store_callbacks(struct driver *d)
 
 void driver_on_replayed(void *ctx, const struct journal_record *r)
 {
+    struct driver *d = ctx;
+    struct queue_accept accept;
+    if (d->drop && r->type == QUEUE_RECORD_ACCEPT &&
+        queue_accept_parse_head(r->payload, &accept) == PARSE_DONE)
+        drop_on_accepted(d->drop, accept.envelope.client);
     struct engine_event event = {.kind = EVENT_RECORD, .record = r};
     driver_tell(ctx, &event);
 }

@@ -254,6 +254,26 @@ enum err net_listen(struct net *n, unsigned number, const char *address, struct 
     return listen_tcp(n, number, address, why);
 }
 
+uint64_t net_adopt(struct net *n, int fd)
+{
+    if (n->is_closing || n->incoming >= n->incoming_max + NET_UNIX_EXTRA) {
+        close(fd);
+        return 0;
+    }
+    struct net_conn *c = net_conn_new(n, n->next_id, true);
+    if (uv_pipe_open(&c->handle.pipe, fd)) {
+        close(fd);
+        net_conn_shut(c);
+        return 0;
+    }
+    n->next_id += 2;
+    n->incoming++;
+    c->is_incoming = true;
+    map_put_id(&n->by_id, c->id, c);
+    net_conn_open(c);
+    return c->id;
+}
+
 uint16_t net_listener_port(const struct net *n, unsigned number)
 {
     const struct net_listener *l = find(n, number);

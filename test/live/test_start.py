@@ -154,9 +154,20 @@ def test_unwritable_state_directory(relay, folder):
 
 def test_directories_and_socket_are_private(relay):
     relay.start()
-    for path in (relay.config["state_dir"], relay.config["state_dir"] + "/queue"):
-        assert stat.S_IMODE(os.stat(path).st_mode) == 0o700, path
+    state_dir = relay.config["state_dir"]
+    # Local users go through it to the drop directory, and may list neither.
+    assert stat.S_IMODE(os.stat(state_dir).st_mode) == 0o711
+    for name in os.listdir(state_dir):
+        mode = stat.S_IMODE(os.stat(f"{state_dir}/{name}").st_mode)
+        assert mode == 0o1733 if name == "drop" else mode & 0o077 == 0, f"{name} {mode:o}"
     assert stat.S_IMODE(os.stat(relay.socket).st_mode) & 0o007 == 0
+
+
+def test_without_sendmail_the_state_directory_is_closed(relay):
+    relay.set("sendmail", enabled=False).start()
+    state_dir = relay.config["state_dir"]
+    assert stat.S_IMODE(os.stat(state_dir).st_mode) == 0o700
+    assert not os.path.exists(state_dir + "/drop")
 
 
 def test_built_in_defaults(folder):
