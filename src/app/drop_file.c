@@ -213,8 +213,8 @@ static bool is_address(struct slice s)
 {
     struct mail_address unused;
     size_t used;
-    return mail_address_parse(s, MAIL_ADDRESS_UTF8 | MAIL_ADDRESS_UNQUALIFIED, &unused, &used) ==
-           PARSE_DONE;
+    return mail_address_parse(s, MAIL_ADDRESS_UTF8 | MAIL_ADDRESS_UNQUALIFIED | MAIL_ADDRESS_LAX,
+                              &unused, &used) == PARSE_DONE;
 }
 
 static bool take_line(struct handover_envelope *e, struct slice line, uint64_t *bytes)
