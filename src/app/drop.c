@@ -165,8 +165,42 @@ static bool any_refused(const struct handover_envelope *e)
     return false;
 }
 
-/* False: it is still there, and good. */
-static bool take_up(struct drop *d, const struct drop_name *name)
+enum taken {
+    TAKEN, /* sent or set aside: it is not looked at again */
+    LEFT,  /* still there, and good */
+    BUSY,  /* the same, and so would be all others: the queue is full, or we stop */
+};
+
+/* 421, or 4.3.x: it is not this message. */
+static bool is_busy(const char *said)
+{
+    return strncmp(said, "421", 3) == 0 || strncmp(said, "452 4.3.", 8) == 0;
+}
+
+/* The open file to the engine. */
+static enum taken hand_over(struct drop *d, const struct drop_name *name, struct drop_file *f)
+{
+    int fd = connect_to_loop(d, f->owner, name);
+    if (fd < 0)
+        return BUSY;
+    struct handover h = {.fd = fd,
+                         .helo = slice_cstr(d->helo),
+                         .envelope = &f->envelope,
+                         .read = drop_file_read,
+                         .ctx = f,
+                         .bytes = f->bytes};
+    enum handover_end end = handover_run(&h);
+    disconnect(d, fd);
+    if (end == HANDOVER_LATER)
+        return is_busy(h.said) ? BUSY : LEFT;
+    if (end == HANDOVER_REFUSED || any_refused(&f->envelope))
+        set_aside_for(d, name, &f->envelope, h.said);
+    else
+        unlinkat(d->dir_fd, name->s, 0);
+    return TAKEN;
+}
+
+static enum taken take_up(struct drop *d, const struct drop_name *name)
 {
     struct drop_file f;
     struct fault why = {0};
@@ -174,33 +208,18 @@ static bool take_up(struct drop *d, const struct drop_name *name)
     uint64_t bytes_max = d->bytes_max;
     uv_mutex_unlock(&d->lock);
     enum err e = drop_file_open(&f, d->dir_fd, name->s, bytes_max, &why);
-    if (e == ERR_BAD || e == ERR_FULL)
+    if (e == ERR_BAD || e == ERR_FULL) {
         set_aside(d, name, why.text);
-    if (e == ERR_BAD || e == ERR_FULL || why.errnum == ENOENT)
-        return true;
+        return TAKEN;
+    }
     if (e) {
-        say(d, "%s/%s: %s", d->dir, name->s, why.text);
-        return false;
+        if (why.errnum != ENOENT)
+            say(d, "%s/%s: %s", d->dir, name->s, why.text);
+        return why.errnum == ENOENT ? TAKEN : LEFT;
     }
-    int fd = connect_to_loop(d, f.owner, name);
-    bool is_done = false;
-    if (fd >= 0) {
-        struct handover h = {.fd = fd,
-                             .helo = slice_cstr(d->helo),
-                             .envelope = &f.envelope,
-                             .read = drop_file_read,
-                             .ctx = &f,
-                             .bytes = f.bytes};
-        enum handover_end end = handover_run(&h);
-        disconnect(d, fd);
-        is_done = end != HANDOVER_LATER;
-        if (end == HANDOVER_REFUSED || (end == HANDOVER_TAKEN && any_refused(&f.envelope)))
-            set_aside_for(d, name, &f.envelope, h.said);
-        else if (end == HANDOVER_TAKEN)
-            unlinkat(d->dir_fd, name->s, 0);
-    }
+    enum taken taken = hand_over(d, name, &f);
     drop_file_close(&f);
-    return is_done;
+    return taken;
 }
 
 /* ---- rounds ---- */
@@ -249,8 +268,11 @@ static bool round_of(struct drop *d)
     struct drop_name *name;
     size_t count = list(d, &name);
     bool is_done = count < DROP_LIST_MAX;
-    for (size_t i = 0; i < count && !is_stopping(d); i++)
-        is_done &= take_up(d, &name[i]);
+    enum taken taken = TAKEN;
+    for (size_t i = 0; i < count && taken != BUSY && !is_stopping(d); i++) {
+        taken = take_up(d, &name[i]);
+        is_done &= taken == TAKEN;
+    }
     mem_free(name);
     return is_done;
 }
@@ -273,9 +295,12 @@ static void on_thread(void *ctx)
         close(watch);
         watch = -1;
     }
+    int later_ms = DROP_LATER_MS;
     while (!is_stopping(d)) {
         bool is_done = round_of(d);
-        wait_for_more(d, watch, is_done && watch >= 0 ? DROP_ROUND_MS : DROP_LATER_MS);
+        wait_for_more(d, watch, is_done && watch >= 0 ? DROP_ROUND_MS : later_ms);
+        later_ms = is_done ? DROP_LATER_MS : later_ms * 2;
+        later_ms = later_ms < DROP_ROUND_MS ? later_ms : DROP_ROUND_MS;
     }
     if (watch >= 0)
         close(watch);

@@ -17,7 +17,7 @@
 
 enum {
     DROP_LIST_MAX = 10000,    /* names looked at in one round */
-    DROP_LATER_MS = 5000,     /* after a round that left something */
+    DROP_LATER_MS = 5000,     /* after a round that left something; twice as long after the next */
     DROP_ROUND_MS = 60000,    /* when nothing is told (inotify) */
     DROP_STALE_S = 24 * 3600, /* files that a sendmail(1) never finished */
     DROP_TEXTS_MAX = 100,     /* warnings that wait for the loop */

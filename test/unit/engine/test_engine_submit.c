@@ -225,6 +225,44 @@ static void strangers_may_not_relay(void **state)
     world_down(w);
 }
 
+/* Who may open a Unix socket may relay; who it is stands in the field, the record and the log. */
+static void a_unix_client_is_known_by_its_uid(void **state)
+{
+    static const struct {
+        const char *who, *client, *field;
+    } rows[] = {
+        {"uid=1000 bob", "uid=1000 bob", "Received: from x (uid=1000 bob)\r\n"},
+        {"uid=1000 bob drop=m0", "uid=1000 bob drop=m0",
+         "Received: from x (uid=1000 bob drop=m0)\r\n"},
+        {"", "local", "Received: from x (local)\r\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world *w = world_new();
+        w->opt.trusted_network_count = 0;
+        world_start(w);
+        struct engine_event ev = {.kind = EVENT_ACCEPTED,
+                                  .is_unix = true,
+                                  .text = slice_cstr(rows[i].who),
+                                  .conn = w->next_in};
+        struct world_conn *c = world_conn_new(w, w->next_in);
+        w->next_in += 2;
+        world_tell(w, ev);
+        world_say(w, c,
+                  "EHLO x\r\nMAIL FROM:<s@sender.example>\r\nRCPT TO:<r@a.example>\r\nDATA\r\n"
+                  "x: y\r\n\r\n.\r\n");
+        struct queue_accept a;
+        assert_int_equal(w->append_count, 1);
+        assert_int_equal(queue_accept_parse(buf_slice(&w->append[0].payload), &a), PARSE_DONE);
+        assert_true(slice_eq(a.envelope.client, slice_cstr(rows[i].client)));
+        if (!slice_starts(a.prefix, slice_cstr(rows[i].field)))
+            fail_msg("%.*s", SLICE_FMT(a.prefix));
+        world_appended(w, 0, ERR_OK);
+        world_expect(c, "250 2.0.0");
+        world_log_has(w, rows[i].client);
+        world_down(w);
+    }
+}
+
 /* STARTTLS and a login by AUTH PLAIN as "app". */
 static void log_in(struct world *w, struct world_conn *c, enum engine_login login)
 {
@@ -695,6 +733,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_added),
         cmocka_unit_test(a_recipient_named_twice_is_one),
         cmocka_unit_test(strangers_may_not_relay),
+        cmocka_unit_test(a_unix_client_is_known_by_its_uid),
         cmocka_unit_test(logins),
         cmocka_unit_test(a_login_may_send_only_as_its_senders),
         cmocka_unit_test(a_login_ends_with_its_user),

@@ -421,6 +421,39 @@ static void test_unix(void **state)
     rmdir(dir);
 }
 
+/* A socket made elsewhere is a connection like any other, and counts as one. */
+static void test_adopt(void **state)
+{
+    int pair[2];
+    uint64_t conn = 0;
+    open_stage(10, 1 << 20);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    CALL(conn = net_adopt(net, pair[1]));
+    assert_int_equal(conn % 2, 1);
+    assert_int_equal(net_connection_count(net), 1);
+    struct side *s = side_of(conn);
+    char answer[10];
+    s->on_bytes = echo;
+    assert_int_equal(write(pair[0], "ping", 4), 4);
+    UNTIL(recv(pair[0], answer, sizeof answer, MSG_PEEK) == 4);
+    close(pair[0]);
+    UNTIL(s->is_closed);
+    UNTIL(net_connection_count(net) == 0);
+    /* At the limit it is refused, and closed. */
+    int peer[64], count = 0;
+    for (; count < 64 && conn; count++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+        peer[count] = pair[0];
+        CALL(conn = net_adopt(net, pair[1]));
+    }
+    assert_in_range(count, 11, 63);
+    assert_int_equal(fcntl(pair[1], F_GETFD), -1);
+    while (count)
+        close(peer[--count]);
+    UNTIL(net_connection_count(net) == 0);
+    close_stage();
+}
+
 static void test_limit_and_pause(void **state)
 {
     open_stage(2, 1 << 20);
@@ -1076,6 +1109,7 @@ int main(void)
         cmocka_unit_test(test_bad_listeners),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_adopt),
         cmocka_unit_test(test_limit_and_pause),
         cmocka_unit_test(test_listener_stops_connections_stay),
         cmocka_unit_test(test_big_plain),
