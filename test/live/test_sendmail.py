@@ -378,3 +378,24 @@ def test_a_relay_that_vanishes_in_the_middle(mailer, folder):
         threading.Thread(target=serve, daemon=True).start()
         call(mailer, "b@sink.example", feed="x\n" * 200000)
     assert len(drops(mailer)) == 1
+
+
+def test_a_relay_that_is_not_root(mailer, sink):
+    """It cannot read files of mode 0600 of others: they are 0644, under names nobody can list."""
+    if os.getuid() != 0 or not os.path.exists("/usr/bin/setpriv"):
+        pytest.skip("needs root and setpriv")
+    nobody = pwd.getpwnam("nobody")
+    os.chmod(os.path.dirname(mailer.folder), 0o711)
+    os.chown(mailer.folder, nobody.pw_uid, nobody.pw_gid)
+    mailer.wrapper = ["setpriv", "--reuid", str(nobody.pw_uid), "--regid", str(nobody.pw_gid),
+                      "--clear-groups"]
+    mailer.start()
+    mailer.stop()
+    call(mailer, "b@sink.example", feed="Subject: x\n\nby root\n")
+    directory = mailer.config["state_dir"] + "/drop"
+    st = os.stat(f"{directory}/{drops(mailer)[0]}")
+    assert st.st_uid == 0 and stat.S_IMODE(st.st_mode) == 0o644
+    mailer.start()
+    assert b"by root" in only(sink).data
+    wait_for(lambda: not drops(mailer))
+    assert mailer.wait_event("accepted")["ip"].startswith("uid=0 root drop=")
