@@ -300,10 +300,10 @@ enum handover_end handover_run(struct handover *h)
     while (!end && !is_all_said(h->envelope))
         end = transaction(h, is_in);
     if (!end && handover_send(h->fd, SLICE("QUIT\r\n"))) {
-        char reason[sizeof h->said];
-        memcpy(reason, h->said, sizeof reason);
-        if (hear(h, false) != 221) /* all is said already; the relay may be quicker than we */
-            memcpy(h->said, reason, sizeof reason);
+        char queued[sizeof h->said]; /* that is what counts, not how it says goodbye */
+        memcpy(queued, h->said, sizeof queued);
+        (void)hear(h, false);
+        memcpy(h->said, queued, sizeof queued);
     }
     mem_free(is_in);
     buf_close(&h->in);
