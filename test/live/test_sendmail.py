@@ -415,3 +415,44 @@ def test_a_relay_that_is_not_root(mailer, sink):
     assert b"by root" in only(sink).data
     wait_for(lambda: not drops(mailer))
     assert mailer.wait_event("accepted")["ip"].startswith("uid=0 root drop=")
+
+
+class FakeRelay(threading.Thread):
+    """One connection on the submission socket; replies by the first word of each command."""
+
+    def __init__(self, relay, replies):
+        super().__init__(daemon=True)
+        self.replies, self.heard = replies, []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(relay.folder + "/submit.sock")
+        self.listener.listen(1)
+        self.start()
+
+    def run(self):
+        conn, _ = self.listener.accept()
+        self.listener.close()
+        with conn, conn.makefile("rwb", 0) as line:
+            line.write(self.replies.get("greeting", b"220 fake\r\n"))
+            while command := line.readline().decode().strip():
+                self.heard.append(command)
+                reply = next((r for begin, r in self.replies.items() if command.startswith(begin)),
+                             b"250 ok\r\n")
+                line.write(reply)
+
+
+@pytest.mark.parametrize("replies,status,words", [
+    ({"RCPT TO:<c@": b"550 5.1.1 nobody here\r\n"}, 67, "<c@sink.example> is refused; nothing was sent"),
+    ({"MAIL": b"553 5.7.1 not as that\r\n"}, 69, "nothing was sent: 553 5.7.1 not as that"),
+    ({"greeting": b"554 5.3.2 no\r\n"}, 69, "554 5.3.2 no"),
+    ({"greeting": b"421 4.3.2 later\r\n"}, 75, "421 4.3.2 later"),
+    ({"MAIL": b"452 4.3.1 full\r\n"}, 75, "452 4.3.1 full"),
+    ({"RCPT": b"451 4.3.0 later\r\n"}, 75, "451 4.3.0 later"),
+    ({"DATA": b"451 4.3.0 later\r\n"}, 75, "451 4.3.0 later"),
+    ({"EHLO": b"nonsense\r\n"}, 75, "the relay"),
+])
+def test_every_way_a_relay_says_no(mailer, replies, status, words):
+    """There is no drop directory here, so that "later" is seen too."""
+    fake = FakeRelay(mailer, replies)
+    said = call(mailer, "b@sink.example", "c@sink.example", feed="x\n", status=status)
+    assert words in said
+    assert "Subject" not in "".join(fake.heard) and "." not in fake.heard
