@@ -14,10 +14,10 @@
 enum { LETTER_RECIPIENTS_MAX = 10000, LETTER_HEADER_BYTES_MAX = 4 * 1024 * 1024 };
 
 struct letter_options {
-    bool takes_recipients;    /* -t: from To, Cc and Bcc, or, where there are any, Resent-* */
-    struct slice hostname;    /* completes addresses without a domain */
-    struct slice from;        /* address of the From that is added */
-    struct slice full_name;   /* and the name there; may be empty */
+    bool takes_recipients;  /* -t: from To, Cc and Bcc, or, where there are any, Resent-* */
+    struct slice hostname;  /* completes addresses without a domain */
+    struct slice from;      /* address of the From that is added */
+    struct slice full_name; /* and the name there; may be empty */
 };
 
 /* Addresses, canonical, each once. */

@@ -21,8 +21,8 @@
 #include "listeners.h"
 #include "net/resolver.h"
 #include "store/store.h"
-#include "who.h"
 #include "store/store_history.h"
+#include "who.h"
 
 enum {
     DRIVER_OUTPUT_BYTES_MAX = 8 * 1024 * 1024, /* unsent, of one connection */
@@ -77,7 +77,7 @@ struct driver {
     struct listeners listeners;
     struct handshakes handshakes;
     struct who_list who;
-    struct drop *drop; /* NULL: there is no drop directory */
+    struct drop *drop;                  /* NULL: there is no drop directory */
     struct tls_server_config *identity; /* NULL: no listener uses TLS */
     struct tls_trust *trust;
     bool is_trust_loading, is_trust_stale;

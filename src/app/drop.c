@@ -37,7 +37,7 @@ struct drop {
     uv_thread_t thread;
     uv_async_t async;
     bool has_thread;
-    int wake[2]; /* written to: stop */
+    int wake[2];     /* written to: stop */
     uv_mutex_t lock; /* of all below */
     uint64_t bytes_max;
     struct visitor visitor;

@@ -118,10 +118,10 @@ static bool sync_directory(int dir_fd, const char *dir, const char *name)
 
 static enum err failed(struct fault *why, const char *dir)
 {
-    enum err e = errno == ENOENT || errno == ENOTDIR    ? ERR_MISSING
-                 : errno == ENOSPC || errno == EDQUOT   ? ERR_FULL
-                 : errno == EACCES || errno == EPERM    ? ERR_DENIED
-                                                        : ERR_SYSTEM;
+    enum err e = errno == ENOENT || errno == ENOTDIR  ? ERR_MISSING
+                 : errno == ENOSPC || errno == EDQUOT ? ERR_FULL
+                 : errno == EACCES || errno == EPERM  ? ERR_DENIED
+                                                      : ERR_SYSTEM;
     return fault_set(why, e, errno, "drop directory %s", dir);
 }
 
@@ -221,8 +221,8 @@ static bool take_line(struct handover_envelope *e, struct slice line, uint64_t *
 {
     struct slice word = slice_head(line, slice_find(line, ' '));
     struct slice value = slice_from(line, word.n + 1);
-    struct slice *parameter = slice_eq(word, SLICE("notify")) ? &e->notify
-                              : slice_eq(word, SLICE("ret"))  ? &e->ret
+    struct slice *parameter = slice_eq(word, SLICE("notify"))  ? &e->notify
+                              : slice_eq(word, SLICE("ret"))   ? &e->ret
                               : slice_eq(word, SLICE("envid")) ? &e->envid
                                                                : NULL;
     if (slice_eq(word, SLICE("8bit")))
@@ -291,8 +291,8 @@ static bool read_header(struct drop_file *f, struct fault *why)
 enum err drop_file_open(struct drop_file *f, int dir_fd, const char *name, uint64_t bytes_max,
                         struct fault *why)
 {
-    *f = (struct drop_file){.fd = openat(dir_fd, name,
-                                         O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    *f = (struct drop_file){
+        .fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
     buf_init(&f->header, DROP_HEADER_BYTES_MAX);
     if (f->fd < 0)
         return errno == ELOOP || errno == ENXIO

@@ -84,8 +84,8 @@ static enum err open_missing(struct listeners *l, const struct engine_options *o
     for (unsigned i = 0; i < o->listener_count; i++) {
         struct slice address = o->listeners[i].address;
         bool is_local = o->listeners[i].is_local;
-        enum err e = is_open(l, address) ? ERR_OK
-                                         : open_one(l, address, is_local ? &l->trouble : why);
+        enum err e =
+            is_open(l, address) ? ERR_OK : open_one(l, address, is_local ? &l->trouble : why);
         if (e && !is_local)
             return e;
     }

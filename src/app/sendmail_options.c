@@ -185,8 +185,10 @@ static bool take(struct sendmail_options *o, char letter, const char *value, str
         return take_mode(o, value, why);
     case 'q':
         if (value[0])
-            return fail(why, "-q%s: the relay works through its queue by itself; -q alone tries "
-                             "everything now", value);
+            return fail(why,
+                        "-q%s: the relay works through its queue by itself; -q alone tries "
+                        "everything now",
+                        value);
         o->mode = SENDMAIL_FLUSH;
         return true;
     case 'o':

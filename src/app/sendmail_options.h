@@ -8,11 +8,11 @@
 #include "base/slice.h"
 
 enum sendmail_mode {
-    SENDMAIL_SEND,   /* -bm, the default */
-    SENDMAIL_SMTP,   /* -bs: SMTP on standard input and output */
-    SENDMAIL_QUEUE,  /* -bp, mailq */
-    SENDMAIL_FLUSH,  /* -q */
-    SENDMAIL_VERIFY, /* -bv: the addresses are looked at */
+    SENDMAIL_SEND,    /* -bm, the default */
+    SENDMAIL_SMTP,    /* -bs: SMTP on standard input and output */
+    SENDMAIL_QUEUE,   /* -bp, mailq */
+    SENDMAIL_FLUSH,   /* -q */
+    SENDMAIL_VERIFY,  /* -bv: the addresses are looked at */
     SENDMAIL_NOTHING, /* -bi, -I, newaliases: there is no table to build */
     SENDMAIL_HELP,
 };

@@ -58,6 +58,7 @@ struct who who_build(const struct who_list *l, uint32_t uid)
     const struct who_user key = {.uid = uid};
     const struct who_user *u =
         l->count ? bsearch(&key, l->user, l->count, sizeof key, by_uid) : NULL;
-    snprintf(out.s, sizeof out.s, "uid=%lu%s%s", (unsigned long)uid, u ? " " : "", u ? u->name : "");
+    snprintf(out.s, sizeof out.s, "uid=%lu%s%s", (unsigned long)uid, u ? " " : "",
+             u ? u->name : "");
     return out;
 }

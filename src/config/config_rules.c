@@ -104,10 +104,10 @@ static void default_sendmail(struct rules *r)
     struct slice control = r->c->control_socket;
     size_t slash = slice_find_last(control, '/');
     if (!given(r, "sendmail", "socket") && slash < control.n)
-        set_default(r, "sendmail", "socket",
-                    arena_printf(&r->c->arena, "%.*s/submit.sock",
-                                 SLICE_FMT(slice_head(control, slash))),
-                    "next to the control socket", &r->c->sendmail_socket);
+        set_default(
+            r, "sendmail", "socket",
+            arena_printf(&r->c->arena, "%.*s/submit.sock", SLICE_FMT(slice_head(control, slash))),
+            "next to the control socket", &r->c->sendmail_socket);
     if (!given(r, "sendmail", "drop_dir") && r->c->state_dir.n)
         set_default(r, "sendmail", "drop_dir",
                     arena_printf(&r->c->arena, "%.*s/drop", SLICE_FMT(r->c->state_dir)),

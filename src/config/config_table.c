@@ -126,8 +126,9 @@ const struct config_section config_sections[] = {
      .meaning = "The socket for `outpost status`, `outpost queue` and the rest."},
     {.path = "sendmail",
      .shape = CONFIG_ONE,
-     .meaning = "How sendmail(1) hands over mail of local users: through a Unix socket, and through "
-                "a drop directory while the relay is down."},
+     .meaning =
+         "How sendmail(1) hands over mail of local users: through a Unix socket, and through "
+         "a drop directory while the relay is down."},
     {.path = "metrics", .shape = CONFIG_ONE, .meaning = "Prometheus metrics over HTTP."},
 };
 const size_t config_section_count = COUNT_OF(config_sections);
@@ -164,7 +165,8 @@ const struct config_option config_options[] = {
     ROW("listen.address", ENDPOINT, LISTENER(address), NULL, NULL, NULL,
         "\"address:port\" or \"[v6]:port\", numeric. 0.0.0.0 and [::] are all addresses; port 0 "
         "lets the system choose. Or \"unix:/path\", a socket file with mode 0666 (another mode: "
-        "\"unix:/path,mode=0660\"), without TLS: whoever may open it may relay, and is known by uid.",
+        "\"unix:/path,mode=0660\"), without TLS: whoever may open it may relay, and is known by "
+        "uid.",
         .is_required = true, .sample = "0.0.0.0:587"),
     ROW("listen.tls", CHOICE, LISTENER(tls), "starttls", NULL, NULL,
         "starttls: offered, and needed for AUTH. implicit: TLS from the first byte, as on port "

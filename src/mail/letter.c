@@ -144,8 +144,8 @@ enum field {
 enum {
     NAMES_RECIPIENTS = BIT(FIELD_TO) | BIT(FIELD_CC) | BIT(FIELD_BCC),
     NAMES_RESENT = BIT(FIELD_RESENT_TO) | BIT(FIELD_RESENT_CC) | BIT(FIELD_RESENT_BCC),
-    NAMES_DROPPED = BIT(FIELD_BCC) | BIT(FIELD_RESENT_BCC) | BIT(FIELD_RETURN_PATH) |
-                    BIT(FIELD_CONTENT_LENGTH),
+    NAMES_DROPPED =
+        BIT(FIELD_BCC) | BIT(FIELD_RESENT_BCC) | BIT(FIELD_RETURN_PATH) | BIT(FIELD_CONTENT_LENGTH),
 };
 
 static const struct slice field_names[FIELD_COUNT] = {
@@ -280,7 +280,8 @@ bool letter_build(struct slice text, const struct letter_options *o, struct buf 
     unsigned seen = 0;
     size_t nul = slice_find(text, 0);
     if (nul < text.n) {
-        fault_set(why, ERR_BAD, 0, "the message has a NUL byte (at %zu): mail cannot carry it", nul);
+        fault_set(why, ERR_BAD, 0, "the message has a NUL byte (at %zu): mail cannot carry it",
+                  nul);
         return false;
     }
     while (next_field(text, &at, &f))
@@ -290,8 +291,9 @@ bool letter_build(struct slice text, const struct letter_options *o, struct buf 
                   LETTER_HEADER_BYTES_MAX);
         return false;
     }
-    unsigned wanted = !o->takes_recipients ? 0 : seen & NAMES_RESENT ? NAMES_RESENT
-                                                                     : NAMES_RECIPIENTS;
+    unsigned wanted = !o->takes_recipients  ? 0
+                      : seen & NAMES_RESENT ? NAMES_RESENT
+                                            : NAMES_RECIPIENTS;
     for (at = begin; next_field(text, &at, &f);) {
         if ((wanted & BIT(f.field)) && !letter_recipients_add(to, f.body, o->hostname, why))
             return false;

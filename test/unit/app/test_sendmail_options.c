@@ -8,23 +8,27 @@
 
 #include <cmocka.h>
 
-#include "base/buf.h"
 #include "../../../src/app/sendmail_options.h"
+#include "base/buf.h"
 
 enum { ARGS_MAX = 16 };
 
 /* What was understood, in words; "!" and why when it was refused. */
 static void tell(const struct sendmail_options *o, struct buf *out)
 {
-    static const char *const modes[] = {"send", "smtp", "queue", "flush", "verify", "nothing",
-                                        "help"};
+    static const char *const modes[] = {"send",   "smtp",    "queue", "flush",
+                                        "verify", "nothing", "help"};
     buf_add_cstr(out, modes[o->mode]);
     buf_add_cstr(out, o->takes_recipients ? " t" : "");
     buf_add_cstr(out, o->ignores_dots ? " i" : "");
     buf_add_cstr(out, o->is_8bit ? " 8" : "");
     buf_add_cstr(out, o->is_verbose ? " v" : "");
-    const char *const value[] = {o->from, o->full_name, o->config, o->envid,
-                                 *o->notify ? o->notify : NULL, *o->ret ? o->ret : NULL};
+    const char *const value[] = {o->from,
+                                 o->full_name,
+                                 o->config,
+                                 o->envid,
+                                 *o->notify ? o->notify : NULL,
+                                 *o->ret ? o->ret : NULL};
     static const char *const name[] = {"f", "F", "C", "V", "N", "R"};
     for (size_t i = 0; i < COUNT_OF(value); i++) {
         if (value[i])
@@ -46,7 +50,8 @@ static const struct {
     {"a value as the next word", {"-f", "bob", "a@b"}, "send f=bob <a@b>"},
     {"an empty value", {"-f", "", "a@b"}, "send f= <a@b>"},
     {"-r is -f", {"-r", "bob", "a@b"}, "send f=bob <a@b>"},
-    {"cron of Debian", {"-i", "-FCronDaemon", "-B8BITMIME", "-oem", "root"},
+    {"cron of Debian",
+     {"-i", "-FCronDaemon", "-B8BITMIME", "-oem", "root"},
      "send i 8 F=CronDaemon <root>"},
     {"7BIT is found out", {"-B7BIT", "a@b"}, "send <a@b>"},
     {"-oi", {"-oi", "-t"}, "send t i"},
@@ -58,7 +63,8 @@ static const struct {
     {"ignored without", {"-GUnm", "-v", "a@b"}, "send v <a@b>"},
     {"what follows -- is no option", {"-t", "--", "-f@x"}, "send t <-f@x>"},
     {"options behind addresses", {"a@b", "-i", "c@d"}, "send i <a@b> <c@d>"},
-    {"DSN", {"-N", "success,DELAY", "-R", "hdrs", "-V", "id7", "a@b"},
+    {"DSN",
+     {"-N", "success,DELAY", "-R", "hdrs", "-V", "id7", "a@b"},
      "send V=id7 N=SUCCESS,DELAY R=HDRS <a@b>"},
     {"never", {"-Nnever", "-Rfull", "a@b"}, "send N=NEVER R=FULL <a@b>"},
     {"-bm", {"-bm", "a@b"}, "send <a@b>"},
@@ -73,18 +79,21 @@ static const struct {
     {"a lone dash is an address", {"-"}, "send <->"},
 
     {"a daemon", {"-bd", "-q15m"}, "!-bd: the relay is started with \"outpost run\""},
-    {"a queue runner", {"-q15m"},
+    {"a queue runner",
+     {"-q15m"},
      "!-q15m: the relay works through its queue by itself; -q alone tries everything now"},
     {"address test mode", {"-bt"}, "!there is no mode -bt: see sendmail --help"},
     {"no mode", {"-b"}, "!there is no mode -b: see sendmail --help"},
     {"an unknown letter", {"-tz"}, "!there is no option -z: see sendmail --help"},
     {"an unknown word", {"--dry-run"}, "!there is no option --dry-run: see sendmail --help"},
     {"no value", {"-t", "-f"}, "!-f needs a value: see sendmail --help"},
-    {"never is alone", {"-Nnever,success"},
+    {"never is alone",
+     {"-Nnever,success"},
      "!-N never,success: write success,failure,delay or never, which stands alone"},
     {"-N of nothing", {"-N", ""}, "!-N : write success,failure,delay or never, which stands alone"},
     {"-R of something", {"-Rall"}, "!-R all: write full or hdrs"},
-    {"-V with a blank", {"-V", "a b"},
+    {"-V with a blank",
+     {"-V", "a b"},
      "!-V a b: an envelope id has no blanks, no \"+\" and no \"=\""},
     {"-B of something", {"-B", "9BIT"}, "!-B 9BIT: write 8BITMIME or 7BIT"},
 };

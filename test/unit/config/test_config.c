@@ -554,7 +554,8 @@ static const struct mistake_row bad[] = {
      "listen.address", "mode is four octal digits"},
     {"a Unix socket whose path is too long",
      "[[listen]]\naddress = "
-     "'unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "'unix:/"
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
      "aaaaaaaaaaaaaaaaaaaaaaaa,mode=0600'",
      2, 11, "listen.address", "at most 107 bytes"},
     {"TLS in a Unix socket", "[[listen]]\naddress = 'unix:/run/s'\ntls = 'starttls'", 3, 7,

@@ -14,13 +14,14 @@
 
 static const struct {
     const char *shows;
-    bool takes; /* -t */
+    bool takes;                 /* -t */
     const char *in, *wire, *to; /* to: joined by '|'; "!" and why when it cannot be sent */
 } cases[] = {
     {"LF becomes CRLF", 0, "From: a@b\nSubject: x\n\nhello\n",
      "From: a@b\r\nSubject: x\r\n\r\nhello\r\n", ""},
     {"CRLF stays", 0, "From: a@b\r\n\r\nhello\r\n", "From: a@b\r\n\r\nhello\r\n", ""},
-    {"CR CR LF is one end", 0, "From: a@b\r\r\n\r\r\nhello\r\r\n", "From: a@b\r\n\r\nhello\r\n", ""},
+    {"CR CR LF is one end", 0, "From: a@b\r\r\n\r\r\nhello\r\r\n", "From: a@b\r\n\r\nhello\r\n",
+     ""},
     {"a CR inside a line ends it", 0, "From: a@b\n\n10%\r20%\rdone\n",
      "From: a@b\r\n\r\n10%\r\n20%\r\ndone\r\n", ""},
     {"the last line lacks its end", 0, "From: a@b\n\nhello", "From: a@b\r\n\r\nhello\r\n", ""},
@@ -39,8 +40,8 @@ static const struct {
      "From : a@b\r\n\r\nhi\r\n", ""},
     {"in the body it stays", 0, "From: a@b\n\nFrom here on\n", "From: a@b\r\n\r\nFrom here on\r\n",
      ""},
-    {"dots are left alone here", 0, "From: a@b\n\n.\n..\n.x\n", "From: a@b\r\n\r\n.\r\n..\r\n.x\r\n",
-     ""},
+    {"dots are left alone here", 0, "From: a@b\n\n.\n..\n.x\n",
+     "From: a@b\r\n\r\n.\r\n..\r\n.x\r\n", ""},
     {"without -t nobody is read", 0, "From: a@b\nTo: c@d\n\n", "From: a@b\r\nTo: c@d\r\n\r\n", ""},
     {"Bcc, Return-Path and Content-Length go", 0,
      "Return-Path: <x@y>\nFrom: a@b\nBCC: c@d,\n e@f\nContent-Length: 7\nSubject: x\n\n",
@@ -123,12 +124,12 @@ static const struct {
     const char *shows, *name, *wanted;
 } names[] = {
     {"no name", "", "From: <bob@host.example>\r\n"},
-    {"quotes are kept quoted", "Bob \"B\" \\x", "From: \"Bob \\\"B\\\" \\\\x\" <bob@host.example>\r\n"},
+    {"quotes are kept quoted", "Bob \"B\" \\x",
+     "From: \"Bob \\\"B\\\" \\\\x\" <bob@host.example>\r\n"},
     {"no line ends", "Bob\r\nBcc: x@y", "From: \"Bob  Bcc: x@y\" <bob@host.example>\r\n"},
     {"beyond ASCII: an encoded word", "J\303\274rgen",
      "From: =?utf-8?B?SsO8cmdlbg==?= <bob@host.example>\r\n"},
-    {"and not half a character",
-     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\303\274b",
+    {"and not half a character", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\303\274b",
      "From: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" <bob@host.example>\r\n"},
 };
 
@@ -185,12 +186,9 @@ static const struct {
     const char *shows, *in;
     size_t wanted, next; /* wanted == length: no dot */
 } dots[] = {
-    {"a dot alone", "a\n.\nb\n", 2, 4},
-    {"at once", ".\n", 0, 2},
-    {"with CRLF", "a\r\n.\r\nb", 3, 6},
-    {"two dots are text", "..\na\n", 5, 0},
-    {"a dot and more", ".a\n", 3, 0},
-    {"its line has not ended", "a\n.", 3, 0},
+    {"a dot alone", "a\n.\nb\n", 2, 4}, {"at once", ".\n", 0, 2},
+    {"with CRLF", "a\r\n.\r\nb", 3, 6}, {"two dots are text", "..\na\n", 5, 0},
+    {"a dot and more", ".a\n", 3, 0},   {"its line has not ended", "a\n.", 3, 0},
 };
 
 static void test_dots(void **state)
