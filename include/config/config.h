@@ -14,7 +14,8 @@ enum log_format_option { LOG_TEXT, LOG_JSON };
 
 struct config_user {
     struct slice name;
-    struct slice password; /* the hash: "$argon2id$..." or crypt(3) */
+    struct slice *passwords; /* hashes: "$argon2id$..." or crypt(3); any of them will do */
+    unsigned password_count;
 };
 
 struct config {

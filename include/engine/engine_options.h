@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/ip.h"
+#include "policy/policy_quota.h"
 #include "smtp/smtp_server.h"
 
 enum engine_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
@@ -20,6 +21,12 @@ struct engine_user {
     struct slice name;
     struct slice *senders; /* patterns (mail_address_match); none: anyone */
     unsigned sender_count;
+    struct slice *recipients; /* patterns; none: anyone */
+    unsigned recipient_count;
+    struct policy_quota quota;
+    uint64_t message_bytes_max; /* 0: as all others */
+    bool has_route;             /* all its mail goes there, whatever the recipient */
+    unsigned route;             /* index of engine_options.routes */
 };
 
 enum delivery_tls {
@@ -41,7 +48,7 @@ struct engine_route {
     unsigned host_count;
     enum delivery_tls tls;
     struct slice user, password; /* empty user: no AUTH */
-    struct slice name;           /* for people: the first host, or "mx" */
+    struct slice name;           /* for people: its name, else the first host, or "mx" */
 };
 
 struct engine_options {
@@ -80,3 +87,5 @@ struct engine_options {
 /* The defaults of every key, hostname "localhost", one listener 127.0.0.1:587; for tests and for
  * config's table to start from. */
 void engine_options_default(struct engine_options *o);
+/* NULL: there is none of that name (any more). */
+const struct engine_user *engine_options_user(const struct engine_options *o, struct slice name);

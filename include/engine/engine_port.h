@@ -21,6 +21,7 @@
 enum engine_event_kind {
     EVENT_RECORD,   /* start-up: one record of the journal, in order */
     EVENT_TOLD,     /* start-up, before the records: told_ms. Without it: all that is finished */
+    EVENT_USAGE,    /* start-up: text, as engine_usage() wrote it when it was last saved */
     EVENT_STARTED,  /* start-up is over: listeners open next */
     EVENT_ACCEPTED, /* a client: conn, listener, peer; is_unix: text = who, "uid=0 root" */
     EVENT_BYTES,    /* conn, bytes */

@@ -51,5 +51,7 @@ bool engine_has_message(const struct engine *e, uint64_t id);
 /* Where its accept record stands now; compaction moves it. False: not in the queue. */
 bool engine_message_pos(const struct engine *e, uint64_t id, struct journal_pos *out);
 uint64_t engine_newest(const struct engine *e); /* the last id that was given */
+/* What logins have used of their rates and quotas: a text to be saved, for EVENT_USAGE. */
+void engine_usage(const struct engine *e, struct buf *out);
 /* Paused domains, separated by blanks into out. */
 void engine_paused_text(const struct engine *e, struct buf *out);

@@ -17,7 +17,8 @@ struct auth_job {
     struct auth *owner;
     uint64_t conn;
     unsigned generation; /* of the users when it was asked */
-    char *hash;          /* owned */
+    struct slice *hash;  /* owned, as are the texts: any of them will do */
+    unsigned hash_count;
     char *password;      /* owned, zeroed before it is freed */
     size_t password_bytes;
     bool is_user_known;
@@ -87,7 +88,7 @@ bool auth_verify(const char *hash, struct slice password)
 }
 
 static void make_key(const struct auth *a, struct slice user, struct slice password,
-                     struct slice hash, unsigned char key[KEY_BYTES])
+                     unsigned char key[KEY_BYTES])
 {
     crypto_generichash_state st;
     const unsigned char nul = 0;
@@ -95,8 +96,6 @@ static void make_key(const struct auth *a, struct slice user, struct slice passw
     crypto_generichash_update(&st, (const unsigned char *)user.p, user.n);
     crypto_generichash_update(&st, &nul, 1);
     crypto_generichash_update(&st, (const unsigned char *)password.p, password.n);
-    crypto_generichash_update(&st, &nul, 1);
-    crypto_generichash_update(&st, (const unsigned char *)hash.p, hash.n);
     crypto_generichash_final(&st, key, KEY_BYTES);
     sodium_memzero(&st, sizeof st);
 }
@@ -143,11 +142,26 @@ static void remember(struct auth *a, const unsigned char key[KEY_BYTES])
     map_put(&a->cache, slice_of(v->key, KEY_BYTES), v);
 }
 
+static struct slice *copy_texts(const struct slice *text, unsigned count)
+{
+    struct slice *copy = mem_new((count + 1) * sizeof *copy);
+    for (unsigned i = 0; i < count; i++)
+        copy[i] = slice_of(mem_dup(text[i].p, text[i].n), text[i].n);
+    return copy;
+}
+
+static void free_texts(struct slice *text, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        mem_free((char *)text[i].p);
+    mem_free(text);
+}
+
 static void free_job(struct auth_job *j)
 {
     sodium_memzero(j->password, j->password_bytes);
     mem_free(j->password);
-    mem_free(j->hash);
+    free_texts(j->hash, j->hash_count);
     sodium_memzero(j->key, sizeof j->key);
     mem_free(j);
 }
@@ -156,7 +170,7 @@ static void free_users(struct auth *a)
 {
     for (unsigned i = 0; i < a->user_count; i++) {
         mem_free((char *)a->users[i].name.p);
-        mem_free((char *)a->users[i].password.p);
+        free_texts(a->users[i].passwords, a->users[i].password_count);
     }
     mem_free(a->users);
     a->users = NULL;
@@ -179,7 +193,9 @@ static void finish_close(struct auth *a)
 static void on_worker(uv_work_t *w)
 {
     struct auth_job *j = w->data;
-    j->is_right = auth_verify(j->hash, slice_of(j->password, j->password_bytes));
+    /* All of them, whichever is right: the time says nothing of how many there are before it. */
+    for (unsigned i = 0; i < j->hash_count; i++)
+        j->is_right |= auth_verify(j->hash[i].p, slice_of(j->password, j->password_bytes));
 }
 
 static void start_next(struct auth *a);
@@ -239,24 +255,32 @@ void auth_configure(struct auth *a, const struct config_user *users, unsigned co
     a->user_count = count;
     for (unsigned i = 0; i < count; i++) {
         a->users[i].name = slice_of(mem_dup(users[i].name.p, users[i].name.n), users[i].name.n);
-        a->users[i].password =
-            slice_of(mem_dup(users[i].password.p, users[i].password.n), users[i].password.n);
+        a->users[i].passwords = copy_texts(users[i].passwords, users[i].password_count);
+        a->users[i].password_count = users[i].password_count;
     }
+}
+
+static const struct config_user *find(const struct auth *a, struct slice name)
+{
+    const struct config_user *found = NULL;
+    for (unsigned i = 0; i < a->user_count; i++)
+        if (slice_eq(a->users[i].name, name))
+            found = &a->users[i];
+    return found;
 }
 
 bool auth_ask(struct auth *a, uint64_t conn, struct slice user, struct slice password,
               enum engine_login *login)
 {
-    struct slice hash = a->user_count ? a->users[0].password : slice_cstr(stand_in);
-    bool is_user_known = false;
-    for (unsigned i = 0; i < a->user_count; i++) {
-        if (slice_eq(a->users[i].name, user)) {
-            is_user_known = true;
-            hash = a->users[i].password;
-        }
-    }
+    const struct slice nobodys = slice_cstr(stand_in);
+    const struct config_user *u = find(a, user);
+    bool is_user_known = u && u->password_count;
+    if (!is_user_known)
+        u = a->user_count && a->users[0].password_count ? &a->users[0] : NULL;
+    const struct slice *hash = u ? u->passwords : &nobodys;
+    unsigned hash_count = u ? u->password_count : 1;
     unsigned char key[KEY_BYTES];
-    make_key(a, user, password, hash, key);
+    make_key(a, user, password, key);
     if (is_user_known && is_remembered(a, key)) {
         *login = LOGIN_OK;
         return true;
@@ -270,7 +294,8 @@ bool auth_ask(struct auth *a, uint64_t conn, struct slice user, struct slice pas
     j->owner = a;
     j->conn = conn;
     j->generation = a->generation;
-    j->hash = mem_dup(hash.p, hash.n);
+    j->hash = copy_texts(hash, hash_count);
+    j->hash_count = hash_count;
     j->password = mem_dup(password.p, password.n);
     j->password_bytes = password.n;
     j->is_user_known = is_user_known;

@@ -284,6 +284,7 @@ enum err driver_open(struct driver **out, const struct driver_options *o, struct
     d->auth = auth_new(o->loop, driver_on_login, d);
     auth_configure(d->auth, d->config->users, d->config->user_count);
     d->engine = engine_new(&d->config->engine, random_u64());
+    driver_usage_load(d);
     uv_prepare_init(o->loop, &d->prepare);
     uv_timer_init(o->loop, &d->timer);
     uv_timer_init(o->loop, &d->log_timer);
@@ -416,6 +417,7 @@ void driver_tick(struct driver *d)
 {
     driver_release_held(d, true);
     store_history_tick(d->history, driver_now_ms(d));
+    driver_usage_tick(d);
 }
 
 void driver_figures(const struct driver *d, struct metrics_view *out)
@@ -439,6 +441,7 @@ static void free_driver(struct driver *d)
     void (*closed)(void *) = d->closed;
     void *ctx = d->closed_ctx;
     driver_drop_asks(d);
+    driver_usage_close(d);
     engine_free(d->engine);
     if (d->identity)
         tls_server_config_unref(d->identity);
@@ -463,11 +466,15 @@ static void free_driver(struct driver *d)
         closed(ctx);
 }
 
-static void close_part(void *ctx)
+void driver_close_part(struct driver *d)
 {
-    struct driver *d = ctx;
     if (--d->parts_open == 0)
         free_driver(d);
+}
+
+static void close_part(void *ctx)
+{
+    driver_close_part(ctx);
 }
 
 static void on_handle_closed(uv_handle_t *h)
@@ -483,7 +490,7 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     d->is_closed = true;
     d->closed = closed;
     d->closed_ctx = ctx;
-    d->parts_open = 8 + d->is_trust_loading + (d->drop != NULL);
+    d->parts_open = 8 + d->is_trust_loading + (d->drop != NULL) + d->is_usage_writing;
     uv_prepare_stop(&d->prepare);
     uv_close((uv_handle_t *)&d->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&d->timer, on_handle_closed);

@@ -1,15 +1,18 @@
-/* driver_core.h -- the inside of the driver: one struct, four files.
+/* driver_core.h -- the inside of the driver: one struct, and its files.
  *
  *   driver.c          its life, the turn of the loop, the timer
  *   driver_event.c    what the shell reports -> engine_handle
  *   driver_action.c   what the engine wants -> the shell
  *   driver_ask.c      what the control socket is told later
  *   driver_history.c  finished messages -> the history
+ *   driver_usage.c    what logins have used of their quotas, over restarts
  *
  * One rule holds them together: the engine is never told anything while an action of its is being
  * carried out. What an action brings about at once waits in `late` until the engine has no action
  * left. */
 #pragma once
+
+#include <limits.h>
 
 #include "auth.h"
 #include "base/list.h"
@@ -96,6 +99,10 @@ struct driver {
     uv_timer_t timer, log_timer;
     int64_t armed_ms; /* what the timer is set to; INT64_MAX: nothing */
     uint64_t turn_ns, idle_ns;
+    char usage_path[PATH_MAX];
+    struct buf usage_saved; /* as it stands on disk */
+    int64_t usage_due_ms;
+    bool is_usage_writing;
     bool is_telling; /* inside engine_handle or carrying out */
     bool is_started, is_stopping, was_quiet, is_closed;
     unsigned parts_open;
@@ -128,6 +135,12 @@ void driver_later(struct driver *d, const struct late_event *late);
 void driver_append_held(struct driver *d); /* once a turn */
 void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name,
                        bool needs_verify);
+
+/* driver_usage.c */
+void driver_usage_load(struct driver *d);
+void driver_usage_tick(struct driver *d);
+void driver_usage_close(struct driver *d); /* blocks: nothing runs any more */
+void driver_close_part(struct driver *d);  /* driver.c: after driver_close, one thing less to wait for */
 
 /* driver_history.c */
 void driver_history_open(struct driver *d, const uint64_t salt[2]); /* for a history that begins */

@@ -163,7 +163,7 @@ static const struct config_option *find_secret_of(const char *section, struct sl
     if (key.n <= tail.n || !slice_eq(slice_from(key, key.n - tail.n), tail))
         return NULL;
     const struct config_option *o = config_option_find(section, slice_head(key, key.n - tail.n));
-    return o && config_type_facts[o->type].is_secret ? o : NULL;
+    return o && config_type_facts[o->type].is_secret && !o->is_list ? o : NULL;
 }
 
 static struct slice without_newline(struct slice s)
@@ -348,6 +348,16 @@ static void load_root(struct loader *l, const struct toml_node *root)
     }
 }
 
+static void gather_passwords(struct loader *l, const struct config_user_item *item,
+                             struct config_user *out)
+{
+    out->passwords = arena_new(l->arena, (item->password_count + 1) * sizeof *out->passwords);
+    if (item->password.n)
+        out->passwords[out->password_count++] = item->password;
+    for (unsigned i = 0; i < item->password_count; i++)
+        out->passwords[out->password_count++] = item->passwords[i];
+}
+
 /* Both halves of each user, side by side. */
 static void split_users(struct loader *l)
 {
@@ -358,7 +368,8 @@ static void split_users(struct loader *l)
     c->engine.user_count = c->user_count = d->user_count;
     for (unsigned i = 0; i < d->user_count; i++) {
         c->engine.users[i] = d->users[i].engine;
-        c->users[i] = (struct config_user){d->users[i].engine.name, d->users[i].password};
+        c->users[i].name = d->users[i].engine.name;
+        gather_passwords(l, &d->users[i], &c->users[i]);
     }
 }
 

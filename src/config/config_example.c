@@ -29,6 +29,7 @@ static bool has_range(const struct config_option *o)
     case CONFIG_ENDPOINT:
     case CONFIG_PATTERN:
     case CONFIG_BOOL:
+    case CONFIG_RATE:
     case CONFIG_CHOICE:
     case CONFIG_NETWORK:
     case CONFIG_RESOLVER:

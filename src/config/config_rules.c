@@ -210,6 +210,38 @@ static void check_listeners(struct rules *r)
     }
 }
 
+/* The route that a user names, and only it. */
+static void check_user_route(struct rules *r, struct config_user_item *u,
+                             const struct toml_node *node)
+{
+    const struct engine_options *e = &r->c->engine;
+    for (unsigned i = 0; u->route.n && i < e->route_count && !u->engine.has_route; i++) {
+        u->engine.has_route = slice_eq(e->routes[i].name, u->route);
+        u->engine.route = i;
+    }
+    if (u->route.n && !u->engine.has_route)
+        config_mistakes_add(r->m, spot(entry(node, "route")), "user", SLICE("route"),
+                            "there is no such route: give one of them name = \"%.*s\"",
+                            SLICE_FMT(u->route));
+}
+
+static void check_user(struct rules *r, unsigned i)
+{
+    struct config_user_item *u = &r->draft->users[i];
+    const struct toml_node *node = nth(r, "user", i);
+    if (!node || node->kind != TOML_TABLE)
+        return; /* told already */
+    if (!entry(node, "password") && !entry(node, "password_file") && !entry(node, "passwords"))
+        config_mistakes_add(r->m, spot(node), "user", SLICE("password"),
+                            "is missing: write password = \"$argon2id$...\" or password_file = "
+                            "\"/path\"; `outpost passwd` makes the hash");
+    if (u->engine.message_bytes_max > r->c->engine.message_bytes_max)
+        config_mistakes_add(r->m, spot(entry(node, "max_message_size")), "user",
+                            SLICE("max_message_size"),
+                            "must not be larger than submission.max_message_size");
+    check_user_route(r, u, node);
+}
+
 static void check_users(struct rules *r)
 {
     const struct config_user_item *u = r->draft->users;
@@ -222,6 +254,7 @@ static void check_users(struct rules *r)
                                 spot(nth(r, "user", k)).line);
             break;
         }
+        check_user(r, i);
     }
 }
 
@@ -292,6 +325,35 @@ static bool takes_all(const struct engine_route *route, const struct toml_node *
     return false;
 }
 
+/* Does a user name it? */
+static bool is_named(const struct rules *r, const struct engine_route *route)
+{
+    const struct config_user_item *u = r->draft->users;
+    for (unsigned i = 0; route->name.n && i < r->draft->user_count; i++)
+        if (slice_eq(u[i].route, route->name))
+            return true;
+    return false;
+}
+
+static void check_route_name(struct rules *r, unsigned n)
+{
+    struct engine_route *route = r->c->engine.routes;
+    for (unsigned i = 0; route[n].name.n && i < n; i++)
+        if (slice_eq(route[i].name, route[n].name))
+            config_mistakes_add(r->m, spot(entry(nth(r, "route", n), "name")), "route",
+                                SLICE("name"), "the route on line %d is named so already",
+                                spot(nth(r, "route", i)).line);
+}
+
+/* Those that were given none, when all else has been judged. */
+static void name_routes(struct rules *r)
+{
+    struct engine_options *e = &r->c->engine;
+    for (unsigned i = 0; i < e->route_count; i++)
+        if (!e->routes[i].name.n)
+            e->routes[i].name = e->routes[i].host_count ? e->routes[i].hosts[0].name : SLICE("mx");
+}
+
 static void check_routes(struct rules *r)
 {
     struct engine_options *e = &r->c->engine;
@@ -301,9 +363,9 @@ static void check_routes(struct rules *r)
         const struct toml_node *node = nth(r, "route", i);
         if (!entry(node, "tls"))
             route->tls = entry(node, "auth") ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_OPPORTUNISTIC;
-        route->name = route->host_count ? route->hosts[0].name : SLICE("mx");
         check_route_auth(r, route, node);
-        if (catch_all)
+        check_route_name(r, i);
+        if (catch_all && !is_named(r, route))
             config_mistakes_add(r->m, spot(node), "route", SLICE_NONE,
                                 "can never be used: the route on line %d takes every recipient",
                                 spot(catch_all).line);
@@ -328,4 +390,5 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     check_queue(&r);
     check_retry(&r);
     check_routes(&r);
+    name_routes(&r);
 }

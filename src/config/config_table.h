@@ -17,6 +17,7 @@ enum {
     CONFIG_NETWORKS_MAX = 64,
     CONFIG_PATTERNS_MAX = 1000, /* of one user or route */
     CONFIG_HOSTS_MAX = 16,      /* of one route */
+    CONFIG_PASSWORDS_MAX = 8,   /* of one user, besides `password` */
     CONFIG_DNS_SERVERS_MAX = 6, /* the resolver knows no more */
 };
 
@@ -36,6 +37,7 @@ enum config_type {
     CONFIG_SIZE,     /* uint64_t, bytes */
     CONFIG_DURATION, /* int64_t, ms */
     CONFIG_FACTOR,   /* double */
+    CONFIG_RATE,     /* struct policy_rate */
     CONFIG_CHOICE,   /* an enum, see choices */
     CONFIG_NETWORK,  /* struct ip_net */
     CONFIG_RESOLVER, /* struct ip_port, port 53 unless given */
@@ -92,7 +94,9 @@ struct config_section {
 
 struct config_user_item {
     struct engine_user engine;
-    struct slice password;
+    struct slice password, *passwords;
+    unsigned password_count;
+    struct slice route; /* a name */
 };
 
 /* What the rows write into while loading. The config is its first member. */

@@ -3,9 +3,15 @@
 
 #include "base/utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { QUOTE_BYTES_MAX = 60, HASH_BYTES_MAX = 512 };
+enum {
+    QUOTE_BYTES_MAX = 60,
+    HASH_BYTES_MAX = 512,
+    RATE_COUNT_MAX = 1000000,
+    RATE_MS_MAX = 7 * 24 * 3600 * 1000,
+};
 
 _Static_assert(sizeof(enum delivery_tls) == sizeof(unsigned), "choices are written as unsigned");
 
@@ -206,6 +212,38 @@ static struct slice set_factor(const struct config_option *o, struct slice text,
     return config_value_set_factor(o, v, a, out);
 }
 
+/* "100/h", "10/15m": a count and a duration, whose number may be missing. */
+static bool parse_rate(struct slice text, struct policy_rate *out)
+{
+    size_t slash = slice_find(text, '/');
+    struct slice unit = slice_from(text, slash + 1);
+    char with_number[16];
+    uint64_t count;
+    if (!slice_to_u64(slice_head(text, slash), &count) || count < 1 || count > RATE_COUNT_MAX)
+        return false;
+    if (!unit.n || unit.n + 1 >= sizeof with_number)
+        return false;
+    int n = snprintf(with_number, sizeof with_number, "%s%.*s",
+                     ascii_is_digit(unit.p[0]) ? "" : "1", SLICE_FMT(unit));
+    out->count = (unsigned)count;
+    return config_value_parse_duration(slice_of(with_number, (size_t)n), &out->per_ms) &&
+           out->per_ms >= 1000 && out->per_ms <= RATE_MS_MAX;
+}
+
+static struct slice set_rate(struct slice text, struct arena *a, struct policy_rate *out)
+{
+    struct policy_rate rate;
+    if (parse_rate(text, &rate)) {
+        *out = rate;
+        return SLICE_NONE;
+    }
+    struct slice q = config_value_quote(a, text);
+    return arena_printf(a,
+                        "%.*s is not a rate: write a whole number up to %d and a time from a "
+                        "second to a week, such as \"100/h\", \"10/m\" or \"500/1d\"",
+                        SLICE_FMT(q), RATE_COUNT_MAX);
+}
+
 static struct slice set_choice(const struct config_option *o, struct slice text, struct arena *a,
                                unsigned *out)
 {
@@ -300,6 +338,9 @@ static struct slice set_hash(struct slice text, struct arena *a, struct slice *o
     if (text.p[0] != '$' || id == 0 || id + 1 >= rest.n || rest.p[id] != '$' || has_blank(text))
         return arena_printf(a, "is not a password hash: never write the password itself here; "
                                "`outpost passwd` makes its hash (\"$argon2id$...\")");
+    if (slice_starts(text, SLICE("$apr1$")))
+        return arena_printf(a, "is a hash of Apache's own (\"$apr1$\"), which crypt(3) does not "
+                               "know: make one with `outpost passwd`, or `htpasswd -B`");
     if (text.n > HASH_BYTES_MAX)
         return arena_printf(a, "is longer than %d bytes, and so no password hash", HASH_BYTES_MAX);
     return set_text(text, a, out);
@@ -505,6 +546,8 @@ struct slice config_value_set(const struct config_option *o, struct slice text, 
         return set_duration(o, text, a, out);
     case CONFIG_FACTOR:
         return set_factor(o, text, a, out);
+    case CONFIG_RATE:
+        return set_rate(text, a, out);
     case CONFIG_CHOICE:
         return set_choice(o, text, a, out);
     case CONFIG_NETWORK:

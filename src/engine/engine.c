@@ -3,6 +3,7 @@
  * The order that promise 1 rests on stands in submit.c and spool.c: a session says 250 only in
  * submit_on_stored(), which only an EVENT_APPENDED without error reaches. */
 #include "engine_core.h"
+#include "usage.h"
 
 #include <string.h>
 
@@ -285,6 +286,7 @@ static void on_connection(struct engine *e, const struct engine_event *ev)
         break;
     case EVENT_RECORD:
     case EVENT_TOLD:
+    case EVENT_USAGE:
     case EVENT_STARTED:
     case EVENT_ACCEPTED:
     case EVENT_APPENDED:
@@ -416,6 +418,9 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
         break;
     case EVENT_TOLD:
         story_on_told(e, ev->told_ms);
+        break;
+    case EVENT_USAGE:
+        usage_on_saved(e, ev->text);
         break;
     case EVENT_STARTED:
         e->segment_bytes = ev->segment_bytes;

@@ -193,6 +193,7 @@ struct engine {
     struct submit_profile **profile; /* one a listener */
     unsigned profile_count;
     unsigned intake_count; /* messages being received or stored */
+    struct map usage;      /* by login: what it has sent, see usage.h */
 
     struct queue queue;
     struct list hot; /* bodies, oldest first */

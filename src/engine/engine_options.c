@@ -49,3 +49,11 @@ void engine_options_default(struct engine_options *o)
         .allow_private_mx = false,
     };
 }
+
+const struct engine_user *engine_options_user(const struct engine_options *o, struct slice name)
+{
+    for (unsigned i = 0; i < o->user_count; i++)
+        if (slice_eq(o->users[i].name, name))
+            return &o->users[i];
+    return NULL;
+}

@@ -3,6 +3,7 @@
 
 #include "base/msgid.h"
 #include "mail/date.h"
+#include "submit_judge.h"
 
 #include <string.h>
 
@@ -16,6 +17,7 @@ static void intake_settled(struct engine *e, struct intake *in)
 
 void intake_free(struct engine *e, struct intake *in)
 {
+    submit_judge_undo(e, in);
     for (uint32_t i = 0; i < in->extent_count; i++)
         queue_unpin(&e->queue, in->extent[i].segment);
     intake_settled(e, in);
@@ -205,6 +207,7 @@ void intake_store(struct engine *e, struct intake *in, const struct intake_origi
     buf_init(&prefix, PREFIX_BYTES_MAX);
     build_prefix(e, in, origin, &prefix);
     buf_add(&in->client, origin->client);
+    buf_clear(&in->user);
     buf_add(&in->user, origin->user);
     make_body(in, buf_slice(&prefix));
     in->message = (struct spool_message){

@@ -18,8 +18,11 @@ enum {
 
 /* Jobs */
 
-static int route_of(const struct engine *e, struct slice address)
+/* by: who handed it in, NULL when nobody known. */
+static int route_of(const struct engine *e, const struct engine_user *by, struct slice address)
 {
+    if (by && by->has_route)
+        return (int)by->route;
     for (unsigned i = 0; i < e->opt->route_count; i++) {
         const struct engine_route *r = &e->opt->routes[i];
         if (!r->recipient_count || policy_matches_any(r->recipients, r->recipient_count, address))
@@ -157,12 +160,14 @@ static void shorten_wait(struct engine *e, struct job *j)
 
 void schedule_message(struct engine *e, struct queue_message *m)
 {
+    const struct engine_user *by =
+        m->user_bytes ? engine_options_user(e->opt, queue_user(m)) : NULL;
     for (uint32_t i = m->recipient_count; i-- > 0;) { /* to the front each: in their order then */
         struct queue_recipient *r = &m->recipient[i];
         if (r->fate != QUEUE_WAITING || r->is_reporting || r->next_in_job != QUEUE_UNASSIGNED)
             continue;
         struct slice address = queue_address(m, i);
-        struct destination *d = destination_get(e, route_of(e, address),
+        struct destination *d = destination_get(e, route_of(e, by, address),
                                                 mail_address_domain_of(address), m->requires_tls);
         struct job *j = job_of(e, m, d);
         r->next_in_job = j->first_recipient;

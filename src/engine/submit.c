@@ -11,7 +11,9 @@
 #include "engine_core.h"
 #include "intake.h"
 #include "policy/policy_accept.h"
+#include "submit_judge.h"
 #include "submit_profile.h"
+#include "usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -165,28 +167,13 @@ static struct smtp_answer full_answer(const struct engine *e)
                : refuse(452, 4, 3, 1, "the queue is full, try again later");
 }
 
-static const struct engine_user *find_user(const struct engine *e, struct slice name)
-{
-    for (unsigned i = 0; i < e->opt->user_count; i++)
-        if (slice_eq(e->opt->users[i].name, name))
-            return &e->opt->users[i];
-    return NULL;
-}
-
 static struct smtp_answer judge_sender(struct engine *e, struct session *s,
                                        const struct smtp_server_event *ev)
 {
     if (!spool_has_room(e, ev->declared_bytes))
         return full_answer(e);
     struct slice name = smtp_server_user(s->smtp);
-    if (!name.n)
-        return YES;
-    const struct engine_user *u = find_user(e, name);
-    if (!u)
-        return refuse(530, 5, 7, 0, "the login is no longer valid, log in again");
-    if (!policy_may_send_as(u->senders, u->sender_count, ev->path_text))
-        return refuse(553, 5, 7, 1, "this login may not send as that address");
-    return YES;
+    return name.n ? submit_judge_sender(e, name, ev) : YES;
 }
 
 static void on_mail(struct engine *e, struct session *s, const struct smtp_server_event *ev)
@@ -209,7 +196,10 @@ static void on_rcpt(struct engine *e, struct session *s, const struct smtp_serve
     /* Closed by default: a listener with optional or no AUTH still relays for nobody unknown. */
     if (!s->is_trusted && !smtp_server_user(s->smtp).n)
         a = refuse(550, 5, 7, 1, "relaying denied: log in first, or send from a trusted network");
-    else if (!intake_recipient(in, ev))
+    else if (smtp_server_user(s->smtp).n)
+        a = submit_judge_recipient(e, smtp_server_user(s->smtp), ev->path_text,
+                                   in->recipient_count);
+    if (!a.code && !intake_recipient(in, ev))
         a = refuse(452, 4, 5, 3, "too many recipients");
     if (a.code)
         rejected(e, s, "to", ev->path_text, a);
@@ -221,15 +211,14 @@ static void on_body_end(struct engine *e, struct session *s)
     struct intake *in = s->intake;
     CHECK(in);
     intake_complete(in);
-    if (in->scan.received_count > RECEIVED_MAX) {
-        struct smtp_answer a = refuse(554, 5, 4, 6, "too many Received fields: a mail loop");
-        rejected(e, s, "from", buf_slice(&in->sender), a);
-        drop_intake(e, s);
-        smtp_server_on_message(s->smtp, a, NULL);
-        return;
-    }
-    if (in->err || (!in->chunks_out && !spool_has_room(e, 0))) {
-        struct smtp_answer a = full_answer(e);
+    struct smtp_answer a = YES;
+    if (in->scan.received_count > RECEIVED_MAX)
+        a = refuse(554, 5, 4, 6, "too many Received fields: a mail loop");
+    else if (in->err || (!in->chunks_out && !spool_has_room(e, 0)))
+        a = full_answer(e);
+    else if (smtp_server_user(s->smtp).n)
+        a = submit_judge_message(e, smtp_server_user(s->smtp), in);
+    if (a.code) {
         rejected(e, s, "from", buf_slice(&in->sender), a);
         drop_intake(e, s);
         smtp_server_on_message(s->smtp, a, NULL);
@@ -520,6 +509,7 @@ void submit_on_stored(struct engine *e, struct intake *in, enum err err, struct 
         engine_tell(e, n, "from", buf_slice(&in->sender));
         note_text(n, "error", slice_cstr(err_name(err)));
     } else {
+        in->is_charged = false; /* for good */
         accepted_note(e, in);
         struct body *b = in->body;
         in->body = NULL;
@@ -538,11 +528,13 @@ void submit_on_stored(struct engine *e, struct intake *in, enum err err, struct 
 
 void submit_init(struct engine *e)
 {
+    usage_init(e);
     submit_profiles_make(e);
 }
 
 void submit_on_options(struct engine *e)
 {
+    usage_on_options(e);
     submit_profiles_drop(e);
     submit_profiles_make(e);
 }
@@ -570,4 +562,5 @@ void submit_close(struct engine *e)
     for (struct map_entry *m; (m = map_next(&e->sessions, &at)); at = 0)
         session_free(e, m->value);
     submit_profiles_drop(e);
+    usage_close(e);
 }

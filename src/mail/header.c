@@ -121,6 +121,7 @@ static void start_field(struct mail_header_scan *s)
         s->has_date = true;
         break;
     case F_FROM:
+        s->has_many_from = s->has_from;
         s->in.may_copy = !s->has_from;
         s->has_from = true;
         break;

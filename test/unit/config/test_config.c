@@ -281,12 +281,12 @@ static void test_whole(void **state)
     assert_int_equal(c->user_count, 2);
     assert_int_equal(e->user_count, 2);
     assert_slice(c->users[0].name, "app");
-    assert_slice(c->users[0].password, "$argon2id$...");
+    assert_slice(c->users[0].passwords[0], "$argon2id$...");
     assert_slice(e->users[0].name, "app");
     assert_int_equal(e->users[0].sender_count, 2);
     assert_slice(e->users[0].senders[1], "root@");
     assert_slice(c->users[1].name, "App");
-    assert_slice(c->users[1].password, "$argon2id$v=19$x");
+    assert_slice(c->users[1].passwords[0], "$argon2id$v=19$x");
     assert_int_equal(e->users[1].sender_count, 0);
 
     assert_int_equal(e->queue_bytes_max, 123456789);
@@ -597,6 +597,32 @@ static const struct mistake_row bad[] = {
      3, 17, "user.password_file", "\"/run/secrets/plain\": is not a password hash"},
     {"both", USER "password_file = '/run/secrets/hash'", 4, 17, "user.password_file",
      "password is given too"},
+    {"a hash of Apache's own", "[[user]]\nname = 'a'\npassword = '$apr1$x$y'", 3, 12,
+     "user.password", "`htpasswd -B`"},
+    {"one of several is none", USER "passwords = ['$6$x$z', 'hunter2']", 4, 24, "user.passwords",
+     "is not a password hash"},
+    {"a list has no file", USER "passwords_file = '/run/secrets/hash'", 4, 1,
+     "user.passwords_file", "there is no such key"},
+    {"a rate without a time", USER "message_rate = '100'", 4, 16, "user.message_rate",
+     "write a whole number up to 1000000 and a time"},
+    {"a rate of nothing", USER "message_rate = '0/h'", 4, 16, "user.message_rate", "is not a rate"},
+    {"a rate of a moment", USER "recipient_rate = '5/10ms'", 4, 18, "user.recipient_rate",
+     "from a second"},
+    {"a rate of a number", USER "recipient_rate = 5", 4, 18, "user.recipient_rate",
+     "must be a rate such as"},
+    {"no quota at all", USER "daily_quota = 0", 4, 15, "user.daily_quota", "must be from 1"},
+    {"larger than anybody's", USER "max_message_size = '51MiB'", 4, 20, "user.max_message_size",
+     "must not be larger than submission.max_message_size"},
+    {"a route that is not there", USER "route = 'bulk'", 4, 9, "user.route",
+     "there is no such route: give one of them name = \"bulk\""},
+    {"a host is not a route's name", USER "route = 'h.example'\n[[route]]\nhosts = ['h.example']",
+     4, 9, "user.route", "there is no such route"},
+    {"two routes of a name",
+     "[[route]]\nname = 'r'\nrecipients = ['*@a']\n[[route]]\nname = 'r'\nrecipients = ['*@b']", 5,
+     8, "route.name", "the route on line 1 is named so already"},
+    {"a name helps no route that nobody names",
+     "[[route]]\nhosts = ['h.example']\n[[route]]\nname = 'r'\nhosts = ['i.example']", 3, 1,
+     "route", "can never be used"},
     {"two of a name", USER USER, 5, 8, "user.name", "the user on line 1 is named so already"},
     {"no senders at all", USER "senders = []", 4, 11, "user.senders",
      "is empty; without the key it is anyone"},
@@ -834,6 +860,40 @@ static void test_cut_short(void **state)
     }
 }
 
+static void test_users(void **state)
+{
+    static const char text[] =
+        "[[route]]\nhosts = ['h.example']\n"
+        "[[route]]\nname = 'bulk'\nhosts = ['i.example']\n"
+        "[[user]]\nname = 'a'\npassword = '$6$x$1'\npasswords = ['$6$x$2', '$6$x$3']\n"
+        "recipients = ['*@b.example']\nmax_message_size = '1MiB'\nmessage_rate = '10/15m'\n"
+        "recipient_rate = '100/h'\ndaily_quota = 5000\nroute = 'bulk'\n"
+        "[[user]]\nname = 'b'\npasswords = ['$6$x$4']\n";
+    const struct config_world world = fake_world();
+    struct config_mistake *mistakes;
+    unsigned count;
+    struct config *c = config_load(slice_cstr(text), &world, &mistakes, &count);
+    assert_int_equal(count, 0);
+    const struct engine_user *u = &c->engine.users[0];
+    assert_int_equal(c->users[0].password_count, 3);
+    assert_slice(c->users[0].passwords[0], "$6$x$1");
+    assert_slice(c->users[0].passwords[2], "$6$x$3");
+    assert_int_equal(u->recipient_count, 1);
+    assert_int_equal(u->message_bytes_max, 1 << 20);
+    assert_int_equal(u->quota.messages.count, 10);
+    assert_int_equal(u->quota.messages.per_ms, 15 * 60 * 1000);
+    assert_int_equal(u->quota.recipients.per_ms, 3600 * 1000);
+    assert_int_equal(u->quota.daily, 5000);
+    assert_true(u->has_route);
+    assert_int_equal(u->route, 1);
+    assert_slice(c->engine.routes[0].name, "h.example");
+    assert_slice(c->engine.routes[1].name, "bulk");
+    assert_int_equal(c->users[1].password_count, 1);
+    assert_false(c->engine.users[1].has_route);
+    assert_int_equal(c->engine.users[1].quota.messages.count, 0);
+    config_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -844,6 +904,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_users),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_all_at_once_in_order),

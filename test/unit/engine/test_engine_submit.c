@@ -280,7 +280,8 @@ static void log_in(struct world *w, struct world_conn *c, enum engine_login logi
 }
 
 static struct slice patterns[] = {SLICE_INIT("*@sender.example")};
-static struct engine_user users[] = {{SLICE_INIT("app"), patterns, 1}};
+static struct engine_user users[] = {
+    {.name = SLICE_INIT("app"), .senders = patterns, .sender_count = 1}};
 
 static struct world *world_with_users(void)
 {
