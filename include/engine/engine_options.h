@@ -65,6 +65,8 @@ struct engine_options {
     unsigned session_mails_max; /* MAIL commands of a session; 0: no limit */
     unsigned connections_max;
     int64_t idle_ms;
+    unsigned login_failures_max; /* of one address in a window; of one user some times as many */
+    int64_t login_window_ms, login_delay_ms;
 
     uint64_t queue_bytes_max;
     int64_t lifetime_ms;

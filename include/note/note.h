@@ -24,6 +24,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(TLS_FAILED, INFO, "tls-failed", "tls_failures_total", "Failed TLS handshakes of clients.")   \
     X(LOGIN, DEBUG, "login", "logins_total", "Successful logins.")                                 \
     X(LOGIN_FAILED, WARN, "login-failed", "login_failures_total", "Failed logins.")                \
+    X(LOGIN_BLOCKED, WARN, "login-blocked", "logins_blocked_total",                                \
+      "Logins not tried, after too many failures of that address or user.")                        \
     X(ACCEPTED, INFO, "accepted", "accepted_total", "Messages accepted (answered 250).")           \
     X(REJECTED, INFO, "rejected", "rejected_total",                                                \
       "Messages, senders or recipients refused at submission.")                                    \

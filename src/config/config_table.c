@@ -194,6 +194,13 @@ const struct config_option config_options[] = {
         "Clients at once; further ones wait."),
     ROW("submission.idle_timeout", DURATION, ENGINE(idle_ms), "5m", "10ms", "1d",
         "A client that says nothing for so long is sent away."),
+    ROW("submission.login_failures", COUNT, ENGINE(login_failures_max), "10", "1", "100000",
+        "Wrong passwords from one address (IPv6: one /64) within login_window; then it is answered "
+        "421 until the window is over. Of one user, from wherever, five times as many."),
+    ROW("submission.login_window", DURATION, ENGINE(login_window_ms), "10m", "1s", "1d",
+        "It begins with the first wrong password."),
+    ROW("submission.login_delay", DURATION, ENGINE(login_delay_ms), "1s", "0s", "1m",
+        "A wrong password is answered so long after it came."),
 
     ROW("user.name", NAME, USER(engine.name), NULL, NULL, "255", "What the client logs in as.",
         .is_required = true, .sample = "app"),

@@ -194,6 +194,8 @@ struct engine {
     unsigned profile_count;
     unsigned intake_count; /* messages being received or stored */
     struct map usage;      /* by login: what it has sent, see usage.h */
+    struct map guards;     /* failed logins, see guard.h */
+    struct list guard_age;
 
     struct queue queue;
     struct list hot; /* bodies, oldest first */

@@ -27,6 +27,9 @@ void engine_options_default(struct engine_options *o)
         .recipients_max = 1000,
         .connections_max = 10000,
         .idle_ms = 5 * MINUTE_MS,
+        .login_failures_max = 10,
+        .login_window_ms = 10 * MINUTE_MS,
+        .login_delay_ms = 1 * SECOND_MS,
 
         .queue_bytes_max = 10ull << 30,
         .lifetime_ms = 5 * 24 * (int64_t)HOUR_MS,

@@ -9,9 +9,11 @@
  * An intake outlives its session: appends under way come back to it. */
 #include "base/msgid.h"
 #include "engine_core.h"
+#include "guard.h"
 #include "intake.h"
 #include "policy/policy_accept.h"
 #include "submit_judge.h"
+#include "submit_login.h"
 #include "submit_profile.h"
 #include "usage.h"
 
@@ -40,7 +42,7 @@ struct session {
     struct buf held;
     struct intake *intake;
     struct slice tls_version, tls_cipher; /* static */
-    char user[128];                       /* who is being verified, for the log */
+    struct submit_login login;
 };
 
 /* Sessions */
@@ -121,7 +123,9 @@ static void watch(struct engine *e, struct session *s)
     int64_t due_ms = e->now_ms + e->opt->idle_ms;
     if (s->intake && due_ms > s->intake->began_ms + INTAKE_MS_MAX)
         due_ms = s->intake->began_ms + INTAKE_MS_MAX;
-    timer_set(e, &s->timer, smtp_server_awaits_answer(s->smtp) ? INT64_MAX : due_ms);
+    if (smtp_server_awaits_answer(s->smtp))
+        due_ms = s->login.due_ms ? s->login.due_ms : INT64_MAX;
+    timer_set(e, &s->timer, due_ms);
 }
 
 static bool must_wait(const struct session *s)
@@ -230,14 +234,9 @@ static void on_body_end(struct engine *e, struct session *s)
 
 static void on_login(struct engine *e, struct session *s, const struct smtp_server_event *ev)
 {
-    struct slice user = slice_head(ev->user, sizeof s->user - 1);
-    memcpy(s->user, user.p ? user.p : "", user.n);
-    s->user[user.n] = 0;
-    struct slice name = engine_keep(e, ev->user), password = engine_keep(e, ev->password);
-    struct engine_action *a = engine_do(e, ACTION_LOGIN);
-    a->conn = s->conn;
-    a->user = name;
-    a->password = password;
+    struct smtp_answer a;
+    if (!submit_login_ask(e, &s->login, ev, &a))
+        smtp_server_on_login(s->smtp, a);
 }
 
 static void on_starttls(struct engine *e, struct session *s)
@@ -368,6 +367,8 @@ void submit_on_accepted(struct engine *e, const struct engine_event *ev)
     s->is_reading = true;
     s->is_trusted = ev->is_unix || policy_is_trusted(&ev->peer.ip, e->opt->trusted_networks,
                                                      e->opt->trusted_network_count);
+    s->login = (struct submit_login){
+        .conn = s->conn, .from = s->peer.ip, .is_trusted = s->is_trusted, .is_unix = ev->is_unix};
     timer_init(&s->timer, TIMER_SESSION);
     buf_init(&s->held, HELD_BYTES_MAX);
     map_put_id(&e->sessions, s->conn, s);
@@ -417,15 +418,11 @@ void submit_on_closed(struct engine *e, struct session *s, const struct engine_e
 
 void submit_on_login(struct engine *e, struct session *s, enum engine_login login)
 {
-    struct smtp_answer a = YES;
-    if (login == LOGIN_WRONG)
-        a = refuse(535, 5, 7, 8, "authentication failed: wrong user name or password");
-    else if (login == LOGIN_TROUBLE)
-        a = refuse(454, 4, 7, 0, "temporary authentication failure, try again later");
-    struct note *n = engine_note(e, login == LOGIN_OK ? NOTE_LOGIN : NOTE_LOGIN_FAILED, 0);
-    struct ip_text ip = ip_build(&s->peer.ip);
-    engine_tell(e, n, "ip", slice_cstr(ip.s));
-    engine_tell(e, n, "user", slice_cstr(s->user));
+    struct smtp_answer a;
+    if (!submit_login_answered(e, &s->login, login, &a)) {
+        watch(e, s);
+        return;
+    }
     smtp_server_on_login(s->smtp, a);
     resume(e, s);
 }
@@ -433,6 +430,11 @@ void submit_on_login(struct engine *e, struct session *s, enum engine_login logi
 void submit_on_timer(struct engine *e, struct timer *t)
 {
     struct session *s = CONTAINER_OF(t, struct session, timer);
+    if (s->login.due_ms) {
+        smtp_server_on_login(s->smtp, submit_login_late(&s->login));
+        resume(e, s);
+        return;
+    }
     smtp_server_on_timeout(s->smtp);
     session_close(e, s);
 }
@@ -529,6 +531,7 @@ void submit_on_stored(struct engine *e, struct intake *in, enum err err, struct 
 void submit_init(struct engine *e)
 {
     usage_init(e);
+    guard_init(e);
     submit_profiles_make(e);
 }
 
@@ -563,4 +566,5 @@ void submit_close(struct engine *e)
         session_free(e, m->value);
     submit_profiles_drop(e);
     usage_close(e);
+    guard_close(e);
 }

@@ -692,6 +692,7 @@ static inline struct world *world_new(void)
     struct world *w = mem_new(sizeof *w);
     engine_options_default(&w->opt);
     w->opt.hostname = SLICE("relay.example");
+    w->opt.login_delay_ms = 0;
     w->listener[0] = (struct engine_listener){.address = SLICE("127.0.0.1:587"),
                                               .tls = LISTENER_TLS_STARTTLS,
                                               .auth = SMTP_AUTH_REQUIRED};
