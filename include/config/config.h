@@ -14,7 +14,7 @@ enum log_format_option { LOG_TEXT, LOG_JSON };
 
 struct config_user {
     struct slice name;
-    struct slice *passwords; /* hashes: "$argon2id$..." or crypt(3); any of them will do */
+    struct slice *passwords; /* hashes: "$argon2id$...", crypt(3), SCRAM; any of them will do */
     unsigned password_count;
 };
 

@@ -21,6 +21,7 @@ struct engine_user {
     struct slice name;
     struct slice *senders; /* patterns (mail_address_match); none: anyone */
     unsigned sender_count;
+    bool has_scram;           /* a password is stored so that SCRAM can use it */
     struct slice *recipients; /* patterns; none: anyone */
     unsigned recipient_count;
     struct policy_quota quota;

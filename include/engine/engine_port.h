@@ -29,7 +29,8 @@ enum engine_event_kind {
     EVENT_CLOSED, /* conn, err, text: the last event of this connection (not after ACTION_CLOSE) */
     EVENT_CONNECTED, /* conn: an outgoing connection is up; peer = their address, local = ours */
     EVENT_TLS_UP,    /* conn, tls */
-    EVENT_LOGIN,     /* conn, login */
+    EVENT_LOGIN, /* conn, login; text = our message when SCRAM goes on (CHALLENGE) or ends well (OK)
+                  */
     EVENT_APPENDED,  /* ticket, err, pos: the record is on disk (synced where asked), or not */
     EVENT_FETCHED,   /* ticket, err, record, text */
     EVENT_ANSWER,    /* ticket, answer */
@@ -39,7 +40,7 @@ enum engine_event_kind {
     EVENT_OPERATOR, /* operator */
 };
 
-enum engine_login { LOGIN_OK, LOGIN_WRONG, LOGIN_TROUBLE };
+enum engine_login { LOGIN_OK, LOGIN_WRONG, LOGIN_TROUBLE, LOGIN_CHALLENGE };
 
 struct engine_tls {
     struct slice version, cipher; /* static */
@@ -83,7 +84,7 @@ enum engine_action_kind {
                           will do) */
     ACTION_CLOSE,      /* conn, at_once; no event of this connection follows */
     ACTION_CONNECT,    /* conn, address -> CONNECTED or CLOSED */
-    ACTION_LOGIN,      /* conn, user, password -> LOGIN, exactly one */
+    ACTION_LOGIN,      /* conn, login_step, user, password or text -> LOGIN, exactly one */
     ACTION_APPEND, /* ticket, type, id, part[], needs_sync, is_admission -> APPENDED, exactly one */
     ACTION_FETCH,  /* ticket, id, pos -> FETCHED, exactly one */
     ACTION_RELEASE,  /* segment: nothing in it is alive */
@@ -105,6 +106,7 @@ struct engine_action {
     int part_count;
     uint8_t type;
     enum dns_type dns_type;
+    enum smtp_login_step login_step;
     struct journal_pos pos;
     struct ip_port address;
     bool is_on, at_once, needs_sync, is_admission, needs_verify, wants_drained;

@@ -16,8 +16,9 @@
  * bytes and may end without CRLF.
  *
  * Offered: PIPELINING, SIZE, 8BITMIME, SMTPUTF8 (RFC 6531), DSN (RFC 3461), CHUNKING and BINARYMIME
- * (RFC 3030), LIMITS (RFC 9422), ENHANCEDSTATUSCODES, STARTTLS (RFC 3207), AUTH PLAIN and LOGIN
- * (RFC 4954); inside TLS REQUIRETLS (RFC 8689). doc/smtp.md lists them with all limits.
+ * (RFC 3030), LIMITS (RFC 9422), ENHANCEDSTATUSCODES, STARTTLS (RFC 3207), AUTH PLAIN, LOGIN
+ * and, where somebody can use it, SCRAM-SHA-256 (RFC 4954, RFC 7677); inside TLS REQUIRETLS (RFC
+ * 8689). doc/smtp.md lists them with all limits.
  *
  * The caller's loop: feed until NEEDS_INPUT or CLOSE comes (with the unused rest, with nothing when
  * nothing is left), also after each on_*(); then send the output. An answer of 421 to any question
@@ -53,6 +54,14 @@ struct smtp_server_options {
     bool offers_tls;       /* STARTTLS in EHLO, until TLS is on */
     bool offers_binary;    /* BINARYMIME: what can be delivered so */
     enum smtp_auth_mode auth;
+    bool offers_scram; /* somebody's secret is stored so that it can be used */
+};
+
+/* What a LOGIN brings. */
+enum smtp_login_step {
+    SMTP_LOGIN_PASSWORD,    /* user, password */
+    SMTP_LOGIN_SCRAM_FIRST, /* user, and message: answered by on_challenge(), or refused */
+    SMTP_LOGIN_SCRAM_FINAL, /* the same; on_challenge() with our last message is the yes */
 };
 
 /* What the server machine knows of the client; filled by the machine, read by the caller. */
@@ -84,6 +93,8 @@ struct smtp_server_event {
         SMTP_SERVER_CLOSE,      /* flush the output, then close; whatever was under way is void */
     } kind;
     struct slice user, password; /* LOGIN: valid until the answer, then wiped */
+    enum smtp_login_step step;
+    struct slice message; /* LOGIN, of SCRAM */
     struct slice path_text; /* MAIL, RCPT: the address, canonical, without <>; "" = null sender;
                                "<Postmaster>" has got our hostname. Valid until the answer */
     struct mail_address address; /* parsed, pointing into path_text */
@@ -132,6 +143,9 @@ struct smtp_server_event smtp_server_feed(struct smtp_server *s, struct slice in
 void smtp_server_on_tls(struct smtp_server *s);
 void smtp_server_on_login(struct smtp_server *s,
                           struct smtp_answer a); /* code 0: 235; 535 wrong; 454 trouble */
+/* LOGIN, of SCRAM: it goes on with this message; is_last: the client has proved itself, and 235
+ * follows when it has seen that we have, too. */
+void smtp_server_on_challenge(struct smtp_server *s, struct slice message, bool is_last);
 void smtp_server_on_mail(struct smtp_server *s, struct smtp_answer a);
 void smtp_server_on_recipient(struct smtp_server *s, struct smtp_answer a);
 void smtp_server_on_data(struct smtp_server *s, struct smtp_answer a);

@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "scram.h"
 
 enum { KEY_BYTES = 32 };
 
@@ -42,6 +43,7 @@ struct auth {
     unsigned waiting_count, running_count;
     struct map cache; /* key -> struct verified */
     struct list by_age;
+    struct map scrams; /* by conn: struct scram */
     unsigned char secret[crypto_generichash_KEYBYTES];
     bool is_closing;
     void (*closed)(void *ctx);
@@ -80,8 +82,17 @@ static bool verify_crypt(const char *hash, struct slice password)
     return is_right;
 }
 
+static bool is_scram(struct slice hash)
+{
+    return slice_starts(hash, SLICE(SMTP_SCRAM_SECRET_HEAD));
+}
+
 bool auth_verify(const char *hash, struct slice password)
 {
+    struct smtp_scram_secret secret;
+    if (is_scram(slice_cstr(hash)))
+        return smtp_scram_secret_parse(slice_cstr(hash), &secret) &&
+               scram_verify(&secret, password);
     if (strncmp(hash, "$argon2", 7) == 0)
         return verify_argon2(hash, password);
     return verify_crypt(hash, password);
@@ -177,6 +188,15 @@ static void free_users(struct auth *a)
     a->user_count = 0;
 }
 
+static void drop_scram(struct auth *a, uint64_t conn)
+{
+    struct scram *s = map_take_id(&a->scrams, conn);
+    if (!s)
+        return;
+    scram_close(s);
+    mem_free(s);
+}
+
 static void finish_close(struct auth *a)
 {
     void (*closed)(void *) = a->closed;
@@ -184,6 +204,10 @@ static void finish_close(struct auth *a)
     free_users(a);
     forget_all(a);
     map_close(&a->cache);
+    size_t at = 0;
+    for (struct map_entry *m; (m = map_next(&a->scrams, &at)); at = 0)
+        drop_scram(a, m->hash);
+    map_close(&a->scrams);
     sodium_memzero(a, sizeof *a);
     mem_free(a);
     if (closed)
@@ -242,6 +266,7 @@ struct auth *auth_new(uv_loop_t *loop, auth_answered *answered, void *ctx)
     uint64_t seed;
     randombytes_buf(&seed, sizeof seed);
     map_init(&a->cache, seed);
+    map_init(&a->scrams, seed);
     crypto_generichash_keygen(a->secret);
     return a;
 }
@@ -306,8 +331,53 @@ bool auth_ask(struct auth *a, uint64_t conn, struct slice user, struct slice pas
     return false;
 }
 
+static bool take_secret(const struct config_user *u, struct smtp_scram_secret *out)
+{
+    for (unsigned i = 0; u && i < u->password_count; i++)
+        if (is_scram(u->passwords[i]) && smtp_scram_secret_parse(u->passwords[i], out))
+            return true;
+    return false;
+}
+
+/* Who is unknown, or has no secret for SCRAM, gets one that looks like the others' and stays the
+ * same while we run. */
+static void make_up_secret(const struct auth *a, struct slice user, struct smtp_scram_secret *out)
+{
+    *out = (struct smtp_scram_secret){.rounds = SCRAM_ROUNDS, .salt_bytes = SCRAM_SALT_BYTES};
+    for (unsigned i = 0; i < a->user_count; i++)
+        if (take_secret(&a->users[i], out))
+            break;
+    unsigned char key[KEY_BYTES];
+    make_key(a, user, SLICE("SCRAM"), key);
+    for (size_t i = 0; i < out->salt_bytes; i++)
+        out->salt[i] = key[i % KEY_BYTES];
+}
+
+enum engine_login auth_scram(struct auth *a, uint64_t conn, struct slice user,
+                             struct slice message, bool is_first)
+{
+    struct scram *s = map_get_id(&a->scrams, conn);
+    if (!is_first)
+        return s ? scram_end(s, message) : LOGIN_TROUBLE;
+    drop_scram(a, conn);
+    struct smtp_scram_secret secret;
+    bool is_known = take_secret(find(a, user), &secret);
+    if (!is_known)
+        make_up_secret(a, user, &secret);
+    s = mem_new(sizeof *s);
+    map_put_id(&a->scrams, conn, s);
+    return scram_begin(s, message, &secret, is_known) ? LOGIN_CHALLENGE : LOGIN_WRONG;
+}
+
+struct slice auth_challenge(const struct auth *a, uint64_t conn)
+{
+    const struct scram *s = map_get_id(&a->scrams, conn);
+    return s ? buf_slice(&s->out) : SLICE_NONE;
+}
+
 void auth_forget(struct auth *a, uint64_t conn)
 {
+    drop_scram(a, conn);
     for (struct list *at = a->waiting.next; at != &a->waiting;) {
         struct auth_job *j = CONTAINER_OF(at, struct auth_job, link);
         at = at->next;

@@ -1,6 +1,6 @@
 /* auth.h -- is this the user's password? Verified on the thread pool, remembered for a while.
  *
- * Hashes: "$argon2..." with libsodium, all others with crypt(3). An unknown user costs the same
+ * Hashes: "$argon2..." with libsodium, "SCRAM-SHA-256$..." by scram.h, all others with crypt(3). An unknown user costs the same
  * time as a known one. Only successes are remembered, under a keyed hash of user and password; a
  * changed configuration forgets them all. */
 #pragma once
@@ -26,6 +26,10 @@ void auth_configure(struct auth *a, const struct config_user *users, unsigned co
 /* True: *login holds the answer already. False: `answered` is called once, later. */
 MUST_USE bool auth_ask(struct auth *a, uint64_t conn, struct slice user, struct slice password,
                        enum engine_login *login);
+/* One message of SCRAM, answered at once; auth_challenge() is ours then. */
+MUST_USE enum engine_login auth_scram(struct auth *a, uint64_t conn, struct slice user,
+                                      struct slice message, bool is_first);
+struct slice auth_challenge(const struct auth *a, uint64_t conn); /* "": none */
 /* The client is gone: what it asked and nobody has begun is not asked any more. */
 void auth_forget(struct auth *a, uint64_t conn);
 unsigned auth_waiting(const struct auth *a);

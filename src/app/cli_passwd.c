@@ -1,5 +1,5 @@
 /* cli_passwd.c -- `outpost passwd`: asks for a password twice, or reads one line when nobody sits
- * there, and prints its Argon2id hash ready for the configuration. */
+ * there, and prints its Argon2id hash, or a secret for SCRAM, ready for the configuration. */
 #include <errno.h>
 #include <signal.h>
 #include <sodium.h>
@@ -11,8 +11,9 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli.h"
+#include "scram.h"
 
-enum { PASSWORD_BYTES_MAX = 1024 };
+enum { PASSWORD_BYTES_MAX = 1024, HASH_BYTES_MAX = 1024 };
 
 static struct termios as_it_was;
 static bool is_echo_off;
@@ -118,18 +119,35 @@ static void print_hash(const struct cli *c, const char *hash)
     buf_close(&out);
 }
 
+/* Into `out`; false: no memory. */
+static bool make_hash(struct slice password, bool is_scram, struct buf *out)
+{
+    char hash[crypto_pwhash_STRBYTES];
+    if (is_scram) {
+        struct smtp_scram_secret secret = {.rounds = SCRAM_ROUNDS, .salt_bytes = SCRAM_SALT_BYTES};
+        randombytes_buf(secret.salt, secret.salt_bytes);
+        scram_make(&secret, password);
+        return smtp_scram_secret_build(&secret, out);
+    }
+    return crypto_pwhash_str(hash, password.p, password.n, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                             crypto_pwhash_MEMLIMIT_INTERACTIVE) == 0 &&
+           buf_add_cstr(out, hash);
+}
+
 int cli_passwd(const struct cli *c)
 {
-    char password[PASSWORD_BYTES_MAX], hash[crypto_pwhash_STRBYTES];
+    char password[PASSWORD_BYTES_MAX];
     size_t n = 0;
     if (sodium_init() < 0)
         return cli_fail(EXIT_FAILED, "no random numbers can be had from this system");
+    struct buf hash;
+    buf_init(&hash, HASH_BYTES_MAX);
     int status = read_password(password, &n);
-    if (!status && crypto_pwhash_str(hash, password, n, crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                                     crypto_pwhash_MEMLIMIT_INTERACTIVE))
+    if (!status && !make_hash(slice_of(password, n), c->wants_scram, &hash))
         status = cli_fail(EXIT_FAILED, "not enough memory to hash a password (64 MiB)");
     sodium_memzero(password, sizeof password);
     if (!status)
-        print_hash(c, hash);
+        print_hash(c, buf_cstr(&hash));
+    buf_close(&hash);
     return status;
 }

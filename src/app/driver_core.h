@@ -41,7 +41,8 @@ struct late_event {
     uint64_t conn, ticket;
     enum err err;
     enum engine_login login;
-    const char *text; /* static */
+    bool has_challenge; /* text: see auth_challenge */
+    const char *text;   /* static */
 };
 
 /* An append that found the journal's batch full. */

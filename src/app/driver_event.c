@@ -22,7 +22,7 @@ static void tell_late(struct driver *d)
             .ticket = late.ticket,
             .err = late.err,
             .login = late.login,
-            .text = slice_cstr(late.text),
+            .text = late.has_challenge ? auth_challenge(d->auth, late.conn) : slice_cstr(late.text),
         };
         tell_one(d, &event);
     }

@@ -11,6 +11,7 @@
 #include "config_rules.h"
 #include "config_table.h"
 #include "config_value.h"
+#include "smtp/smtp_scram.h"
 
 enum { ARENA_BLOCK_BYTES = 16 * 1024, SAMPLE_BYTES_MAX = 256 };
 
@@ -358,6 +359,14 @@ static void gather_passwords(struct loader *l, const struct config_user_item *it
         out->passwords[out->password_count++] = item->passwords[i];
 }
 
+static bool has_scram(const struct config_user *u)
+{
+    for (unsigned i = 0; i < u->password_count; i++)
+        if (slice_starts(u->passwords[i], SLICE(SMTP_SCRAM_SECRET_HEAD)))
+            return true;
+    return false;
+}
+
 /* Both halves of each user, side by side. */
 static void split_users(struct loader *l)
 {
@@ -370,6 +379,7 @@ static void split_users(struct loader *l)
         c->engine.users[i] = d->users[i].engine;
         c->users[i].name = d->users[i].engine.name;
         gather_passwords(l, &d->users[i], &c->users[i]);
+        c->engine.users[i].has_scram = has_scram(&c->users[i]);
     }
 }
 

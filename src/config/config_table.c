@@ -205,8 +205,8 @@ const struct config_option config_options[] = {
     ROW("user.name", NAME, USER(engine.name), NULL, NULL, "255", "What the client logs in as.",
         .is_required = true, .sample = "app"),
     ROW("user.password", HASH, USER(password), NULL, NULL, NULL,
-        "The hash of the password, as `outpost passwd` or crypt(3) make it; or password_file = "
-        "\"/path\" to keep the hash elsewhere.",
+        "The hash of the password, as `outpost passwd` or crypt(3) make it, or what `outpost passwd "
+        "--scram` makes; or password_file = \"/path\" to keep it elsewhere.",
         .sample = "$argon2id$...", .normal_said = "none: then passwords has some"),
     ROW("user.passwords", HASH, USER(passwords), NULL, NULL, NULL,
         "Hashes of further passwords, any of which will do: while one is replaced, the old and the "

@@ -2,6 +2,7 @@
 #include "config_value.h"
 
 #include "base/utf8.h"
+#include "smtp/smtp_scram.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -328,9 +329,16 @@ static struct slice set_path(const struct config_option *o, struct slice text, s
     return arena_printf(a, "%.*s is not an absolute path: it must begin with \"/\"", SLICE_FMT(q));
 }
 
-/* "$id$...": what crypt(3) and libsodium make. The rest is judged when somebody logs in. */
+/* "$id$...": what crypt(3) and libsodium make; or a SCRAM secret. The rest is judged when somebody logs in. */
 static struct slice set_hash(struct slice text, struct arena *a, struct slice *out)
 {
+    struct smtp_scram_secret scram;
+    if (slice_starts(text, SLICE(SMTP_SCRAM_SECRET_HEAD))) {
+        if (text.n <= HASH_BYTES_MAX && smtp_scram_secret_parse(text, &scram))
+            return set_text(text, a, out);
+        return arena_printf(a, "is no SCRAM secret: `outpost passwd --scram` makes one "
+                               "(\"" SMTP_SCRAM_SECRET_HEAD "4096:...$...:...\")");
+    }
     size_t id = 0;
     struct slice rest = slice_from(text, 1);
     while (id < rest.n && (ascii_is_digit(rest.p[id]) || ascii_is_alpha(rest.p[id])))

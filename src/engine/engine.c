@@ -282,7 +282,7 @@ static void on_connection(struct engine *e, const struct engine_event *ev)
         break;
     case EVENT_LOGIN:
         if (s)
-            submit_on_login(e, s, ev->login);
+            submit_on_login(e, s, ev->login, ev->text);
         break;
     case EVENT_RECORD:
     case EVENT_TOLD:

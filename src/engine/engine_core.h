@@ -261,7 +261,8 @@ void submit_on_bytes(struct engine *e, struct session *s, struct slice in);
 void submit_on_drained(struct engine *e, struct session *s);
 void submit_on_closed(struct engine *e, struct session *s, const struct engine_event *ev);
 void submit_on_tls(struct engine *e, struct session *s, const struct engine_tls *tls);
-void submit_on_login(struct engine *e, struct session *s, enum engine_login login);
+void submit_on_login(struct engine *e, struct session *s, enum engine_login login,
+                     struct slice message);
 void submit_on_timer(struct engine *e, struct timer *t);
 void submit_on_stop(struct engine *e);
 void submit_on_options(struct engine *e);

@@ -416,14 +416,18 @@ void submit_on_closed(struct engine *e, struct session *s, const struct engine_e
     session_free(e, s);
 }
 
-void submit_on_login(struct engine *e, struct session *s, enum engine_login login)
+void submit_on_login(struct engine *e, struct session *s, enum engine_login login,
+                     struct slice message)
 {
     struct smtp_answer a;
     if (!submit_login_answered(e, &s->login, login, &a)) {
         watch(e, s);
         return;
     }
-    smtp_server_on_login(s->smtp, a);
+    if (!a.code && message.n)
+        smtp_server_on_challenge(s->smtp, message, login == LOGIN_OK);
+    else
+        smtp_server_on_login(s->smtp, a);
     resume(e, s);
 }
 

@@ -49,10 +49,13 @@ bool submit_login_ask(struct engine *e, struct submit_login *l, const struct smt
         return false;
     }
     struct slice name = engine_keep(e, ev->user), password = engine_keep(e, ev->password);
+    struct slice message = engine_keep(e, ev->message);
     struct engine_action *login = engine_do(e, ACTION_LOGIN);
     login->conn = l->conn;
     login->user = name;
     login->password = password;
+    login->login_step = ev->step;
+    login->text = message;
     return true;
 }
 
@@ -73,6 +76,8 @@ bool submit_login_answered(struct engine *e, struct submit_login *l, enum engine
     case LOGIN_TROUBLE:
         *a = refuse(454, 4, 7, 0, "temporary authentication failure, try again later");
         tell(e, l, NOTE_LOGIN_FAILED, a->code);
+        return true;
+    case LOGIN_CHALLENGE:
         return true;
     case LOGIN_WRONG:
         break;

@@ -23,6 +23,14 @@ void submit_profiles_drop(struct engine *e)
     e->profile_count = 0;
 }
 
+static bool has_scram(const struct engine_options *o)
+{
+    for (unsigned i = 0; i < o->user_count; i++)
+        if (o->users[i].has_scram)
+            return true;
+    return false;
+}
+
 void submit_profiles_make(struct engine *e)
 {
     const struct engine_options *o = e->opt;
@@ -44,6 +52,7 @@ void submit_profiles_make(struct engine *e)
             .commands_max = COMMANDS_MAX,
             .offers_tls = p->tls == LISTENER_TLS_STARTTLS,
             .auth = o->listeners[i].auth,
+            .offers_scram = has_scram(o),
         };
         e->profile[i] = p;
     }

@@ -257,6 +257,13 @@ void smtp_server_on_login(struct smtp_server *s, struct smtp_answer a)
     end_answer(s);
 }
 
+void smtp_server_on_challenge(struct smtp_server *s, struct slice message, bool is_last)
+{
+    if (take_answer(s, SMTP_SERVER_LOGIN, (struct smtp_answer){0}))
+        smtp_server_auth_challenge(s, message, is_last);
+    end_answer(s);
+}
+
 void smtp_server_on_mail(struct smtp_server *s, struct smtp_answer a)
 {
     if (take_answer(s, SMTP_SERVER_MAIL, a)) {

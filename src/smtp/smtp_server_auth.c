@@ -1,13 +1,15 @@
-/* smtp_server_auth.c -- AUTH PLAIN and LOGIN, with and without an initial response.
+/* smtp_server_auth.c -- AUTH PLAIN, LOGIN and SCRAM, with and without an initial response.
  *
  *   AUTH PLAIN [response]             -> 334 ""       -> response
  *   AUTH LOGIN [user]                 -> 334 Username -> user -> 334 Password -> password
+ *   AUTH SCRAM-SHA-256 [client first] -> 334 server first -> client final -> 334 server final -> ""
  *   a response of "*" cancels (RFC 4954 section 4)
  *
  * User and password lie in the scratch buffer, which is wiped when the answer is known. */
 #include "smtp_server_auth.h"
 
 #include "base/base64.h"
+#include "smtp/smtp_scram.h"
 
 #define BAD_BASE64 "501 5.5.2 cannot decode this response"
 
@@ -20,6 +22,8 @@ bool smtp_server_auth_is_offered(const struct smtp_server *s)
 static struct smtp_server_event fail(struct smtp_server *s, const char *reply)
 {
     smtp_server_state_forget_scratch(s);
+    mem_free(s->claimed);
+    s->claimed = NULL;
     smtp_server_state_enter(s, S_READY);
     smtp_server_state_complain(s, reply);
     return smtp_server_state_event(SMTP_SERVER_NEEDS_INPUT);
@@ -80,6 +84,51 @@ static struct smtp_server_event on_password(struct smtp_server *s, struct slice 
     return ask(s, slice_head(both, user_bytes), password);
 }
 
+static struct smtp_server_event on_scram_first(struct smtp_server *s, struct slice response)
+{
+    if (!base64_parse(response, &s->scratch))
+        return fail(s, BAD_BASE64);
+    struct smtp_scram_first first;
+    if (!smtp_scram_first_parse(buf_slice(&s->scratch), &first))
+        return fail(s, "501 5.5.2 malformed SCRAM message, or one with an extension");
+    struct smtp_server_event ev =
+        ask(s, slice_of(first.name, first.name_bytes), SLICE_NONE);
+    ev.user = slice_cstr(s->claimed);
+    ev.step = SMTP_LOGIN_SCRAM_FIRST;
+    ev.message = buf_slice(&s->scratch);
+    return ev;
+}
+
+static struct smtp_server_event on_scram_final(struct smtp_server *s, struct slice response)
+{
+    if (!base64_parse(response, &s->scratch))
+        return fail(s, BAD_BASE64);
+    smtp_server_state_enter(s, S_READY);
+    struct smtp_server_event ev = smtp_server_state_ask(s, SMTP_SERVER_LOGIN);
+    ev.user = slice_cstr(s->claimed);
+    ev.step = SMTP_LOGIN_SCRAM_FINAL;
+    ev.message = buf_slice(&s->scratch);
+    return ev;
+}
+
+static struct smtp_server_event on_scram_end(struct smtp_server *s, struct slice response)
+{
+    if (response.n)
+        return fail(s, "501 5.5.2 an empty response was expected");
+    smtp_server_state_enter(s, S_READY);
+    s->user = s->claimed;
+    s->claimed = NULL;
+    smtp_server_state_say(s, "235 2.7.0 authentication succeeded");
+    return smtp_server_state_event(SMTP_SERVER_NEEDS_INPUT);
+}
+
+void smtp_server_auth_challenge(struct smtp_server *s, struct slice message, bool is_last)
+{
+    smtp_server_state_enter(s, is_last ? S_AUTH_SCRAM_END : S_AUTH_SCRAM_FINAL);
+    CHECK(buf_add_cstr(&s->out, "334 ") && base64_build(message, &s->out));
+    smtp_server_state_say(s, "");
+}
+
 struct smtp_server_event smtp_server_auth_line(struct smtp_server *s, struct slice line)
 {
     /* The blanks that some scripts leave behind a response are no base64. */
@@ -90,6 +139,12 @@ struct smtp_server_event smtp_server_auth_line(struct smtp_server *s, struct sli
         return on_plain(s, response);
     if (s->state == S_AUTH_USER)
         return on_user(s, response);
+    if (s->state == S_AUTH_SCRAM_FIRST)
+        return on_scram_first(s, response);
+    if (s->state == S_AUTH_SCRAM_FINAL)
+        return on_scram_final(s, response);
+    if (s->state == S_AUTH_SCRAM_END)
+        return on_scram_end(s, response);
     return on_password(s, response);
 }
 
@@ -114,26 +169,46 @@ static const char *refusal(const struct smtp_server *s)
     return NULL;
 }
 
+static const struct mechanism {
+    struct slice name;
+    enum smtp_server_state state; /* where its first response is read */
+    const char *challenge;        /* without an initial response */
+} mechanisms[] = {
+    {SLICE_INIT("PLAIN"), S_AUTH_PLAIN, "334 "},
+    {SLICE_INIT("LOGIN"), S_AUTH_USER, "334 VXNlcm5hbWU6"}, /* "Username:" */
+    {SLICE_INIT("SCRAM-SHA-256"), S_AUTH_SCRAM_FIRST, "334 "},
+};
+
+static const struct mechanism *find_mechanism(const struct smtp_server *s, struct slice name)
+{
+    for (size_t i = 0; i < COUNT_OF(mechanisms); i++) {
+        const struct mechanism *m = &mechanisms[i];
+        if (slice_eq_nocase(name, m->name) &&
+            (m->state != S_AUTH_SCRAM_FIRST || s->options->offers_scram))
+            return m;
+    }
+    return NULL;
+}
+
 struct smtp_server_event smtp_server_auth_begin(struct smtp_server *s, struct slice args)
 {
     const char *no = refusal(s);
     size_t blank = slice_find(args, ' ');
-    struct slice mechanism = slice_head(args, blank);
+    struct slice name = slice_head(args, blank);
     struct slice initial = slice_trim(slice_from(args, blank));
-    bool is_plain = slice_eq_nocase(mechanism, SLICE("PLAIN"));
-    if (!no && mechanism.n == 0)
+    const struct mechanism *m = find_mechanism(s, name);
+    if (!no && name.n == 0)
         no = "501 5.5.4 AUTH needs a mechanism";
-    if (!no && !is_plain && !slice_eq_nocase(mechanism, SLICE("LOGIN")))
+    if (!no && !m)
         no = "504 5.5.4 unknown mechanism: use PLAIN or LOGIN";
     if (no) {
         smtp_server_state_complain(s, no);
         return smtp_server_state_event(SMTP_SERVER_NEEDS_INPUT);
     }
 
-    smtp_server_state_enter(s, is_plain ? S_AUTH_PLAIN : S_AUTH_USER);
+    smtp_server_state_enter(s, m->state);
     if (initial.n == 0) {
-        /* The challenge of PLAIN is empty; LOGIN's is "Username:". */
-        smtp_server_state_say(s, is_plain ? "334 " : "334 VXNlcm5hbWU6");
+        smtp_server_state_say(s, m->challenge);
         return smtp_server_state_event(SMTP_SERVER_NEEDS_INPUT);
     }
     /* "=" stands for an empty initial response. */

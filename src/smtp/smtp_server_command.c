@@ -92,7 +92,8 @@ static struct smtp_server_event on_ehlo(struct smtp_server *s, struct command c)
     if (o->offers_tls && !s->has_tls)
         smtp_server_state_say(s, "250-STARTTLS");
     if (smtp_server_auth_is_offered(s))
-        smtp_server_state_say(s, "250-AUTH PLAIN LOGIN");
+        smtp_server_state_say(s, o->offers_scram ? "250-AUTH SCRAM-SHA-256 PLAIN LOGIN"
+                                                 : "250-AUTH PLAIN LOGIN");
     smtp_server_state_say(s, "250 ENHANCEDSTATUSCODES");
     return ev;
 }

@@ -35,6 +35,9 @@ enum smtp_server_state {
     S_AUTH_PLAIN,
     S_AUTH_USER,
     S_AUTH_PASSWORD,
+    S_AUTH_SCRAM_FIRST,
+    S_AUTH_SCRAM_FINAL,
+    S_AUTH_SCRAM_END, /* the client is right, and has to say that we are */
     S_ENVELOPE,
     S_BODY,
     S_DISCARD,

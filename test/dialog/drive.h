@@ -161,7 +161,10 @@ static inline void drive_act(struct drive *d, const struct smtp_server_event *ev
         a = d->answer(d, ev);
     switch (ev->kind) {
     case SMTP_SERVER_LOGIN:
-        smtp_server_on_login(d->machine, a);
+        if (!a.code && ev->step != SMTP_LOGIN_PASSWORD)
+            smtp_server_on_challenge(d->machine, ev->message, ev->step == SMTP_LOGIN_SCRAM_FINAL);
+        else
+            smtp_server_on_login(d->machine, a);
         break;
     case SMTP_SERVER_MAIL:
         smtp_server_on_mail(d->machine, a);

@@ -195,6 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .offers_tls = flags & 4,
         .offers_binary = !(data[3] & 16),
         .auth = (enum smtp_auth_mode)((flags & 3) % 3),
+        .offers_scram = data[3] & 8,
     };
     struct caller one = {.input = slice_of(data + CHOICES, size - CHOICES), .answers = data[2]};
     struct caller two = one;

@@ -599,6 +599,8 @@ static const struct mistake_row bad[] = {
      "password is given too"},
     {"a hash of Apache's own", "[[user]]\nname = 'a'\npassword = '$apr1$x$y'", 3, 12,
      "user.password", "`htpasswd -B`"},
+    {"a SCRAM secret cut short", "[[user]]\nname = 'a'\npassword = 'SCRAM-SHA-256$4096:AAAA$AAAA:AAAA'",
+     3, 12, "user.password", "`outpost passwd --scram`"},
     {"one of several is none", USER "passwords = ['$6$x$z', 'hunter2']", 4, 24, "user.passwords",
      "is not a password hash"},
     {"a list has no file", USER "passwords_file = '/run/secrets/hash'", 4, 1,
@@ -860,12 +862,16 @@ static void test_cut_short(void **state)
     }
 }
 
+#define SCRAM                                                                                      \
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"   \
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
 static void test_users(void **state)
 {
     static const char text[] =
         "[[route]]\nhosts = ['h.example']\n"
         "[[route]]\nname = 'bulk'\nhosts = ['i.example']\n"
-        "[[user]]\nname = 'a'\npassword = '$6$x$1'\npasswords = ['$6$x$2', '$6$x$3']\n"
+        "[[user]]\nname = 'a'\npassword = '$6$x$1'\npasswords = ['$6$x$2', '" SCRAM "']\n"
         "recipients = ['*@b.example']\nmax_message_size = '1MiB'\nmessage_rate = '10/15m'\n"
         "recipient_rate = '100/h'\ndaily_quota = 5000\nroute = 'bulk'\n"
         "[[user]]\nname = 'b'\npasswords = ['$6$x$4']\n";
@@ -877,7 +883,9 @@ static void test_users(void **state)
     const struct engine_user *u = &c->engine.users[0];
     assert_int_equal(c->users[0].password_count, 3);
     assert_slice(c->users[0].passwords[0], "$6$x$1");
-    assert_slice(c->users[0].passwords[2], "$6$x$3");
+    assert_slice(c->users[0].passwords[2], SCRAM);
+    assert_true(u->has_scram);
+    assert_false(c->engine.users[1].has_scram);
     assert_int_equal(u->recipient_count, 1);
     assert_int_equal(u->message_bytes_max, 1 << 20);
     assert_int_equal(u->quota.messages.count, 10);

@@ -1,0 +1,27 @@
+/* scram.h -- the sums of SCRAM-SHA-256 on the server's side, and the secret that is stored. */
+#pragma once
+
+#include "engine/engine_port.h"
+#include "smtp/smtp_scram.h"
+
+enum { SCRAM_ROUNDS = 4096, SCRAM_SALT_BYTES = 16 };
+
+/* One exchange. */
+struct scram {
+    bool is_known; /* else nobody has this name: it goes on and fails in the end */
+    struct smtp_scram_secret secret;
+    struct buf signed_text; /* client-first-bare "," server-first */
+    struct buf nonce, binding;
+    struct buf out; /* our next message */
+};
+
+/* Our first message is in s->out. False: the client's is wrong. */
+MUST_USE bool scram_begin(struct scram *s, struct slice first,
+                          const struct smtp_scram_secret *secret, bool is_known);
+/* LOGIN_OK: our last message is in s->out. */
+MUST_USE enum engine_login scram_end(struct scram *s, struct slice final);
+void scram_close(struct scram *s);
+
+/* Slow: some milliseconds. Any thread. */
+void scram_make(struct smtp_scram_secret *out, struct slice password); /* rounds and salt are set */
+MUST_USE bool scram_verify(const struct smtp_scram_secret *secret, struct slice password);
