@@ -27,6 +27,7 @@ struct config {
     enum log_format_option log_format;
     struct slice tls_certificate, tls_key; /* paths; empty: self-signed under state_dir */
     struct slice tls_ca_file;              /* path */
+    struct slice users_file;               /* path; empty: none */
     struct config_user *users;             /* same order as engine.users */
     unsigned user_count;
     struct ip_port *dns_servers; /* none: the system's */

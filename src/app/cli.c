@@ -28,6 +28,7 @@ enum option {
     OPTION_ROUNDS = BIT(16),
     OPTION_SECONDS = BIT(17),
     OPTION_SCRAM = BIT(18),
+    OPTION_LINE = BIT(19),
 
     OPTIONS_REMOTE = OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON,
     OPTIONS_FILTER = OPTION_FROM | OPTION_TO | OPTION_DOMAIN | OPTION_STATE | OPTION_OLDER,
@@ -74,6 +75,8 @@ static const struct {
      "no new round after so many seconds"},
     {OPTION_SCRAM, "--scram", NULL, offsetof(struct cli, wants_scram),
      "a secret for SCRAM-SHA-256; AUTH PLAIN and LOGIN work with it, too"},
+    {OPTION_LINE, "--line", NULL, offsetof(struct cli, wants_line),
+     "\"name:hash\", as it stands in users_file"},
 };
 
 static int cli_version(const struct cli *c);
@@ -122,7 +125,8 @@ static const struct command {
     {"reload", "", 0, 0, OPTIONS_REMOTE, cli_reload,
      "read the configuration again; with mistakes the old one stays"},
     {"health", "", 0, 0, OPTIONS_REMOTE, cli_health, "exit 0 when the relay answers"},
-    {"passwd", "[USER]", 0, 1, OPTION_JSON | OPTION_SCRAM, cli_passwd, "hash a password for [[user]]"},
+    {"passwd", "[USER]", 0, 1, OPTION_JSON | OPTION_SCRAM | OPTION_LINE, cli_passwd,
+     "hash a password for [[user]]"},
     {"sendmail", "[OPTION...] [ADDRESS...]", 0, 1000000, 0, cli_sendmail,
      "take a message as sendmail(1) does; also when called as sendmail"},
     {"version", "", 0, 0, 0, cli_version, "print the version"},

@@ -10,7 +10,7 @@ struct cli {
     const char *socket; /* --socket; NULL: the configuration's */
     const char *from, *to, *domain, *state, *older, *limit, *after, *reason;
     const char *dir, *rounds, *seconds;
-    bool is_json, is_all, is_dry_run, wants_body, wants_scram;
+    bool is_json, is_all, is_dry_run, wants_body, wants_scram, wants_line;
     const char **arg; /* what is no option */
     int arg_count;
 };

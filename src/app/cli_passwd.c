@@ -104,7 +104,9 @@ static void print_hash(const struct cli *c, const char *hash)
     buf_init(&out, 16384);
     json_init(&j, &out);
     const char *user = c->arg_count ? c->arg[0] : "app";
-    if (c->is_json) {
+    if (c->wants_line) {
+        buf_addf(&out, "%s:%s", user, hash);
+    } else if (c->is_json) {
         json_object(&j, NULL);
         json_string(&j, "name", slice_cstr(user));
         json_string(&j, "password", slice_cstr(hash));

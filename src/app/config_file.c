@@ -30,18 +30,8 @@ static const char *env_for_config(void *ctx, const char *name)
     return getenv(name);
 }
 
-enum err config_file_load(struct config_file *f, const char *path, struct fault *why)
+static void load(struct config_file *f)
 {
-    *f = (struct config_file){.path = path ? path : CONFIG_FILE_DEFAULT,
-                              .is_default_path = path == NULL};
-    struct buf text;
-    buf_init(&text, FILE_BYTES_MAX);
-    enum err e = file_read(f->path, &text, why);
-    f->is_missing = e == ERR_MISSING;
-    if (e && !(f->is_missing && f->is_default_path)) {
-        buf_close(&text);
-        return e;
-    }
     char host_name[256] = "";
     if (gethostname(host_name, sizeof host_name - 1) || !host_name[0])
         strcpy(host_name, "localhost");
@@ -53,15 +43,41 @@ enum err config_file_load(struct config_file *f, const char *path, struct fault 
         .runtime_dir = getenv("XDG_RUNTIME_DIR"),
         .home_dir = getenv("HOME"),
     };
-    f->config = config_load(buf_slice(&text), &world, &f->mistake, &f->mistake_count);
-    buf_close(&text);
+    f->config = config_load(buf_slice(&f->text), &world, &f->mistake, &f->mistake_count);
+}
+
+static void begin(struct config_file *f, const char *path)
+{
+    *f = (struct config_file){.path = path ? path : CONFIG_FILE_DEFAULT,
+                              .is_default_path = path == NULL};
+    buf_init(&f->text, FILE_BYTES_MAX);
+}
+
+enum err config_file_load(struct config_file *f, const char *path, struct fault *why)
+{
+    begin(f, path);
+    enum err e = file_read(f->path, &f->text, why);
+    f->is_missing = e == ERR_MISSING;
+    if (e && !(f->is_missing && f->is_default_path)) {
+        buf_close(&f->text);
+        return e;
+    }
+    load(f);
     return ERR_OK;
+}
+
+void config_file_load_text(struct config_file *f, const char *path, struct slice text)
+{
+    begin(f, path);
+    buf_add(&f->text, text);
+    load(f);
 }
 
 void config_file_close(struct config_file *f)
 {
     if (f->config)
         config_free(f->config);
+    buf_close(&f->text);
     *f = (struct config_file){0};
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "config/config.h"
 
 #define CONFIG_FILE_DEFAULT "/etc/outpost/outpost.toml"
@@ -15,10 +16,13 @@ struct config_file {
     struct config *config;          /* NULL: the file could not be read */
     struct config_mistake *mistake; /* in the config's arena */
     unsigned mistake_count;
+    struct buf text; /* as it was read */
 };
 
 /* path NULL: the default one. ERR_OK: f->config is there, perhaps with mistakes. */
 MUST_USE enum err config_file_load(struct config_file *f, const char *path, struct fault *why);
+/* The same with this text instead of what stands in the file now: what it names is read anew. */
+void config_file_load_text(struct config_file *f, const char *path, struct slice text);
 void config_file_close(struct config_file *f);
 struct config *config_file_take(struct config_file *f); /* the caller owns it now */
 /* FILE:LINE:COLUMN: key: text; a mistake in the file as a whole has no line. */

@@ -19,6 +19,7 @@
 #include "control.h"
 #include "driver.h"
 #include "notify.h"
+#include "users_watch.h"
 
 enum { TICK_MS = 1000, SIGNALS = 3 };
 
@@ -30,6 +31,8 @@ static struct relay {
     struct metrics metrics;
     const char *config_path; /* NULL: the default one */
     struct config *config;
+    struct buf config_text; /* what it was made of */
+    struct users_watch users;
     struct driver *driver;
     struct control *control;
     uv_signal_t signal[SIGNALS];
@@ -146,29 +149,54 @@ static void use(struct config *fresh)
     buf_close(&addresses);
 }
 
-static enum err reload(void *ctx, struct fault *why)
+/* The text that belongs to relay.config. */
+static void keep_text(struct config_file *f)
 {
-    struct config_file f = {0};
+    buf_close(&relay.config_text);
+    relay.config_text = f->text;
+    buf_init(&f->text, 0);
+}
+
+static enum err use_file(struct config_file *f, enum err e, struct fault *why)
+{
     unsigned mistake_count = 0;
-    enum err e;
-    if (relay.is_stopping) {
-        e = fault_set(why, ERR_CLOSED, 0, "the relay is stopping");
-    } else {
-        e = config_file_load(&f, relay.config_path, why);
-    }
-    if (!e && f.mistake_count) {
-        mistake_count = f.mistake_count;
-        config_file_first_mistake(&f, why);
+    if (!e && f->mistake_count) {
+        mistake_count = f->mistake_count;
+        config_file_first_mistake(f, why);
         e = ERR_BAD;
     }
     if (!e)
-        e = driver_reload(relay.driver, f.config, why);
-    if (e)
+        e = driver_reload(relay.driver, f->config, why);
+    if (e) {
         note_reload_failed(why, mistake_count);
-    else
-        use(config_file_take(&f));
-    config_file_close(&f);
+    } else {
+        keep_text(f);
+        use(config_file_take(f));
+        users_watch_set(&relay.users, relay.config->users_file);
+    }
+    config_file_close(f);
     return e;
+}
+
+static enum err reload(void *ctx, struct fault *why)
+{
+    struct config_file f = {0};
+    enum err e = relay.is_stopping ? fault_set(why, ERR_CLOSED, 0, "the relay is stopping")
+                                   : config_file_load(&f, relay.config_path, why);
+    return use_file(&f, e, why);
+}
+
+/* users_file has changed: the configuration that runs with the users of now. What else was edited
+ * in the meantime waits for its own reload. */
+static void on_users_changed(void)
+{
+    struct config_file f;
+    struct fault why = {0};
+    if (relay.is_stopping)
+        return;
+    config_file_load_text(&f, relay.config_path, buf_slice(&relay.config_text));
+    if (use_file(&f, ERR_OK, &why) != ERR_OK)
+        return; /* it is in the log, and the users from before stay */
 }
 
 /* --- while it runs --- */
@@ -187,6 +215,7 @@ static void on_tick(uv_timer_t *t)
     metrics_tick(&relay.metrics, clock_now_ms(&relay.clock));
     control_tick(relay.control);
     driver_tick(relay.driver);
+    users_watch_tick(&relay.users);
 }
 
 static void start_handles(void)
@@ -231,7 +260,9 @@ static int load_config(const char *path)
         config_file_close(&f);
         return EXIT_CONFIG;
     }
+    keep_text(&f);
     relay.config = config_file_take(&f);
+    config_file_close(&f);
     return EXIT_GOOD;
 }
 
@@ -293,6 +324,7 @@ static int run_loop(void)
     log_close(&relay.log);
     config_free(relay.config);
     relay.config = NULL;
+    buf_close(&relay.config_text);
     if (left)
         return cli_fail(EXIT_FAILED, "something was left open at the end: %s", uv_strerror(left));
     return EXIT_GOOD;
@@ -321,6 +353,8 @@ int cli_relay(const struct cli *c)
         return cli_fail(e == ERR_BAD ? EXIT_CONFIG : EXIT_FAILED, "%s", why.text);
     }
     start_handles();
+    users_watch_init(&relay.users, &relay.loop, on_users_changed);
+    users_watch_set(&relay.users, relay.config->users_file);
     driver_start(relay.driver);
     note_started(began_ms);
     notify_manager("READY=1");

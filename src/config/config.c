@@ -10,6 +10,7 @@
 #include "config_mistakes.h"
 #include "config_rules.h"
 #include "config_table.h"
+#include "config_users.h"
 #include "config_value.h"
 #include "smtp/smtp_scram.h"
 
@@ -383,6 +384,18 @@ static void split_users(struct loader *l)
     }
 }
 
+static void load_users_file(struct loader *l, const struct toml_node *node)
+{
+    struct slice path = l->draft->config.users_file, text = SLICE_NONE;
+    struct fault why = {0};
+    if (!node || !path.n)
+        return;
+    if (!l->world->read_file || l->world->read_file(l->world->ctx, path, l->arena, &text, &why))
+        config_mistakes_add(&l->mistakes, node->at, "", SLICE("users_file"), "%s", why.text);
+    else
+        config_users_add(l->draft, text, node->at, &l->mistakes);
+}
+
 static void load_text(struct loader *l, struct slice text, struct arena *tree)
 {
     static const struct toml_node empty = {.kind = TOML_TABLE};
@@ -401,6 +414,7 @@ static void load_text(struct loader *l, struct slice text, struct arena *tree)
     if (root == &empty && l->mistakes.count > 0)
         return; /* one mistake at a time: what follows would be guesses */
     load_root(l, root);
+    load_users_file(l, toml_get(root, SLICE("users_file")));
     config_rules_apply(l->draft, root, l->world, &l->mistakes);
 }
 

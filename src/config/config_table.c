@@ -149,6 +149,11 @@ const struct config_option config_options[] = {
         "How long a stop waits for sessions and deliveries under way; what is not finished then is "
         "tried again after the start."),
 
+    ROW("users_file", PATH, TOP(users_file), NULL, NULL, "4095",
+        "More users, one \"name:hash\" a line, as `htpasswd -B` writes them; read again by itself when "
+        "it has changed. A name that a [[user]] has adds a password to that one.",
+        .sample = "/etc/outpost/users", .normal_said = "none"),
+
     ROW("log.level", CHOICE, TOP(log_level), "info", NULL, NULL, "The least that is logged.",
         .choices = log_levels),
     ROW("log.format", CHOICE, TOP(log_format), "text", NULL, NULL,

@@ -17,6 +17,10 @@ static const struct fake_file fake_files[] = {
     {"/run/secrets/empty", {"\n", 1}},
     {"/run/secrets/hash", {"$argon2id$v=19$x\n", 17}},
     {"/run/secrets/plain", {"hunter2\n", 8}},
+    {"/etc/outpost/users", SLICE_INIT("# of the web server\n\nalice:$2y$05$x\r\n  bob:$6$x$y:z  \n"
+                                      "app:$6$x$new")},
+    {"/etc/outpost/bad",
+     SLICE_INIT("alice:$6$x$y\nno colon\n:$6$x$y\nalice:$6$x$z\neve:hunter2\na\xff:$6$x$y\n")},
 };
 
 static inline enum err fake_read_file(void *ctx, struct slice path, struct arena *arena,

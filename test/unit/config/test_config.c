@@ -458,7 +458,7 @@ static const struct mistake_row bad[] = {
     {"too far from all: the list", "[tls]\nxyz = 1", 2, 1, "tls.xyz",
      "[tls] knows certificate, key, ca_file"},
     {"at the top too", "wonderful = 1", 1, 1, "wonderful",
-     "the file knows hostname, state_dir, shutdown_grace, [log]"},
+     "the file knows hostname, state_dir, shutdown_grace, users_file, [log]"},
     {"an unknown table", "[submision]\nx = 1", 1, 0, "submision", "did you mean [submission]?"},
     {"an unknown array of tables", "[[users]]\nname = 'a'", 1, 0, "users",
      "did you mean [[user]]?"},
@@ -902,6 +902,74 @@ static void test_users(void **state)
     config_free(c);
 }
 
+static void test_users_file(void **state)
+{
+    static const char text[] = "users_file = '/etc/outpost/users'\n"
+                               "[[user]]\nname = 'app'\npassword = '$6$x$old'\ndaily_quota = 5\n";
+    const struct config_world world = fake_world();
+    struct config_mistake *mistakes;
+    unsigned count;
+    struct config *c = config_load(slice_cstr(text), &world, &mistakes, &count);
+    assert_int_equal(count, 0);
+    assert_int_equal(c->user_count, 3);
+    assert_int_equal(c->engine.user_count, 3);
+    assert_slice(c->users[0].name, "app"); /* both of its passwords, and its limits */
+    assert_int_equal(c->users[0].password_count, 2);
+    assert_slice(c->users[0].passwords[1], "$6$x$new");
+    assert_int_equal(c->engine.users[0].quota.daily, 5);
+    assert_slice(c->users[1].name, "alice");
+    assert_slice(c->users[1].passwords[0], "$2y$05$x");
+    assert_slice(c->engine.users[2].name, "bob");
+    assert_slice(c->users[2].passwords[0], "$6$x$y:z");
+    config_free(c);
+
+    c = config_load(SLICE("users_file = '/etc/outpost/users'\n[[user]]\nname = 'app'"), &world,
+                    &mistakes, &count);
+    assert_int_equal(count, 0); /* the password may stand there alone */
+    config_free(c);
+    c = config_load(SLICE("users_file = '/etc/outpost/users'\n[[user]]\nname = 'other'"), &world,
+                    &mistakes, &count);
+    assert_int_equal(count, 1);
+    config_free(c);
+
+    static const char *const said[] = {
+        "line 2: has no colon", "line 3: a name has 1 to 255 bytes", "line 4: the name stands there",
+        "line 5: is not a password hash", "line 6: a name has"};
+    c = config_load(SLICE("users_file = '/etc/outpost/bad'"), &world, &mistakes, &count);
+    assert_int_equal(count, COUNT_OF(said));
+    for (size_t i = 0; i < COUNT_OF(said); i++) {
+        assert_slice(mistakes[i].key, "users_file");
+        assert_true(slice_starts(mistakes[i].text, slice_cstr(said[i])));
+    }
+    config_free(c);
+}
+
+/* One more than there may be is told, and nothing is written behind the end. */
+static enum err many_users(void *ctx, struct slice path, struct arena *arena, struct slice *out,
+                           struct fault *why)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    for (int i = 0; i <= 5000; i++)
+        buf_addf(&text, "u%d:$6$x$y\n", i);
+    *out = arena_copy(arena, buf_slice(&text));
+    buf_close(&text);
+    return ERR_OK;
+}
+
+static void test_users_file_is_bounded(void **state)
+{
+    struct config_world world = fake_world();
+    struct config_mistake *mistakes;
+    unsigned count;
+    world.read_file = many_users;
+    struct config *c = config_load(SLICE("users_file = '/u'"), &world, &mistakes, &count);
+    assert_int_equal(count, 1);
+    assert_slice(mistakes[0].text, "line 5001: is one user too many: 5000 are the most");
+    assert_int_equal(c->user_count, 5000);
+    config_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -913,6 +981,8 @@ int main(void)
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_users),
+        cmocka_unit_test(test_users_file),
+        cmocka_unit_test(test_users_file_is_bounded),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_all_at_once_in_order),

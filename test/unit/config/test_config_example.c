@@ -158,8 +158,8 @@ static void test_example_uncommented(void **state)
     uncomment(&text);
     struct config *c = load_well(buf_slice(&text));
     assert_int_equal(c->engine.listener_count, 2);
-    assert_int_equal(c->user_count, 1);
-    assert_int_equal(c->engine.user_count, 1);
+    assert_int_equal(c->user_count, 3); /* two of users_file */
+    assert_int_equal(c->engine.user_count, 3);
     assert_int_equal(c->engine.users[0].sender_count, 1);
     assert_int_equal(c->engine.route_count, 1);
     assert_string_equal(c->engine.routes[0].user.p, "relay");
