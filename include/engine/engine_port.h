@@ -31,10 +31,10 @@ enum engine_event_kind {
     EVENT_TLS_UP,    /* conn, tls */
     EVENT_LOGIN, /* conn, login; text = our message when SCRAM goes on (CHALLENGE) or ends well (OK)
                   */
-    EVENT_APPENDED,  /* ticket, err, pos: the record is on disk (synced where asked), or not */
-    EVENT_FETCHED,   /* ticket, err, record, text */
-    EVENT_ANSWER,    /* ticket, answer */
-    EVENT_TICK,      /* the time engine_deadline_ms() asked for has come */
+    EVENT_APPENDED, /* ticket, err, pos: the record is on disk (synced where asked), or not */
+    EVENT_FETCHED,  /* ticket, err, record, text */
+    EVENT_ANSWER,   /* ticket, answer */
+    EVENT_TICK,     /* the time engine_deadline_ms() asked for has come */
     EVENT_STOP,     /* accept nothing more, finish what is in flight; engine_is_quiet() says when */
     EVENT_OPTIONS,  /* options: the new configuration; the old one may be freed afterwards */
     EVENT_OPERATOR, /* operator */

@@ -22,7 +22,7 @@ struct mail_header_scan {
     bool has_date;
     bool has_message_id;
     bool has_from;
-    bool has_many_from; /* readers differ in which one they show */
+    bool has_many_from;      /* readers differ in which one they show */
     bool has_to_or_cc;       /* To, Cc or Bcc */
     bool is_auto_submitted;  /* a value other than "no" */
     bool has_8bit;           /* UTF-8, or what else is not ASCII: RFC 6532 */

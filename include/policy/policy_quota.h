@@ -25,8 +25,12 @@ struct policy_usage {
     uint64_t day_count;
 };
 
-enum policy_limit { POLICY_LIMIT_NONE, POLICY_LIMIT_MESSAGES, POLICY_LIMIT_RECIPIENTS,
-                    POLICY_LIMIT_DAILY };
+enum policy_limit {
+    POLICY_LIMIT_NONE,
+    POLICY_LIMIT_MESSAGES,
+    POLICY_LIMIT_RECIPIENTS,
+    POLICY_LIMIT_DAILY
+};
 
 /* Would one message to so many recipients be too much now? *wait_ms: until it would fit. */
 enum policy_limit policy_quota_judge(const struct policy_quota *q, const struct policy_usage *u,

@@ -1,5 +1,5 @@
-/* smtp_scram.h -- the messages of SCRAM-SHA-256 (RFC 5802, RFC 7677) and the stored secret. Text only:
- * whoever has the hash functions does the sums.
+/* smtp_scram.h -- the messages of SCRAM-SHA-256 (RFC 5802, RFC 7677) and the stored secret. Text
+ * only: whoever has the hash functions does the sums.
  *
  *   client first  n,,n=USER,r=NONCE            server first  r=NONCE+OURS,s=SALT,i=ROUNDS
  *   client final  c=biws,r=NONCE+OURS,p=PROOF  server final  v=SIGNATURE

@@ -94,7 +94,7 @@ struct smtp_server_event {
     } kind;
     struct slice user, password; /* LOGIN: valid until the answer, then wiped */
     enum smtp_login_step step;
-    struct slice message; /* LOGIN, of SCRAM */
+    struct slice message;   /* LOGIN, of SCRAM */
     struct slice path_text; /* MAIL, RCPT: the address, canonical, without <>; "" = null sender;
                                "<Postmaster>" has got our hostname. Valid until the answer */
     struct mail_address address; /* parsed, pointing into path_text */

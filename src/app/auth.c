@@ -20,7 +20,7 @@ struct auth_job {
     unsigned generation; /* of the users when it was asked */
     struct slice *hash;  /* owned, as are the texts: any of them will do */
     unsigned hash_count;
-    char *password;      /* owned, zeroed before it is freed */
+    char *password; /* owned, zeroed before it is freed */
     size_t password_bytes;
     bool is_user_known;
     bool is_right; /* the worker's answer */
@@ -353,8 +353,8 @@ static void make_up_secret(const struct auth *a, struct slice user, struct smtp_
         out->salt[i] = key[i % KEY_BYTES];
 }
 
-enum engine_login auth_scram(struct auth *a, uint64_t conn, struct slice user,
-                             struct slice message, bool is_first)
+enum engine_login auth_scram(struct auth *a, uint64_t conn, struct slice user, struct slice message,
+                             bool is_first)
 {
     struct scram *s = map_get_id(&a->scrams, conn);
     if (!is_first)

@@ -1,8 +1,8 @@
 /* auth.h -- is this the user's password? Verified on the thread pool, remembered for a while.
  *
- * Hashes: "$argon2..." with libsodium, "SCRAM-SHA-256$..." by scram.h, all others with crypt(3). An unknown user costs the same
- * time as a known one. Only successes are remembered, under a keyed hash of user and password; a
- * changed configuration forgets them all. */
+ * Hashes: "$argon2..." with libsodium, "SCRAM-SHA-256$..." by scram.h, all others with crypt(3). An
+ * unknown user costs the same time as a known one. Only successes are remembered, under a keyed
+ * hash of user and password; a changed configuration forgets them all. */
 #pragma once
 
 #include <uv.h>

@@ -121,12 +121,11 @@ static void login(struct driver *d, const struct engine_action *a)
 {
     enum engine_login answer;
     if (a->login_step != SMTP_LOGIN_PASSWORD) {
-        answer = auth_scram(d->auth, a->conn, a->user, a->text,
-                            a->login_step == SMTP_LOGIN_SCRAM_FIRST);
-        driver_later(d, &(struct late_event){.kind = EVENT_LOGIN,
-                                             .conn = a->conn,
-                                             .login = answer,
-                                             .has_challenge = true});
+        answer =
+            auth_scram(d->auth, a->conn, a->user, a->text, a->login_step == SMTP_LOGIN_SCRAM_FIRST);
+        driver_later(
+            d, &(struct late_event){
+                   .kind = EVENT_LOGIN, .conn = a->conn, .login = answer, .has_challenge = true});
         return;
     }
     if (auth_ask(d->auth, a->conn, a->user, a->password, &answer))

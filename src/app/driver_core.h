@@ -141,7 +141,8 @@ void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name
 void driver_usage_load(struct driver *d);
 void driver_usage_tick(struct driver *d);
 void driver_usage_close(struct driver *d); /* blocks: nothing runs any more */
-void driver_close_part(struct driver *d);  /* driver.c: after driver_close, one thing less to wait for */
+void driver_close_part(
+    struct driver *d); /* driver.c: after driver_close, one thing less to wait for */
 
 /* driver_history.c */
 void driver_history_open(struct driver *d, const uint64_t salt[2]); /* for a history that begins */

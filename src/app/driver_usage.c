@@ -1,6 +1,6 @@
-/* driver_usage.c -- what logins have used of their rates and quotas, over restarts: state_dir/usage,
- * written anew once a minute by the pool when it has changed, and at the end. A crash forgets what
- * was used since. */
+/* driver_usage.c -- what logins have used of their rates and quotas, over restarts:
+ * state_dir/usage, written anew once a minute by the pool when it has changed, and at the end. A
+ * crash forgets what was used since. */
 #include "driver_core.h"
 
 #include <stdio.h>

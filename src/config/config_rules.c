@@ -231,7 +231,8 @@ static void check_user(struct rules *r, unsigned i)
     const struct toml_node *node = nth(r, "user", i);
     if (!node || node->kind != TOML_TABLE)
         return; /* told already */
-    if (!u->password_count && !entry(node, "password") && !entry(node, "password_file") && !entry(node, "passwords"))
+    if (!u->password_count && !entry(node, "password") && !entry(node, "password_file") &&
+        !entry(node, "passwords"))
         config_mistakes_add(r->m, spot(node), "user", SLICE("password"),
                             "is missing: write password = \"$argon2id$...\" or password_file = "
                             "\"/path\"; `outpost passwd` makes the hash");

@@ -150,7 +150,8 @@ const struct config_option config_options[] = {
         "tried again after the start."),
 
     ROW("users_file", PATH, TOP(users_file), NULL, NULL, "4095",
-        "More users, one \"name:hash\" a line, as `htpasswd -B` writes them; read again by itself when "
+        "More users, one \"name:hash\" a line, as `htpasswd -B` writes them; read again by itself "
+        "when "
         "it has changed. A name that a [[user]] has adds a password to that one.",
         .sample = "/etc/outpost/users", .normal_said = "none"),
 
@@ -210,7 +211,8 @@ const struct config_option config_options[] = {
     ROW("user.name", NAME, USER(engine.name), NULL, NULL, "255", "What the client logs in as.",
         .is_required = true, .sample = "app"),
     ROW("user.password", HASH, USER(password), NULL, NULL, NULL,
-        "The hash of the password, as `outpost passwd` or crypt(3) make it, or what `outpost passwd "
+        "The hash of the password, as `outpost passwd` or crypt(3) make it, or what `outpost "
+        "passwd "
         "--scram` makes; or password_file = \"/path\" to keep it elsewhere.",
         .sample = "$argon2id$...", .normal_said = "none: then passwords has some"),
     ROW("user.passwords", HASH, USER(passwords), NULL, NULL, NULL,
@@ -296,9 +298,8 @@ const struct config_option config_options[] = {
     ROW("dns.timeout", DURATION, TOP(dns_timeout_ms), "10s", "10ms", "5m",
         "For an answer, all tries together."),
 
-    ROW("route.name", NAME, ROUTE(name), NULL, NULL, "255",
-        "What user.route and people call it.", .sample = "bulk",
-        .normal_said = "its first host"),
+    ROW("route.name", NAME, ROUTE(name), NULL, NULL, "255", "What user.route and people call it.",
+        .sample = "bulk", .normal_said = "its first host"),
     ROW("route.recipients", PATTERN, ROUTE(recipients), NULL, NULL, NULL,
         "Whose mail goes this way: \"*\", \"*@example.com\", \"*.example.com\" or an address.",
         LIST(ROUTE(recipient_count), 1, CONFIG_PATTERNS_MAX), .sample = "*",

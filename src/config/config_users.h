@@ -1,7 +1,8 @@
-/* config_users.h -- the file that users_file names: one "name:hash" a line, as htpasswd writes them.
+/* config_users.h -- the file that users_file names: one "name:hash" a line, as htpasswd writes
+ * them.
  *
- * Blank lines and those that begin with "#" say nothing. A name that a [[user]] has adds its hash to
- * that one, whose limits it keeps; any other is a user without limits. */
+ * Blank lines and those that begin with "#" say nothing. A name that a [[user]] has adds its hash
+ * to that one, whose limits it keeps; any other is a user without limits. */
 #pragma once
 
 #include "config_mistakes.h"

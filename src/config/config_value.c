@@ -329,7 +329,8 @@ static struct slice set_path(const struct config_option *o, struct slice text, s
     return arena_printf(a, "%.*s is not an absolute path: it must begin with \"/\"", SLICE_FMT(q));
 }
 
-/* "$id$...": what crypt(3) and libsodium make; or a SCRAM secret. The rest is judged when somebody logs in. */
+/* "$id$...": what crypt(3) and libsodium make; or a SCRAM secret. The rest is judged when somebody
+ * logs in. */
 static struct slice set_hash(struct slice text, struct arena *a, struct slice *out)
 {
     struct smtp_scram_secret scram;

@@ -11,7 +11,7 @@
 
 enum {
     GUARD_ENTRIES_MAX = 20000,
-    GUARD_USER_TIMES = 5,             /* a user may fail so many times as often as an address */
+    GUARD_USER_TIMES = 5,              /* a user may fail so many times as often as an address */
     GUARD_KNOWN_MS = 7 * 24 * 3600000, /* an address is remembered as its user's */
 };
 

@@ -27,7 +27,7 @@ struct intake {
     bool is_8bit, is_binary, is_utf8, requires_tls; /* as MAIL said */
     bool has_dsn;                                   /* RCPT had NOTIFY or ORCPT */
     bool is_complete;                               /* the final dot has come */
-    bool is_charged; /* to its user's rates and quota */
+    bool is_charged;                                /* to its user's rates and quota */
     enum mail_ret ret;
     struct buf envid;
     size_t orcpt_bytes; /* of all recipients */

@@ -25,8 +25,8 @@ static const char *wait_text(struct engine *e, const char *what, int64_t wait_ms
     static const struct {
         int64_t most_ms, unit_ms;
         const char *unit;
-    } units[] = {{180000, 1000, "seconds"}, {3 * 3600000, 60000, "minutes"},
-                 {INT64_MAX, 3600000, "hours"}};
+    } units[] = {
+        {180000, 1000, "seconds"}, {3 * 3600000, 60000, "minutes"}, {INT64_MAX, 3600000, "hours"}};
     size_t i = 0;
     while (wait_ms > units[i].most_ms)
         i++;

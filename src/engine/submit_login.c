@@ -25,10 +25,9 @@ static struct smtp_answer blocked(struct engine *e, const struct submit_login *l
                                   enum guard_verdict verdict, int64_t wait_ms)
 {
     bool is_address = verdict == GUARD_ADDRESS;
-    struct slice text =
-        arena_printf(&e->arena, "too many failed logins %s, try again in %lld minutes",
-                     is_address ? "from your address" : "of this user",
-                     (long long)((wait_ms + 59999) / 60000));
+    struct slice text = arena_printf(
+        &e->arena, "too many failed logins %s, try again in %lld minutes",
+        is_address ? "from your address" : "of this user", (long long)((wait_ms + 59999) / 60000));
     struct smtp_answer a = refuse(is_address ? 421 : 454, 4, 7, 0, text.p);
     tell(e, l, NOTE_LOGIN_BLOCKED, a.code);
     return a;

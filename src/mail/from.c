@@ -118,7 +118,8 @@ enum parse mail_from_next(struct slice *rest, char text[MAIL_FROM_ADDRESS_MAX],
         if (!address.n && !m.has_angle)
             continue;
         size_t used;
-        enum parse p = mail_address_parse(address, MAIL_ADDRESS_LAX | MAIL_ADDRESS_UTF8, out, &used);
+        enum parse p =
+            mail_address_parse(address, MAIL_ADDRESS_LAX | MAIL_ADDRESS_UTF8, out, &used);
         return p == PARSE_DONE && out->domain.n ? PARSE_DONE : PARSE_BAD;
     }
     return PARSE_MORE;

@@ -53,8 +53,7 @@ void policy_quota_charge(const struct policy_quota *q, struct policy_usage *u, u
     if (q->messages.count)
         u->messages_full_us = after_us(&q->messages, u->messages_full_us, 1, now_ms);
     if (q->recipients.count)
-        u->recipients_full_us =
-            after_us(&q->recipients, u->recipients_full_us, recipients, now_ms);
+        u->recipients_full_us = after_us(&q->recipients, u->recipients_full_us, recipients, now_ms);
 }
 
 void policy_quota_refund(const struct policy_quota *q, struct policy_usage *u, unsigned recipients,

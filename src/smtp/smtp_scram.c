@@ -91,8 +91,7 @@ bool smtp_scram_final_parse(struct slice in, struct smtp_scram_final *out)
     if (!take_attribute(&rest, 'c', &out->binding) || !take_attribute(&rest, 'r', &out->nonce))
         return false;
     proof = slice_from(in, last + 1);
-    return is_nonce(out->nonce) && take_attribute(&proof, 'p', &rest) &&
-           take_key(rest, out->proof);
+    return is_nonce(out->nonce) && take_attribute(&proof, 'p', &rest) && take_key(rest, out->proof);
 }
 
 bool smtp_scram_secret_parse(struct slice in, struct smtp_scram_secret *out)

@@ -91,8 +91,7 @@ static struct smtp_server_event on_scram_first(struct smtp_server *s, struct sli
     struct smtp_scram_first first;
     if (!smtp_scram_first_parse(buf_slice(&s->scratch), &first))
         return fail(s, "501 5.5.2 malformed SCRAM message, or one with an extension");
-    struct smtp_server_event ev =
-        ask(s, slice_of(first.name, first.name_bytes), SLICE_NONE);
+    struct smtp_server_event ev = ask(s, slice_of(first.name, first.name_bytes), SLICE_NONE);
     ev.user = slice_cstr(s->claimed);
     ev.step = SMTP_LOGIN_SCRAM_FIRST;
     ev.message = buf_slice(&s->scratch);

@@ -22,11 +22,8 @@ static const char *no_env(void *ctx, const char *name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice in = slice_of(data, size);
-    const struct config_world world = {.ctx = &in,
-                                       .read_file = give,
-                                       .env = no_env,
-                                       .host_name = "host.example",
-                                       .is_root = true};
+    const struct config_world world = {
+        .ctx = &in, .read_file = give, .env = no_env, .host_name = "host.example", .is_root = true};
     struct config_mistake *mistake;
     unsigned mistakes;
     struct config *c = config_load(SLICE("users_file = '/u'\n"), &world, &mistake, &mistakes);

@@ -599,12 +599,13 @@ static const struct mistake_row bad[] = {
      "password is given too"},
     {"a hash of Apache's own", "[[user]]\nname = 'a'\npassword = '$apr1$x$y'", 3, 12,
      "user.password", "`htpasswd -B`"},
-    {"a SCRAM secret cut short", "[[user]]\nname = 'a'\npassword = 'SCRAM-SHA-256$4096:AAAA$AAAA:AAAA'",
-     3, 12, "user.password", "`outpost passwd --scram`"},
+    {"a SCRAM secret cut short",
+     "[[user]]\nname = 'a'\npassword = 'SCRAM-SHA-256$4096:AAAA$AAAA:AAAA'", 3, 12, "user.password",
+     "`outpost passwd --scram`"},
     {"one of several is none", USER "passwords = ['$6$x$z', 'hunter2']", 4, 24, "user.passwords",
      "is not a password hash"},
-    {"a list has no file", USER "passwords_file = '/run/secrets/hash'", 4, 1,
-     "user.passwords_file", "there is no such key"},
+    {"a list has no file", USER "passwords_file = '/run/secrets/hash'", 4, 1, "user.passwords_file",
+     "there is no such key"},
     {"a rate without a time", USER "message_rate = '100'", 4, 16, "user.message_rate",
      "write a whole number up to 1000000 and a time"},
     {"a rate of nothing", USER "message_rate = '0/h'", 4, 16, "user.message_rate", "is not a rate"},
@@ -863,7 +864,7 @@ static void test_cut_short(void **state)
 }
 
 #define SCRAM                                                                                      \
-    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"   \
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"    \
     "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
 static void test_users(void **state)
@@ -932,9 +933,9 @@ static void test_users_file(void **state)
     assert_int_equal(count, 1);
     config_free(c);
 
-    static const char *const said[] = {
-        "line 2: has no colon", "line 3: a name has 1 to 255 bytes", "line 4: the name stands there",
-        "line 5: is not a password hash", "line 6: a name has"};
+    static const char *const said[] = {"line 2: has no colon", "line 3: a name has 1 to 255 bytes",
+                                       "line 4: the name stands there",
+                                       "line 5: is not a password hash", "line 6: a name has"};
     c = config_load(SLICE("users_file = '/etc/outpost/bad'"), &world, &mistakes, &count);
     assert_int_equal(count, COUNT_OF(said));
     for (size_t i = 0; i < COUNT_OF(said); i++) {

@@ -90,7 +90,8 @@ static void an_address_is_sent_away_for_a_while(void **state)
 {
     struct world *w = world_of();
     fails(w, "9.9.9.9", 3);
-    expect(w, "9.9.9.9", "421 4.7.0 too many failed logins from your address, try again in 10 minutes");
+    expect(w, "9.9.9.9",
+           "421 4.7.0 too many failed logins from your address, try again in 10 minutes");
     expect(w, "::ffff:9.9.9.9", "421 4.7.0");
     expect(w, "9.9.9.8", "");
     assert_int_equal(w->notes[NOTE_LOGIN_BLOCKED], 2);

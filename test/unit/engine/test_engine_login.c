@@ -33,9 +33,10 @@ static void send(struct world *w, struct world_conn *c, const char *header, cons
 {
     char text[2000];
     (void)world_heard(c);
-    snprintf(text, sizeof text,
-             "MAIL FROM:<x@sender.example>\r\nRCPT TO:<r@a.example>\r\nDATA\r\n%s\r\n\r\nx\r\n.\r\n",
-             header);
+    snprintf(
+        text, sizeof text,
+        "MAIL FROM:<x@sender.example>\r\nRCPT TO:<r@a.example>\r\nDATA\r\n%s\r\n\r\nx\r\n.\r\n",
+        header);
     world_say(w, c, text);
     while (w->append_count)
         world_appended(w, 0, ERR_OK);
@@ -94,8 +95,10 @@ static void recipients_and_size(void **state)
     world_expect(c, "550 5.7.1 this login may not send to that address");
     world_say(w, c, "RSET\r\n");
     send(w, c, "x: y", "250 2.0.0");
-    send(w, c, "x: 34567890123456789012345678901234567890123456789012345678901234567890123456789012"
-               "345678901234567890", "552 5.3.4");
+    send(w, c,
+         "x: 34567890123456789012345678901234567890123456789012345678901234567890123456789012"
+         "345678901234567890",
+         "552 5.3.4");
     world_down(w);
 }
 
@@ -119,7 +122,8 @@ static void sessions_do_not_share_an_allowance(void **state)
     struct engine_user user = {.quota.daily = 1};
     struct world *w = world_of(&user);
     struct world_conn *a = logged_in(w), *b = logged_in(w);
-    static const char begin[] = "MAIL FROM:<x@y.example>\r\nRCPT TO:<r@a.example>\r\nDATA\r\nx: y\r\n";
+    static const char begin[] =
+        "MAIL FROM:<x@y.example>\r\nRCPT TO:<r@a.example>\r\nDATA\r\nx: y\r\n";
     world_say(w, a, begin);
     world_say(w, b, begin);
     world_say(w, a, "\r\n.\r\n");
@@ -138,7 +142,8 @@ static void a_recipient_too_many(void **state)
     struct engine_user user = {.quota.recipients = {2, 3600000}};
     struct world *w = world_of(&user);
     struct world_conn *c = logged_in(w);
-    world_say(w, c, "MAIL FROM:<x@y.example>\r\nRCPT TO:<1@a.example>\r\nRCPT TO:<2@a.example>\r\n");
+    world_say(w, c,
+              "MAIL FROM:<x@y.example>\r\nRCPT TO:<1@a.example>\r\nRCPT TO:<2@a.example>\r\n");
     world_expect_not(c, "450");
     world_say(w, c, "RCPT TO:<3@a.example>\r\n");
     world_expect(c, "450 4.7.1 this login sends to too many recipients");
@@ -165,10 +170,13 @@ static void counters_survive_a_restart(void **state)
     world_down(w);
 
     /* What is no such file, or tells of others, counts for nothing. */
-    static const char *const bad[] = {
-        "", "outpost-usage 2\n1 2 3 4 app\n", "outpost-usage 1\n1 2 3 app\n",
-        "outpost-usage 1\n1 2 3 99999999999999999999 app\n", "outpost-usage 1\n1 2 3 4 other\n",
-        "outpost-usage 1", "outpost-usage 1\n\n \n1\n"};
+    static const char *const bad[] = {"",
+                                      "outpost-usage 2\n1 2 3 4 app\n",
+                                      "outpost-usage 1\n1 2 3 app\n",
+                                      "outpost-usage 1\n1 2 3 99999999999999999999 app\n",
+                                      "outpost-usage 1\n1 2 3 4 other\n",
+                                      "outpost-usage 1",
+                                      "outpost-usage 1\n\n \n1\n"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         w = world_of(&user);
         world_tell(w, (struct engine_event){.kind = EVENT_USAGE, .text = slice_cstr(bad[i])});

@@ -11,7 +11,8 @@
 #include "mail/from.h"
 
 static const struct {
-    const char *shows, *value, *names; /* addresses, each followed by a blank; "!" at the end: bad */
+    const char *shows, *value,
+        *names; /* addresses, each followed by a blank; "!" at the end: bad */
 } rows[] = {
     {"bare", "a@b.example", "a@b.example "},
     {"with a name", "A B <a@b.example>", "a@b.example "},

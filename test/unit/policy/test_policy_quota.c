@@ -25,14 +25,12 @@ static void a_rate_is_a_bucket_that_fills_again(void **state)
     assert_int_equal(policy_quota_judge(&q, &u, 5, midnight + HOUR / 10 - 1, &wait),
                      POLICY_LIMIT_MESSAGES);
     assert_int_equal(wait, 1);
-    assert_int_equal(policy_quota_judge(&q, &u, 5, midnight + HOUR / 10, &wait),
-                     POLICY_LIMIT_NONE);
+    assert_int_equal(policy_quota_judge(&q, &u, 5, midnight + HOUR / 10, &wait), POLICY_LIMIT_NONE);
     policy_quota_charge(&q, &u, 5, midnight + HOUR / 10);
     assert_int_equal(policy_quota_judge(&q, &u, 5, midnight + HOUR / 10, &wait),
                      POLICY_LIMIT_MESSAGES);
     policy_quota_refund(&q, &u, 5, midnight + HOUR / 10);
-    assert_int_equal(policy_quota_judge(&q, &u, 5, midnight + HOUR / 10, &wait),
-                     POLICY_LIMIT_NONE);
+    assert_int_equal(policy_quota_judge(&q, &u, 5, midnight + HOUR / 10, &wait), POLICY_LIMIT_NONE);
 }
 
 static void recipients_count_each(void **state)

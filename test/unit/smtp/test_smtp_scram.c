@@ -61,9 +61,8 @@ static void first_messages(void **state)
 
 static void final_messages(void **state)
 {
-    static const char good[] =
-        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
-        "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+    static const char good[] = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+                               "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
     struct smtp_scram_final f;
     assert_true(smtp_scram_final_parse(slice_cstr(good), &f));
     assert_true(slice_eq(f.binding, SLICE("biws")));
@@ -210,8 +209,10 @@ static void an_exchange_that_ends_early(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_messages),   cmocka_unit_test(final_messages),
-        cmocka_unit_test(secrets),          cmocka_unit_test(a_whole_exchange),
+        cmocka_unit_test(first_messages),
+        cmocka_unit_test(final_messages),
+        cmocka_unit_test(secrets),
+        cmocka_unit_test(a_whole_exchange),
         cmocka_unit_test(an_exchange_that_ends_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
