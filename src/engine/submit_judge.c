@@ -90,7 +90,12 @@ struct smtp_answer submit_judge_recipient(struct engine *e, struct slice name, s
 static struct smtp_answer judge_from(struct engine *e, const struct engine_user *u,
                                      const struct mail_header_scan *scan)
 {
-    if (!u->sender_count || !scan->has_from)
+    if (!u->sender_count)
+        return yes;
+    /* What stands behind such a line is body to us; others read on and may find a From there. */
+    if (scan->is_malformed && !scan->has_no_header)
+        return refuse(550, 5, 7, 1, "a line of the header is no field, so From cannot be checked");
+    if (!scan->has_from)
         return yes;
     if (scan->has_many_from)
         return refuse(550, 5, 7, 1, "the message has more than one From field");

@@ -59,6 +59,10 @@ static void from_is_judged(void **state)
         {"From: boss@other.example (x@sender.example)", "550 5.7.1"},
         {"fRoM :\r\n boss@other.example", "550 5.7.1"},
         {"From: x@sender.example\r\nFrom: boss@other.example", "550 5.7.1 the message has more"},
+        {"Subject: x\r\nno field\r\nFrom: boss@other.example", "550 5.7.1 a line of the header"},
+        {"From: x@sender.example\r\nno field\r\nFrom: boss@other.example", "550 5.7.1"},
+        {"no field at all\r\nFrom: boss@other.example",
+         "250 2.0.0"}, /* our empty line is above it */
         {"From: x@sender.example boss@other.example", "550 5.7.1 the From field cannot be read"},
     };
     struct engine_user user = {.senders = senders, .sender_count = 1};
