@@ -65,9 +65,12 @@ struct engine_options {
     unsigned recipients_max;
     unsigned session_mails_max; /* MAIL commands of a session; 0: no limit */
     unsigned connections_max;
+    unsigned connections_per_address_max; /* IPv6: per /64; 0: any number */
     int64_t idle_ms;
     unsigned login_failures_max; /* of one address in a window; of one user some times as many */
     int64_t login_window_ms, login_delay_ms;
+    int64_t transaction_ms; /* from MAIL to the final dot, however busy the client looks */
+    uint64_t data_rate_min; /* bytes a second of a message, over a minute; 0: any */
 
     uint64_t queue_bytes_max;
     int64_t lifetime_ms;

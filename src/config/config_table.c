@@ -198,8 +198,13 @@ const struct config_option config_options[] = {
         "1000000", "MAIL commands, then the client has to connect again. 0: no limit."),
     ROW("submission.max_connections", COUNT, ENGINE(connections_max), "10000", "1", "1000000",
         "Clients at once; further ones wait."),
+    ROW("submission.max_connections_per_address", COUNT, ENGINE(connections_per_address_max), "100",
+        "0", "1000000",
+        "At once from one IPv4 address or IPv6 /64; further ones get 421. 0: any number. Trusted "
+        "networks are not counted."),
     ROW("submission.idle_timeout", DURATION, ENGINE(idle_ms), "5m", "10ms", "1d",
-        "A client that says nothing for so long is sent away."),
+        "A client that finishes no command and sends nothing of a message for so long is sent "
+        "away."),
     ROW("submission.login_failures", COUNT, ENGINE(login_failures_max), "10", "1", "100000",
         "Wrong passwords from one address (IPv6: one /64) within login_window; then it is answered "
         "421 until the window is over. Of one user, from wherever, five times as many."),
@@ -207,6 +212,11 @@ const struct config_option config_options[] = {
         "It begins with the first wrong password."),
     ROW("submission.login_delay", DURATION, ENGINE(login_delay_ms), "1s", "0s", "1m",
         "A wrong password is answered so long after it came."),
+    ROW("submission.transaction_timeout", DURATION, ENGINE(transaction_ms), "2h", "10ms", "7d",
+        "For one message, from MAIL to its end, however busy the client looks."),
+    ROW("submission.min_data_rate", SIZE, ENGINE(data_rate_min), "100B", "0B", "1GiB",
+        "A client that sends its message with fewer bytes a second, over a minute, is sent away. "
+        "\"0B\": it may be as slow as it likes."),
 
     ROW("user.name", NAME, USER(engine.name), NULL, NULL, "255", "What the client logs in as.",
         .is_required = true, .sample = "app"),

@@ -206,6 +206,7 @@ struct engine *engine_new(const struct engine_options *options, uint64_t seed)
     heap_init(&e->timers);
     map_init(&e->tickets, rng_u64(&e->rng));
     map_init(&e->sessions, rng_u64(&e->rng));
+    map_init(&e->places, rng_u64(&e->rng));
     map_init(&e->lines, rng_u64(&e->rng));
     queue_init(&e->queue, rng_u64(&e->rng));
     list_init(&e->hot);

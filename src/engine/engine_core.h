@@ -190,6 +190,7 @@ struct engine {
     struct map tickets;
 
     struct map sessions;             /* by conn */
+    struct map places;               /* that sessions come from (submit_limit.h) */
     struct submit_profile **profile; /* one a listener */
     unsigned profile_count;
     unsigned intake_count; /* messages being received or stored */

@@ -26,10 +26,13 @@ void engine_options_default(struct engine_options *o)
         .message_bytes_max = 50ull << 20,
         .recipients_max = 1000,
         .connections_max = 10000,
+        .connections_per_address_max = 100,
         .idle_ms = 5 * MINUTE_MS,
         .login_failures_max = 10,
         .login_window_ms = 10 * MINUTE_MS,
         .login_delay_ms = 1 * SECOND_MS,
+        .transaction_ms = 2 * HOUR_MS,
+        .data_rate_min = 100,
 
         .queue_bytes_max = 10ull << 30,
         .lifetime_ms = 5 * 24 * (int64_t)HOUR_MS,

@@ -13,6 +13,7 @@
 #include "intake.h"
 #include "policy/policy_accept.h"
 #include "submit_judge.h"
+#include "submit_limit.h"
 #include "submit_login.h"
 #include "submit_profile.h"
 #include "usage.h"
@@ -23,10 +24,9 @@
 enum {
     CHUNKS_OUT_MAX = 3, /* unwritten chunks of one session before it has to wait */
     HELD_BYTES_MAX =
-        128 * 1024, /* input kept while an answer is outstanding: one read and a half */
-    INTAKE_MS_MAX = 2 * 3600 * 1000, /* from MAIL to the final dot, however busy the client looks */
-    RECEIVED_MAX = 100,              /* RFC 5321 6.3: a loop */
-    OUTPUT_BURST_BYTES = 32 * 1024,  /* replies sent without waiting for the client to read them */
+        128 * 1024,     /* input kept while an answer is outstanding: one read and a half */
+    RECEIVED_MAX = 100, /* RFC 5321 6.3: a loop */
+    OUTPUT_BURST_BYTES = 32 * 1024, /* replies sent without waiting for the client to read them */
 };
 
 struct session {
@@ -34,6 +34,7 @@ struct session {
     struct submit_profile *profile;
     struct smtp_server *smtp;
     struct timer timer;
+    struct submit_limit limit;
     struct ip_port peer;
     char *local; /* who is at the other end of a Unix socket, "uid=0 root"; else NULL */
     bool is_trusted;
@@ -80,6 +81,7 @@ static void session_free(struct engine *e, struct session *s)
 {
     map_take_id(&e->sessions, s->conn);
     drop_intake(e, s);
+    submit_limit_close(&s->limit, &e->places);
     timer_stop(e, &s->timer);
     buf_close(&s->held);
     smtp_server_free(s->smtp);
@@ -104,6 +106,7 @@ static void flush(struct engine *e, struct session *s)
     struct slice out = smtp_server_output(s->smtp);
     if (!out.n)
         return;
+    submit_limit_on_progress(&s->limit, e->now_ms); /* a reply: it has finished something */
     bool is_burst = out.n >= OUTPUT_BURST_BYTES;
     engine_send(e, s->conn, out, is_burst);
     smtp_server_sent(s->smtp, out.n);
@@ -118,20 +121,28 @@ static void session_close(struct engine *e, struct session *s)
     session_free(e, s);
 }
 
-static void watch(struct engine *e, struct session *s)
-{
-    int64_t due_ms = e->now_ms + e->opt->idle_ms;
-    if (s->intake && due_ms > s->intake->began_ms + INTAKE_MS_MAX)
-        due_ms = s->intake->began_ms + INTAKE_MS_MAX;
-    if (smtp_server_awaits_answer(s->smtp))
-        due_ms = s->login.due_ms ? s->login.due_ms : INT64_MAX;
-    timer_set(e, &s->timer, due_ms);
-}
-
 static bool must_wait(const struct session *s)
 {
     return smtp_server_awaits_answer(s->smtp) || s->is_draining ||
            (s->intake && s->intake->chunks_out >= CHUNKS_OUT_MAX);
+}
+
+static int64_t began_ms(const struct session *s)
+{
+    return s->intake ? s->intake->began_ms : 0;
+}
+
+static void watch(struct engine *e, struct session *s)
+{
+    bool is_ours = must_wait(s) && (!s->is_draining || smtp_server_awaits_answer(s->smtp));
+    if (must_wait(s) || !smtp_server_in_body(s->smtp))
+        submit_limit_on_pause(&s->limit);
+    else if (!s->limit.window_ms)
+        submit_limit_on_minute(&s->limit, e->now_ms);
+    int64_t due_ms = submit_limit_due_ms(&s->limit, e->opt, began_ms(s));
+    if (is_ours)
+        due_ms = s->login.due_ms ? s->login.due_ms : INT64_MAX;
+    timer_set(e, &s->timer, due_ms);
 }
 
 static void set_reading(struct engine *e, struct session *s)
@@ -339,6 +350,8 @@ static void resume(struct engine *e, struct session *s)
 
 void submit_on_bytes(struct engine *e, struct session *s, struct slice in)
 {
+    if (smtp_server_in_body(s->smtp))
+        submit_limit_on_body(&s->limit, e->opt, in.n, e->now_ms);
     if (s->held.n == 0 && !feed(e, s, &in))
         return;
     if (in.n && !buf_add(&s->held, in)) {
@@ -374,11 +387,15 @@ void submit_on_accepted(struct engine *e, const struct engine_event *ev)
     map_put_id(&e->sessions, s->conn, s);
     smtp_server_set_peer(s->smtp, &s->peer.ip, s->is_trusted);
     session_note(e, s, NOTE_CONNECTED, 0);
-    bool is_full = e->sessions.count > e->opt->connections_max;
-    if (is_full || e->is_stopping) {
-        const char *why = is_full ? "too many connections, try again later" : "shutting down";
-        struct note *n = session_note(e, s, NOTE_SESSION_REFUSED, 0);
-        note_text(n, "reason", slice_cstr(why));
+    const char *why = NULL;
+    if (!submit_limit_init(&s->limit, &e->places, e->opt, &s->peer.ip, !s->is_trusted, e->now_ms))
+        why = "too many connections from your address, try again later";
+    if (e->is_stopping)
+        why = "shutting down";
+    if (e->sessions.count > e->opt->connections_max)
+        why = "too many connections, try again later";
+    if (why) {
+        note_text(session_note(e, s, NOTE_SESSION_REFUSED, 0), "reason", slice_cstr(why));
         smtp_server_refuse(s->smtp, 421, why);
         session_close(e, s);
         return;
@@ -439,6 +456,14 @@ void submit_on_timer(struct engine *e, struct timer *t)
         resume(e, s);
         return;
     }
+    enum submit_overdue how = submit_limit_overdue(&s->limit, e->opt, began_ms(s), e->now_ms);
+    if (how == SUBMIT_IN_TIME) { /* a fast minute is over: the next one */
+        submit_limit_on_pause(&s->limit);
+        watch(e, s);
+        return;
+    }
+    if (how != SUBMIT_IDLE)
+        note_text(session_note(e, s, NOTE_SESSION_REFUSED, 0), "reason", submit_limit_why(how));
     smtp_server_on_timeout(s->smtp);
     session_close(e, s);
 }
@@ -461,6 +486,8 @@ void submit_on_stop(struct engine *e)
 void submit_on_chunk(struct engine *e, struct intake *in, enum err err, struct journal_pos pos)
 {
     in->chunks_out--;
+    if (in->session)
+        submit_limit_on_progress(&in->session->limit, e->now_ms);
     if (err) {
         in->err = err;
     } else {
@@ -571,4 +598,5 @@ void submit_close(struct engine *e)
     submit_profiles_drop(e);
     usage_close(e);
     guard_close(e);
+    submit_limit_places_close(&e->places);
 }

@@ -3,6 +3,7 @@ import os
 import smtplib
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -225,3 +226,62 @@ def test_half_a_queue_of_stuck_mail_leaves_room(relay, sink):
         wait_for(lambda to=f"x{n}@sink.example": is_taken(to))
         wait_for(lambda count=n + 1: sink.count() == count)
     wait_for(lambda: relay.queued() == 28)
+
+
+def test_connections_per_address(relay):
+    """Those of one address have an end, others still get in, and who leaves makes room."""
+    relay.set("submission", trusted_networks=[], max_connections_per_address=2).start()
+    with Raw(relay.port) as first, Raw(relay.port) as second, Raw(relay.port) as third:
+        assert first.greeting.startswith("220")
+        assert second.greeting.startswith("220")
+        assert third.greeting.startswith("421 4.3.2 "), third.greeting
+        assert third.reply() == ""
+        relay.wait_event("session-refused")
+        other = socket.create_connection(("127.0.0.1", relay.port), 15, ("127.0.0.2", 0))
+        with other:
+            assert other.recv(3) == b"220"
+        first.say("QUIT\r\n", "221")
+    wait_for(lambda: is_greeted(relay))
+
+
+def is_greeted(relay):
+    with Raw(relay.port) as client:
+        return client.greeting.startswith("220")
+
+
+def test_a_command_one_byte_at_a_time(relay):
+    """Bytes that finish nothing do not put idle_timeout off."""
+    relay.set("submission", idle_timeout="2s").start()
+    with Raw(relay.port) as client:
+        began = time.monotonic()
+        client.socket.settimeout(0.2)
+        got = b""
+        while time.monotonic() - began < 20:
+            try:
+                client.socket.sendall(b"N")
+                got = client.socket.recv(100)
+                break
+            except TimeoutError:
+                continue
+        assert got.startswith(b"421 4.4.2"), got
+        assert time.monotonic() - began >= 1.9
+
+
+def test_a_message_that_takes_too_long(relay):
+    relay.set("submission", transaction_timeout="2s").start()
+    with Raw(relay.port) as client:
+        client.say("EHLO x\r\nMAIL FROM:<a@sender.example>\r\n")
+        client.reply()
+        client.say("RCPT TO:<b@sink.example>\r\n", "250")
+        client.say("DATA\r\n", "354")
+        client.socket.settimeout(0.2)
+        got, began = b"", time.monotonic()
+        while not got and time.monotonic() - began < 20:
+            try:
+                client.socket.sendall(b"x: y\r\n")
+                got = client.socket.recv(100)
+            except TimeoutError:
+                continue
+        assert got.startswith(b"421 4.4.2"), got
+    relay.wait_event("session-refused")
+    assert relay.queued() == 0

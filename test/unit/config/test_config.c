@@ -77,6 +77,9 @@ static void test_defaults(void **state)
     assert_int_equal(e->message_bytes_max, o.message_bytes_max);
     assert_int_equal(e->recipients_max, o.recipients_max);
     assert_int_equal(e->connections_max, o.connections_max);
+    assert_int_equal(e->connections_per_address_max, o.connections_per_address_max);
+    assert_int_equal(e->transaction_ms, o.transaction_ms);
+    assert_int_equal(e->data_rate_min, o.data_rate_min);
     assert_int_equal(e->idle_ms, o.idle_ms);
     assert_int_equal(e->queue_bytes_max, o.queue_bytes_max);
     assert_int_equal(e->lifetime_ms, o.lifetime_ms);
@@ -199,6 +202,9 @@ static const char whole[] =
     "max_message_size = \"51MiB\"\n"
     "max_recipients = 1001\n"
     "max_connections = 10001\n"
+    "max_connections_per_address = 101\n"
+    "transaction_timeout = \"3h\"\n"
+    "min_data_rate = \"7B\"\n"
     "idle_timeout = \"6m\"\n"
     "[[user]]\n"
     "name = \"app\"\n"
@@ -276,6 +282,9 @@ static void test_whole(void **state)
     assert_int_equal(e->message_bytes_max, 51u << 20);
     assert_int_equal(e->recipients_max, 1001);
     assert_int_equal(e->connections_max, 10001);
+    assert_int_equal(e->connections_per_address_max, 101);
+    assert_int_equal(e->transaction_ms, 3 * 3600000);
+    assert_int_equal(e->data_rate_min, 7);
     assert_int_equal(e->idle_ms, 360000);
 
     assert_int_equal(c->user_count, 2);
