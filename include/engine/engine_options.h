@@ -6,6 +6,7 @@
 
 #include "base/ip.h"
 #include "policy/policy_quota.h"
+#include "rewrite/rewrite.h"
 #include "smtp/smtp_server.h"
 
 enum engine_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
@@ -54,6 +55,7 @@ struct engine_route {
 
 struct engine_options {
     struct slice hostname;
+    struct rewrite_options rewrite;
 
     struct engine_listener *listeners;
     unsigned listener_count;

@@ -29,6 +29,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(ACCEPTED, INFO, "accepted", "accepted_total", "Messages accepted (answered 250).")           \
     X(REJECTED, INFO, "rejected", "rejected_total",                                                \
       "Messages, senders or recipients refused at submission.")                                    \
+    X(REWRITTEN, INFO, "rewritten", "rewritten_total",                                             \
+      "Senders and recipients that aliases, maps or staging changed.")                             \
     X(STORE_FAILED, ERROR, "store-failed", "store_failures_total",                                 \
       "Messages answered 452 because the journal could not be written.")                           \
     X(REPORTED, INFO, "reported", "reports_total", "Delivery reports (DSN) put in the queue.")     \

@@ -106,6 +106,7 @@ static void build_queue(const struct engine_stats *e, struct buf *out)
           e->destinations_in_trouble);
     gauge(out, "destinations_paused", "Destinations paused by the operator.",
           e->destinations_paused);
+    gauge(out, "staging", "1 when environment is staging.", e->is_staging);
     gauge(out, "paused", "1 while all deliveries are paused.", e->is_all_paused);
     gauge(out, "hot_cache_bytes", "Bytes of message bodies kept in memory.", e->hot_bytes);
     gauge(out, "dns_cache_entries", "Answers in the DNS cache.", e->dns_cache_entries);

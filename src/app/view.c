@@ -132,6 +132,7 @@ void view_stats_json(const struct view *v, struct buf *out)
     json_string(&j, "version", SLICE(OUTPOST_VERSION));
     json_string(&j, "hostname", driver_config(v->driver)->engine.hostname);
     json_int(&j, "uptime_s", m.uptime_ms / 1000);
+    json_string(&j, "environment", m.engine.is_staging ? SLICE("staging") : SLICE("production"));
     json_string(&j, "state", m.engine.is_stopping ? SLICE("stopping") : SLICE("running"));
     build_queue(&j, &m.engine, driver_now_ms(v->driver));
     build_counters(&j, v);
@@ -182,6 +183,9 @@ void view_status_text(const struct view *v, struct buf *out)
     int64_t now_ms = driver_now_ms(v->driver);
     buf_addf(out, "outpost %s on %.*s, up %s%s\n\n", OUTPOST_VERSION, SLICE_FMT(c->engine.hostname),
              duration_text(m.uptime_ms).s, e->is_stopping ? ", stopping" : "");
+    if (e->is_staging)
+        buf_addf(out, "STAGING       everything goes to %.*s, except for staging.allow\n\n",
+                 SLICE_FMT(c->engine.rewrite.staging_mailbox));
     buf_addf(out, "queue         %llu messages to %llu recipients, %s",
              (unsigned long long)e->messages, (unsigned long long)e->recipients,
              size_text(e->bytes).s);

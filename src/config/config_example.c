@@ -22,6 +22,8 @@ static bool has_range(const struct config_option *o)
         return true;
     case CONFIG_NAME:
     case CONFIG_HOSTNAME:
+    case CONFIG_ADDRESS:
+    case CONFIG_RULE:
     case CONFIG_PATH:
     case CONFIG_HASH:
     case CONFIG_SECRET:

@@ -287,6 +287,58 @@ static void check_retry(struct rules *r)
         e->retry_first_ms = e->retry_max_ms;
 }
 
+/* ---- rewriting ---- */
+
+static const struct toml_node *nth_item(const struct toml_node *list, unsigned n)
+{
+    if (!list || list->kind != TOML_ARRAY)
+        return list;
+    for (list = toml_first(list); list && n > 0; n--)
+        list = list->next;
+    return list;
+}
+
+static void check_aliases(struct rules *r)
+{
+    const struct rewrite_options *o = &r->c->engine.rewrite;
+    const struct toml_node *list = given(r, "rewrite", "aliases");
+    for (unsigned i = 0; i < o->alias_count; i++) {
+        struct slice name = o->aliases[i].pattern;
+        if (slice_find(name, '@') < name.n || slice_find(name, '*') < name.n)
+            config_mistakes_add(r->m, spot(nth_item(list, i)), "rewrite", SLICE("aliases"),
+                                "the name of an alias is a local part, such as root: rules with "
+                                "'@' or '*' belong to recipients");
+    }
+    unsigned at = rewrite_find_loop(o, r->c->engine.hostname);
+    if (at < o->alias_count)
+        config_mistakes_add(r->m, spot(nth_item(list, at)), "rewrite", SLICE("aliases"),
+                            "%.*s leads back to itself, or to more than %d names",
+                            SLICE_FMT(o->aliases[at].pattern), REWRITE_TARGETS_MAX);
+}
+
+static void check_maps(struct rules *r, const char *key, const struct rewrite_rule *rule,
+                       unsigned count)
+{
+    const struct toml_node *list = given(r, "rewrite", key);
+    for (unsigned i = 0; i < count; i++) {
+        if (!rule[i].target_count || !rule[i].targets[0].n)
+            continue; /* told already */
+        struct slice target = rule[i].targets[0];
+        if (rule[i].target_count > 1 || slice_find(target, '@') == target.n)
+            config_mistakes_add(r->m, spot(nth_item(list, i)), "rewrite", slice_cstr(key),
+                                "needs one target with a domain; several are for aliases");
+    }
+}
+
+static void check_staging(struct rules *r)
+{
+    const struct rewrite_options *o = &r->c->engine.rewrite;
+    if (o->environment == REWRITE_STAGING && !o->staging_mailbox.n)
+        config_mistakes_add(r->m, spot(given(r, "", "environment")), "", SLICE("environment"),
+                            "staging needs a mailbox that gets the mail: write [staging] and "
+                            "mailbox = \"...\"");
+}
+
 /* ---- routes ---- */
 
 static bool are_loopback(const struct engine_route *route)
@@ -390,6 +442,11 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     check_users(&r);
     check_queue(&r);
     check_retry(&r);
+    check_aliases(&r);
+    check_maps(&r, "senders", r.c->engine.rewrite.senders, r.c->engine.rewrite.sender_count);
+    check_maps(&r, "recipients", r.c->engine.rewrite.recipients,
+               r.c->engine.rewrite.recipient_count);
+    check_staging(&r);
     check_routes(&r);
     name_routes(&r);
 }

@@ -35,6 +35,8 @@ const struct config_type_facts config_type_facts[CONFIG_TYPE_COUNT] = {
     [CONFIG_NETWORK] = {"a network", sizeof(struct ip_net), true, false},
     [CONFIG_RESOLVER] = {"an address", sizeof(struct ip_port), true, false},
     [CONFIG_HOST] = {"a host and port", sizeof(struct engine_host), true, false},
+    [CONFIG_ADDRESS] = {"a mail address", sizeof(struct slice), true, false},
+    [CONFIG_RULE] = {"a rule \"pattern = target\"", sizeof(struct rewrite_rule), true, false},
 };
 
 static const struct config_choice log_levels[] = {
@@ -72,6 +74,12 @@ static const struct config_choice redactions[] = {
     {0},
 };
 
+static const struct config_choice environments[] = {
+    {"production", REWRITE_PRODUCTION, NULL},
+    {"staging", REWRITE_STAGING, NULL},
+    {0},
+};
+
 static const struct config_choice outgoing_tls[] = {
     {"none", DELIVERY_TLS_NONE, NULL},        {"opportunistic", DELIVERY_TLS_OPPORTUNISTIC, NULL},
     {"require", DELIVERY_TLS_REQUIRE, NULL},  {"verify", DELIVERY_TLS_VERIFY, NULL},
@@ -102,6 +110,14 @@ const struct config_section config_sections[] = {
      .count_at = offsetof(struct config_draft, user_count),
      .items_most = CONFIG_USERS_MAX,
      .meaning = "Who may log in; one table for each user."},
+    {.path = "rewrite",
+     .shape = CONFIG_ONE,
+     .meaning = "Envelope addresses: completed, mapped, sent to others. doc/rewriting.md tells the "
+                "order. Header fields stay as they are."},
+    {.path = "staging",
+     .shape = CONFIG_ONE,
+     .meaning = "With environment = \"staging\": who still gets mail, and who gets that of all "
+                "others."},
     {.path = "queue", .shape = CONFIG_ONE, .meaning = "Messages that wait."},
     {.path = "retry",
      .shape = CONFIG_ONE,
@@ -148,6 +164,9 @@ const struct config_option config_options[] = {
     ROW("shutdown_grace", DURATION, TOP(shutdown_grace_ms), "30s", "0s", "1h",
         "How long a stop waits for sessions and deliveries under way; what is not finished then is "
         "tried again after the start."),
+    ROW("environment", CHOICE, ENGINE(rewrite.environment), "production", NULL, NULL,
+        "staging: nobody outside of staging.allow gets mail, all goes to staging.mailbox.",
+        .choices = environments),
 
     ROW("users_file", PATH, TOP(users_file), NULL, NULL, "4095",
         "More users, one \"name:hash\" a line, as `htpasswd -B` writes them; read again by itself "
@@ -252,6 +271,35 @@ const struct config_option config_options[] = {
     ROW("user.route", NAME, USER(route), NULL, NULL, "255",
         "The name of the route that all mail of this user takes, whatever the recipient.",
         .sample = "bulk", .normal_said = "the first that matches the recipient"),
+
+    ROW("rewrite.domain", HOSTNAME, ENGINE(rewrite.domain), NULL, NULL, NULL,
+        "Completes addresses without a domain, such as root.", .sample = "example.com",
+        .normal_said = "none: such addresses are refused"),
+    ROW("rewrite.aliases", RULE, ENGINE(rewrite.aliases), NULL, NULL, NULL,
+        "Recipients at hostname, domain or localhost: \"name = address, address\"; an alias may "
+        "lead to another.",
+        LIST(ENGINE(rewrite.alias_count), 0, CONFIG_RULES_MAX), .sample = "root=ops@example.com",
+        .normal_said = "none"),
+    ROW("rewrite.senders", RULE, ENGINE(rewrite.senders), NULL, NULL, NULL,
+        "\"pattern = address\", or \"pattern = @domain\" to keep the local part; the first that "
+        "matches the sender is applied, once.",
+        LIST(ENGINE(rewrite.sender_count), 0, CONFIG_RULES_MAX),
+        .sample = "*@*.example.com=@example.com", .normal_said = "none"),
+    ROW("rewrite.recipients", RULE, ENGINE(rewrite.recipients), NULL, NULL, NULL,
+        "The same for recipients, behind aliases.",
+        LIST(ENGINE(rewrite.recipient_count), 0, CONFIG_RULES_MAX),
+        .sample = "*@old.example=@example.com", .normal_said = "none"),
+    ROW("rewrite.always_bcc", ADDRESS, ENGINE(rewrite.always_bcc), NULL, NULL, NULL,
+        "Also get every message.", LIST(ENGINE(rewrite.always_bcc_count), 0, CONFIG_BCC_MAX),
+        .sample = "archive@example.com", .normal_said = "nobody"),
+
+    ROW("staging.mailbox", ADDRESS, ENGINE(rewrite.staging_mailbox), NULL, NULL, NULL,
+        "Gets the mail of everybody who is not allowed; whom it was for stands in X-Original-To.",
+        .sample = "staging@example.com", .normal_said = "none; staging needs one"),
+    ROW("staging.allow", PATTERN, ENGINE(rewrite.staging_allow), NULL, NULL, NULL,
+        "Who still gets mail.",
+        LIST(ENGINE(rewrite.staging_allow_count), 0, CONFIG_PATTERNS_MAX),
+        .sample = "*@example.com", .normal_said = "nobody"),
 
     ROW("queue.max_size", SIZE, ENGINE(queue_bytes_max), "10GiB", "64KiB", "1000TiB",
         "Disk space for messages. When it is used up, clients are asked to come back later."),

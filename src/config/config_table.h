@@ -16,6 +16,8 @@ enum {
     CONFIG_ROUTES_MAX = 1000,
     CONFIG_NETWORKS_MAX = 64,
     CONFIG_PATTERNS_MAX = 1000, /* of one user or route */
+    CONFIG_RULES_MAX = 10000,   /* of one list of rewrite */
+    CONFIG_BCC_MAX = 16,
     CONFIG_HOSTS_MAX = 16,      /* of one route */
     CONFIG_PASSWORDS_MAX = 8,   /* of one user, besides `password` */
     CONFIG_DNS_SERVERS_MAX = 6, /* the resolver knows no more */
@@ -42,6 +44,8 @@ enum config_type {
     CONFIG_NETWORK,  /* struct ip_net */
     CONFIG_RESOLVER, /* struct ip_port, port 53 unless given */
     CONFIG_HOST,     /* struct engine_host, port 587 unless given */
+    CONFIG_ADDRESS,  /* struct slice: canonical */
+    CONFIG_RULE,     /* struct rewrite_rule */
     CONFIG_TYPE_COUNT
 };
 

@@ -2,6 +2,7 @@
 #include "config_value.h"
 
 #include "base/utf8.h"
+#include "config_map.h"
 #include "smtp/smtp_scram.h"
 
 #include <stdio.h>
@@ -565,6 +566,10 @@ struct slice config_value_set(const struct config_option *o, struct slice text, 
         return set_resolver(text, a, out);
     case CONFIG_HOST:
         return set_host(text, a, out);
+    case CONFIG_ADDRESS:
+        return config_map_set_address(text, a, out);
+    case CONFIG_RULE:
+        return config_map_set_rule(text, a, out);
     case CONFIG_TYPE_COUNT:
         break;
     }

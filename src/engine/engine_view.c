@@ -27,6 +27,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
         .destinations_in_trouble = e->trouble_count,
         .destinations_paused = e->queue.pauses.count,
         .is_all_paused = e->queue.is_all_paused,
+        .is_staging = e->opt->rewrite.environment == REWRITE_STAGING,
         .sessions = e->sessions.count,
         .out_connections = e->lines.count,
         .out_idle = deliver_idle_count(e),

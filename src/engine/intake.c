@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { PREFIX_BYTES_MAX = 8192 };
+enum {
+    ORIGINALS_BYTES_MAX = 4096,
+    PREFIX_BYTES_MAX = 8192 + ORIGINALS_BYTES_MAX,
+};
 
 static void intake_settled(struct engine *e, struct intake *in)
 {
@@ -23,6 +26,7 @@ void intake_free(struct engine *e, struct intake *in)
     intake_settled(e, in);
     buf_close(&in->sender);
     buf_close(&in->addresses);
+    buf_close(&in->originals);
     buf_close(&in->tail);
     buf_close(&in->client);
     buf_close(&in->user);
@@ -58,6 +62,7 @@ struct intake *intake_new(struct engine *e, struct session *s, const struct smtp
     buf_init(&in->sender, SMTP_PATH_BYTES_MAX);
     buf_init(&in->addresses,
              (size_t)QUEUE_RECIPIENTS_MAX * (SMTP_PATH_BYTES_MAX + 1) + QUEUE_ORCPT_BYTES_MAX);
+    buf_init(&in->originals, ORIGINALS_BYTES_MAX);
     buf_init(&in->envid, MAIL_ENVID_BYTES_MAX);
     buf_init(&in->tail, 2 * QUEUE_CHUNK_BYTES);
     buf_init(&in->client, 512);
@@ -108,6 +113,11 @@ void intake_body(struct engine *e, struct intake *in, struct slice piece)
         if (in->tail.n == QUEUE_CHUNK_BYTES)
             intake_spill(e, in);
     }
+}
+
+unsigned intake_room(const struct intake *in)
+{
+    return QUEUE_RECIPIENTS_MAX - in->recipient_count;
 }
 
 bool intake_recipient(struct intake *in, const struct smtp_server_event *ev)
@@ -167,6 +177,10 @@ static void build_prefix(struct engine *e, struct intake *in, const struct intak
         mail_message_id_build(out, r.id, e->opt->hostname);
     if (!in->scan.has_date)
         mail_date_field_build(e->now_ms, out);
+    if (!in->scan.has_from && in->sender.n) /* RFC 6409 8.1 lets us; a report's author is nobody */
+        buf_addf(out, "From: <%.*s>\r\n", SLICE_FMT(buf_slice(&in->sender)));
+    buf_add(out, buf_slice(&in->originals));
+    CHECK(!out->is_full);
     if (in->scan.has_no_header)
         buf_add(out, SLICE("\r\n")); /* all of it is body: our fields need an end */
 }

@@ -22,6 +22,7 @@ struct intake {
     int64_t began_ms;
     struct buf sender;
     struct buf addresses;
+    struct buf originals; /* X-Original-To fields, of those whom staging redirected */
     struct intake_address *recipient;
     unsigned recipient_count;
     bool is_8bit, is_binary, is_utf8, requires_tls; /* as MAIL said */
@@ -55,6 +56,8 @@ struct intake_origin {
 
 /* By MAIL's event. */
 struct intake *intake_new(struct engine *e, struct session *s, const struct smtp_server_event *ev);
+/* How many more recipients fit. */
+unsigned intake_room(const struct intake *in);
 void intake_free(struct engine *e, struct intake *in);
 /* Nobody wants the message any more; appends under way still come back. */
 void intake_drop(struct engine *e, struct intake *in);

@@ -37,6 +37,7 @@ struct report {
     size_t header_bytes;
     bool has_no_header; /* it cannot be read */
     struct slice to;
+    struct rewrite_text staged; /* the options may change before the report is on disk */
     struct spool_message dsn;
 };
 
@@ -170,7 +171,8 @@ static void report_store(struct engine *e, struct report *r)
     build_dsn(e, r, &text);
     char *memory = mem_dup(text.p, text.n);
     body_unref(r->dsn.body);
-    r->to = queue_sender(r->message);
+    r->staged = rewrite_staged(&e->opt->rewrite, queue_sender(r->message));
+    r->to = rewrite_text_slice(&r->staged);
     r->dsn = (struct spool_message){
         .id = r->id,
         .envelope = {.accepted_ms = e->now_ms,

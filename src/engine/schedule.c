@@ -55,6 +55,18 @@ static bool is_kept_back(const struct queue_message *m)
     return m->is_held || m->is_bouncing || m->is_removing;
 }
 
+/* A queue from before staging, or from another host: none of it may go where staging forbids. */
+static bool is_staged_out(const struct engine *e, const struct job *j)
+{
+    const struct queue_message *m = j->message;
+    if (e->opt->rewrite.environment != REWRITE_STAGING)
+        return false;
+    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT; i = m->recipient[i].next_in_job)
+        if (!rewrite_may_leave(&e->opt->rewrite, queue_address(m, i)))
+            return true;
+    return false;
+}
+
 static void unready(struct engine *e, struct job *j)
 {
     if (!list_has(&j->in_ready))
@@ -66,7 +78,7 @@ static void unready(struct engine *e, struct job *j)
 
 static void make_ready(struct engine *e, struct job *j, bool is_first)
 {
-    if (list_has(&j->in_ready) || j->line || is_kept_back(j->message))
+    if (list_has(&j->in_ready) || j->line || is_kept_back(j->message) || is_staged_out(e, j))
         return;
     j->next_ms = 0;
     struct list *ready = &j->destination->ready;
@@ -119,7 +131,7 @@ void schedule_arm(struct engine *e, struct job *j)
     int64_t born_ms = queue_born_ms(&e->queue, m), due = born_ms + e->opt->lifetime_ms;
     if (wants_warning(e, j) && born_ms + e->opt->warn_after_ms < due)
         due = born_ms + e->opt->warn_after_ms;
-    if (!j->line && !list_has(&j->in_ready) && j->next_ms < due)
+    if (!j->line && !list_has(&j->in_ready) && j->next_ms < due && !is_staged_out(e, j))
         due = j->next_ms;
     timer_set(e, &j->timer, j->line || is_kept_back(m) ? INT64_MAX : due);
 }
@@ -205,6 +217,10 @@ struct job *schedule_take(struct engine *e, struct destination *d)
         return NULL;
     struct job *j = CONTAINER_OF(d->ready.next, struct job, in_ready);
     unready(e, j);
+    if (is_staged_out(e, j)) { /* made ready before the reload that began staging */
+        schedule_arm(e, j);
+        return schedule_take(e, d);
+    }
     e->in_flight_count++;
     timer_stop(e, &j->timer);
     return j;

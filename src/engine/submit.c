@@ -16,6 +16,7 @@
 #include "submit_limit.h"
 #include "submit_login.h"
 #include "submit_profile.h"
+#include "submit_rewrite.h"
 #include "usage.h"
 
 #include <stdio.h>
@@ -198,7 +199,7 @@ static void on_mail(struct engine *e, struct session *s, const struct smtp_serve
         rejected(e, s, "from", ev->path_text, a);
     } else {
         drop_intake(e, s);
-        s->intake = intake_new(e, s, ev);
+        s->intake = submit_rewrite_mail(e, s, ev);
     }
     smtp_server_on_mail(s->smtp, a);
 }
@@ -214,8 +215,8 @@ static void on_rcpt(struct engine *e, struct session *s, const struct smtp_serve
     else if (smtp_server_user(s->smtp).n)
         a = submit_judge_recipient(e, smtp_server_user(s->smtp), ev->path_text,
                                    in->recipient_count);
-    if (!a.code && !intake_recipient(in, ev))
-        a = refuse(452, 4, 5, 3, "too many recipients");
+    if (!a.code)
+        a = submit_rewrite_rcpt(e, in, ev);
     if (a.code)
         rejected(e, s, "to", ev->path_text, a);
     smtp_server_on_recipient(s->smtp, a);
@@ -225,6 +226,7 @@ static void on_body_end(struct engine *e, struct session *s)
 {
     struct intake *in = s->intake;
     CHECK(in);
+    submit_rewrite_end(e, in);
     intake_complete(in);
     struct smtp_answer a = YES;
     if (in->scan.received_count > RECEIVED_MAX)

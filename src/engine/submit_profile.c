@@ -11,6 +11,7 @@ void submit_profile_unref(struct submit_profile *p)
     if (!p || --p->refs)
         return;
     mem_free(p->hostname);
+    mem_free(p->domain);
     mem_free(p);
 }
 
@@ -38,10 +39,12 @@ void submit_profiles_make(struct engine *e)
     e->profile_count = o->listener_count;
     unsigned recipients_max =
         o->recipients_max < QUEUE_RECIPIENTS_MAX ? o->recipients_max : QUEUE_RECIPIENTS_MAX;
+    struct slice domain = o->rewrite.domain;
     for (unsigned i = 0; i < o->listener_count; i++) {
         struct submit_profile *p = mem_new(sizeof *p);
         p->refs = 1;
         p->hostname = mem_dup(o->hostname.p, o->hostname.n);
+        p->domain = mem_dup(domain.p, domain.n);
         p->tls = o->listeners[i].tls;
         p->smtp = (struct smtp_server_options){
             .hostname = slice_of(p->hostname, o->hostname.n),
@@ -50,6 +53,8 @@ void submit_profiles_make(struct engine *e)
             .mails_max = o->session_mails_max,
             .errors_max = ERRORS_MAX,
             .commands_max = COMMANDS_MAX,
+            .domain = slice_of(p->domain, domain.n),
+            .is_staging = o->rewrite.environment == REWRITE_STAGING,
             .offers_tls = p->tls == LISTENER_TLS_STARTTLS,
             .auth = o->listeners[i].auth,
             .offers_scram = has_scram(o),

@@ -7,7 +7,7 @@
 struct submit_profile {
     int refs;
     struct smtp_server_options smtp;
-    char *hostname;
+    char *hostname, *domain;
     enum engine_listener_tls tls;
 };
 

@@ -190,7 +190,8 @@ void smtp_server_set_peer(struct smtp_server *s, const struct ip *peer, bool is_
 
 void smtp_server_greet(struct smtp_server *s)
 {
-    CHECK(buf_addf(&s->out, "220 %.*s ESMTP Outpost\r\n", SLICE_FMT(s->options->hostname)));
+    CHECK(buf_addf(&s->out, "220 %.*s ESMTP Outpost%s\r\n", SLICE_FMT(s->options->hostname),
+                   s->options->is_staging ? " STAGING" : ""));
     smtp_server_state_enter(s, S_GREETED);
 }
 

@@ -28,15 +28,22 @@ static bool take_keyword(struct slice *args, struct slice keyword)
 }
 
 /* The path at the start of *args; *text is how it was written. */
-static bool take_path(struct slice *args, unsigned options, struct mail_path *path,
-                      struct slice *text)
+static bool take_path(const struct smtp_server *s, struct slice *args, unsigned options,
+                      struct mail_path *path, struct slice *text)
 {
     size_t used;
+    if (s->options->domain.n)
+        options |= MAIL_ADDRESS_UNQUALIFIED;
     options |= MAIL_ADDRESS_LAX | MAIL_ADDRESS_UTF8;
     if (mail_path_parse(*args, options, path, &used) != PARSE_DONE)
         return false;
     *text = slice_head(*args, used);
     *args = slice_from(*args, used);
+    /* Completed, a bang path or the percent hack would be a way past who may send to whom. */
+    struct slice local = path->address.local;
+    if (!path->is_null && !path->address.domain.n &&
+        (slice_find(local, '!') < local.n || slice_find(local, '%') < local.n))
+        return false;
     return args->n == 0 || is_blank(args->p[0]);
 }
 
@@ -58,9 +65,10 @@ static bool keep(struct smtp_server *s, const struct mail_path *path, struct smt
     if (!path->is_null && !mail_address_build(&path->address, &s->scratch))
         return false;
     if (!path->is_null && path->address.domain.n == 0) {
-        /* "<Postmaster>": ours (RFC 5321 section 4.5.1). */
+        /* "<Postmaster>": ours (RFC 5321 section 4.5.1); others where we complete (RFC 6409 8.1). */
+        const struct smtp_server_options *o = s->options;
         buf_add(&s->scratch, SLICE("@"));
-        buf_add(&s->scratch, s->options->hostname);
+        buf_add(&s->scratch, o->domain.n ? o->domain : o->hostname);
     }
     n = s->scratch.n;
     if (!buf_add(&s->scratch, *more) || s->scratch.is_full)
@@ -209,7 +217,7 @@ const char *smtp_server_parameter_mail(struct smtp_server *s, struct slice args,
     struct slice text;
     if (!take_keyword(&args, SLICE("FROM:")))
         return "501 5.5.4 syntax: MAIL FROM:<address>";
-    if (!take_path(&args, MAIL_ADDRESS_NULL, &path, &text))
+    if (!take_path(s, &args, MAIL_ADDRESS_NULL, &path, &text))
         return "501 5.1.7 bad sender address";
     const char *no = take_all(s, args, mail_known, COUNT_OF(mail_known), ev);
     if (no)
@@ -226,7 +234,7 @@ const char *smtp_server_parameter_rcpt(struct smtp_server *s, struct slice args,
     struct slice text;
     if (!take_keyword(&args, SLICE("TO:")))
         return "501 5.5.4 syntax: RCPT TO:<address>";
-    if (!take_path(&args, MAIL_ADDRESS_POSTMASTER, &path, &text))
+    if (!take_path(s, &args, MAIL_ADDRESS_POSTMASTER, &path, &text))
         return "501 5.1.3 bad recipient address";
     const char *no = take_all(s, args, rcpt_known, COUNT_OF(rcpt_known), ev);
     if (no)

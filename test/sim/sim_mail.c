@@ -226,6 +226,8 @@ bool sim_mail_is_it(const struct sim_mail *m, struct slice got, uint64_t *id, st
         return no(why, "no Message-ID was added");
     if (!m->has_date && !slice_starts(take_field(&prefix), SLICE("Date: ")))
         return no(why, "no Date was added");
+    if (m->sender.text[0] && !slice_starts(take_field(&prefix), SLICE("From: <")))
+        return no(why, "no From was added"); /* none of ours has one */
     if (!m->has_header && slice_eq(prefix, SLICE("\r\n")))
         prefix = SLICE_NONE;
     if (prefix.n)
