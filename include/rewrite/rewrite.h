@@ -56,8 +56,8 @@ void rewrite_recipient(const struct rewrite_options *o, struct slice host, struc
                        struct rewrite_list *out);
 /* Staging's last word on somebody whom no rule of ours made, such as the reader of a report. */
 struct rewrite_text rewrite_staged(const struct rewrite_options *o, struct slice address);
-/* May mail leave for it? Staging: to its mailbox and to those allowed alone, whoever put the message
- * into the queue and when. */
+/* May mail leave for it? Staging: to its mailbox and to those allowed alone, whoever put the
+ * message into the queue and when. */
 bool rewrite_may_leave(const struct rewrite_options *o, struct slice address);
 /* Does an alias lead back to itself, or further than the ceilings above? Then its index, else
  * alias_count. */

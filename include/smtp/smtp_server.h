@@ -51,10 +51,10 @@ struct smtp_server_options {
     unsigned errors_max;   /* 5xx to bad commands and logins before 421 4.7.0 */
     unsigned commands_max; /* commands other than RCPT since the last accepted message, before 421
                               4.7.0: NOOP, RSET, EHLO, MAIL in vain ... */
-    struct slice domain;   /* completes "<root>" in MAIL and RCPT; empty: refused, Postmaster aside */
-    bool is_staging;       /* said in the greeting, so that nobody takes us for the real one */
-    bool offers_tls;       /* STARTTLS in EHLO, until TLS is on */
-    bool offers_binary;    /* BINARYMIME: what can be delivered so */
+    struct slice domain; /* completes "<root>" in MAIL and RCPT; empty: refused, Postmaster aside */
+    bool is_staging;     /* said in the greeting, so that nobody takes us for the real one */
+    bool offers_tls;     /* STARTTLS in EHLO, until TLS is on */
+    bool offers_binary;  /* BINARYMIME: what can be delivered so */
     enum smtp_auth_mode auth;
     bool offers_scram; /* somebody's secret is stored so that it can be used */
 };

@@ -297,8 +297,7 @@ const struct config_option config_options[] = {
         "Gets the mail of everybody who is not allowed; whom it was for stands in X-Original-To.",
         .sample = "staging@example.com", .normal_said = "none; staging needs one"),
     ROW("staging.allow", PATTERN, ENGINE(rewrite.staging_allow), NULL, NULL, NULL,
-        "Who still gets mail.",
-        LIST(ENGINE(rewrite.staging_allow_count), 0, CONFIG_PATTERNS_MAX),
+        "Who still gets mail.", LIST(ENGINE(rewrite.staging_allow_count), 0, CONFIG_PATTERNS_MAX),
         .sample = "*@example.com", .normal_said = "nobody"),
 
     ROW("queue.max_size", SIZE, ENGINE(queue_bytes_max), "10GiB", "64KiB", "1000TiB",

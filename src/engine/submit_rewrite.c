@@ -46,8 +46,8 @@ static struct smtp_answer take_all(struct engine *e, struct intake *in,
         orcpt = SLICE_NONE; /* a convenience where it is ours; the client's own must fit */
     if (list->count * ev->orcpt.n > room)
         return full;
-    if (list->is_redirected && !buf_addf(&in->originals, "X-Original-To: <%.*s>\r\n",
-                                         SLICE_FMT(ev->path_text)))
+    if (list->is_redirected &&
+        !buf_addf(&in->originals, "X-Original-To: <%.*s>\r\n", SLICE_FMT(ev->path_text)))
         return full; /* the client sends to the others in a message of their own */
     for (unsigned i = 0; i < list->count; i++) {
         struct smtp_server_event changed = *ev;

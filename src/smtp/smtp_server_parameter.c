@@ -65,7 +65,8 @@ static bool keep(struct smtp_server *s, const struct mail_path *path, struct smt
     if (!path->is_null && !mail_address_build(&path->address, &s->scratch))
         return false;
     if (!path->is_null && path->address.domain.n == 0) {
-        /* "<Postmaster>": ours (RFC 5321 section 4.5.1); others where we complete (RFC 6409 8.1). */
+        /* "<Postmaster>": ours (RFC 5321 section 4.5.1); others where we complete (RFC 6409 8.1).
+         */
         const struct smtp_server_options *o = s->options;
         buf_add(&s->scratch, SLICE("@"));
         buf_add(&s->scratch, o->domain.n ? o->domain : o->hostname);

@@ -38,8 +38,8 @@ static void add_rule(int list, struct slice line)
         size_t n = slice_find(rest, ',');
         struct slice t = slice_head(rest, n);
         bool is_domain = t.n && t.p[0] == '@' && mail_domain_is_valid(slice_from(t, 1), 0);
-        if (!is_domain && !(t.n <= MAIL_ADDRESS_BYTES_MAX &&
-                            is_address(t, list ? 0 : MAIL_ADDRESS_UNQUALIFIED)))
+        if (!is_domain &&
+            !(t.n <= MAIL_ADDRESS_BYTES_MAX && is_address(t, list ? 0 : MAIL_ADDRESS_UNQUALIFIED)))
             return;
         r.targets[r.target_count++] = t;
         rest = slice_from(rest, n + 1);

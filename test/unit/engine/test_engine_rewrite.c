@@ -79,7 +79,8 @@ static void from_where_it_is_missing(void **state)
     for (size_t i = 0; i < COUNT_OF(row); i++) {
         struct world *w = world_up();
         struct queue_accept a = offer(w, row[i].from, "r@a.example", row[i].message);
-        assert_int_equal(has(a.prefix, row[i].field ? row[i].field : "\nFrom:"), row[i].field != NULL);
+        assert_int_equal(has(a.prefix, row[i].field ? row[i].field : "\nFrom:"),
+                         row[i].field != NULL);
         world_down(w);
     }
 }
@@ -106,8 +107,7 @@ static void staging_sends_to_its_mailbox(void **state)
     assert_int_equal(a.envelope.recipient_count, 2);
     assert_true(has(a.recipients, "stage@implicit.example") && has(a.recipients, "ok@b.example"));
     assert_false(has(a.recipients, "@a.example"));
-    assert_true(
-        has(a.prefix, "X-Original-To: <r@a.example>\r\nX-Original-To: <t@a.example>\r\n"));
+    assert_true(has(a.prefix, "X-Original-To: <r@a.example>\r\nX-Original-To: <t@a.example>\r\n"));
     assert_false(has(a.prefix, "ok@b.example"));
     world_appended(w, 0, ERR_OK);
     world_settle(w);

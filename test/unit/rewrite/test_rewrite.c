@@ -10,8 +10,15 @@
 
 #include "rewrite/rewrite.h"
 
-#define TARGETS(...) (struct slice[]){__VA_ARGS__}
-#define S(text) {text, sizeof(text) - 1}
+#define TARGETS(...)                                                                               \
+    (struct slice[])                                                                               \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#define S(text)                                                                                    \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
 
 static struct rewrite_rule aliases[] = {
     {S("root"), TARGETS(S("ops@example.com"), S("admin")), 2},
@@ -60,8 +67,8 @@ static const struct {
      "ops@example.com stage@example.org"},
     {"by localhost", "admin@localhost", "eve@example.net", "stage@example.org"},
     {"no alias elsewhere", "root@b.example", "root@b.example", "stage@example.org"},
-    {"nobody twice, maps behind aliases", "all",
-     "ops@example.com eve@example.net bob@new.example", "ops@example.com stage@example.org"},
+    {"nobody twice, maps behind aliases", "all", "ops@example.com eve@example.net bob@new.example",
+     "ops@example.com stage@example.org"},
     {"an alias that keeps the name", "archive", "archive@archive.example", "stage@example.org"},
     {"the first rule wins", "vip@old.example", "vip@example.com", "vip@example.com"},
     {"a domain, once", "x@old.example", "x@new.example", "stage@example.org"},
@@ -195,9 +202,12 @@ static void test_ceilings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recipients),         cmocka_unit_test(test_senders),
-        cmocka_unit_test(test_nothing_configured), cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_loops),              cmocka_unit_test(test_ceilings),
+        cmocka_unit_test(test_recipients),
+        cmocka_unit_test(test_senders),
+        cmocka_unit_test(test_nothing_configured),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_ceilings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
