@@ -1,6 +1,6 @@
 /* engine.c -- the door of the engine: events to the stations, actions out, timers and tickets.
  *
- * The order that promise 1 rests on stands in submit.c and spool.c: a session says 250 only in
+ * The order that promise 1 rests on stands in submit_mail.c and spool.c: a session says 250 only in
  * submit_on_stored(), which only an EVENT_APPENDED without error reaches. */
 #include "engine_core.h"
 #include "usage.h"

@@ -1,87 +1,23 @@
-/* submit.c -- station 1: sessions of clients, from the greeting to the final dot and its answer.
+/* submit.c -- station 1: sessions of clients, from the connection to its end.
  *
- * The SMTP talk is smtp_server's; here is who may send, what is kept of the message while it
- * arrives (an intake), and what comes before the 250:
- *
- *   BODY pieces -> tail (64 KiB), overflow -> chunk records -> [final dot] -> all chunks on disk
- *   -> accept record -> EVENT_APPENDED without error -> submit_on_stored -> 250
- *
- * An intake outlives its session: appends under way come back to it. */
-#include "base/msgid.h"
-#include "engine_core.h"
+ * The SMTP talk is smtp_server's, the message submit_mail's; here is when a client is listened to,
+ * how long it is waited for, and what of its input is held while something is asked. */
 #include "guard.h"
-#include "intake.h"
 #include "policy/policy_accept.h"
-#include "submit_judge.h"
-#include "submit_limit.h"
-#include "submit_login.h"
-#include "submit_profile.h"
-#include "submit_rewrite.h"
+#include "session.h"
 #include "usage.h"
-
-#include <stdio.h>
-#include <string.h>
 
 enum {
     CHUNKS_OUT_MAX = 3, /* unwritten chunks of one session before it has to wait */
     HELD_BYTES_MAX =
-        128 * 1024,     /* input kept while an answer is outstanding: one read and a half */
-    RECEIVED_MAX = 100, /* RFC 5321 6.3: a loop */
+        128 * 1024, /* input kept while an answer is outstanding: one read and a half */
     OUTPUT_BURST_BYTES = 32 * 1024, /* replies sent without waiting for the client to read them */
 };
-
-struct session {
-    uint64_t conn;
-    struct submit_profile *profile;
-    struct smtp_server *smtp;
-    struct timer timer;
-    struct submit_limit limit;
-    struct ip_port peer;
-    char *local; /* who is at the other end of a Unix socket, "uid=0 root"; else NULL */
-    bool is_trusted;
-    bool is_reading;  /* the driver reads for us */
-    bool is_draining; /* output was sent that the client has yet to read */
-    struct buf held;
-    struct intake *intake;
-    struct slice tls_version, tls_cipher; /* static */
-    struct submit_login login;
-};
-
-/* Sessions */
-
-static void drop_intake(struct engine *e, struct session *s)
-{
-    struct intake *in = s->intake;
-    s->intake = NULL;
-    if (in)
-        intake_drop(e, in);
-}
-
-static void store_intake(struct engine *e, struct session *s)
-{
-    char tls[128];
-    int n =
-        snprintf(tls, sizeof tls, "%.*s %.*s", SLICE_FMT(s->tls_version), SLICE_FMT(s->tls_cipher));
-    struct ip_text ip = ip_build(&s->peer.ip);
-    bool has_tls = smtp_server_has_tls(s->smtp);
-    struct slice user = smtp_server_user(s->smtp);
-    struct intake_origin origin = {
-        .received = {.helo = smtp_server_helo(s->smtp),
-                     .peer = s->peer.ip,
-                     .local = slice_cstr(s->local),
-                     .protocol = mail_received_protocol(smtp_server_is_esmtp(s->smtp), has_tls,
-                                                        user.n > 0, s->intake->is_utf8),
-                     .tls = has_tls ? slice_of(tls, (size_t)n) : SLICE_NONE},
-        .client = s->local ? slice_cstr(s->local) : slice_cstr(ip.s),
-        .user = user,
-    };
-    intake_store(e, s->intake, &origin);
-}
 
 static void session_free(struct engine *e, struct session *s)
 {
     map_take_id(&e->sessions, s->conn);
-    drop_intake(e, s);
+    submit_mail_drop(e, s);
     submit_limit_close(&s->limit, &e->places);
     timer_stop(e, &s->timer);
     buf_close(&s->held);
@@ -91,8 +27,7 @@ static void session_free(struct engine *e, struct session *s)
     mem_free(s);
 }
 
-static struct note *session_note(struct engine *e, struct session *s, enum note_kind kind,
-                                 uint64_t id)
+struct note *session_note(struct engine *e, struct session *s, enum note_kind kind, uint64_t id)
 {
     struct note *n = engine_note(e, kind, id);
     struct ip_text ip = ip_build(&s->peer.ip);
@@ -159,92 +94,6 @@ static void set_reading(struct engine *e, struct session *s)
     a->is_on = is_on;
 }
 
-/* What a refusal looks like in the log. */
-static void rejected(struct engine *e, struct session *s, const char *what, struct slice address,
-                     struct smtp_answer a)
-{
-    struct note *n = session_note(e, s, NOTE_REJECTED, 0);
-    engine_tell(e, n, what, address);
-    note_number(n, "code", a.code);
-    engine_tell(e, n, "reply", slice_cstr(a.text));
-}
-
-static const struct smtp_answer YES = {0};
-
-static struct smtp_answer refuse(int code, int class, int subject, int detail, const char *text)
-{
-    return (struct smtp_answer){code, {class, subject, detail}, text};
-}
-
-static struct smtp_answer full_answer(const struct engine *e)
-{
-    return e->is_store_failing
-               ? refuse(452, 4, 3, 1, "the queue cannot be written, try again later")
-               : refuse(452, 4, 3, 1, "the queue is full, try again later");
-}
-
-static struct smtp_answer judge_sender(struct engine *e, struct session *s,
-                                       const struct smtp_server_event *ev)
-{
-    if (!spool_has_room(e, ev->declared_bytes))
-        return full_answer(e);
-    struct slice name = smtp_server_user(s->smtp);
-    return name.n ? submit_judge_sender(e, name, ev) : YES;
-}
-
-static void on_mail(struct engine *e, struct session *s, const struct smtp_server_event *ev)
-{
-    struct smtp_answer a = judge_sender(e, s, ev);
-    if (a.code) {
-        rejected(e, s, "from", ev->path_text, a);
-    } else {
-        drop_intake(e, s);
-        s->intake = submit_rewrite_mail(e, s, ev);
-    }
-    smtp_server_on_mail(s->smtp, a);
-}
-
-static void on_rcpt(struct engine *e, struct session *s, const struct smtp_server_event *ev)
-{
-    struct intake *in = s->intake;
-    CHECK(in);
-    struct smtp_answer a = YES;
-    /* Closed by default: a listener with optional or no AUTH still relays for nobody unknown. */
-    if (!s->is_trusted && !smtp_server_user(s->smtp).n)
-        a = refuse(550, 5, 7, 1, "relaying denied: log in first, or send from a trusted network");
-    else if (smtp_server_user(s->smtp).n)
-        a = submit_judge_recipient(e, smtp_server_user(s->smtp), ev->path_text,
-                                   in->recipient_count);
-    if (!a.code)
-        a = submit_rewrite_rcpt(e, in, ev);
-    if (a.code)
-        rejected(e, s, "to", ev->path_text, a);
-    smtp_server_on_recipient(s->smtp, a);
-}
-
-static void on_body_end(struct engine *e, struct session *s)
-{
-    struct intake *in = s->intake;
-    CHECK(in);
-    submit_rewrite_end(e, in);
-    intake_complete(in);
-    struct smtp_answer a = YES;
-    if (in->scan.received_count > RECEIVED_MAX)
-        a = refuse(554, 5, 4, 6, "too many Received fields: a mail loop");
-    else if (in->err || (!in->chunks_out && !spool_has_room(e, 0)))
-        a = full_answer(e);
-    else if (smtp_server_user(s->smtp).n)
-        a = submit_judge_message(e, smtp_server_user(s->smtp), in);
-    if (a.code) {
-        rejected(e, s, "from", buf_slice(&in->sender), a);
-        drop_intake(e, s);
-        smtp_server_on_message(s->smtp, a, NULL);
-        return;
-    }
-    if (!in->chunks_out)
-        store_intake(e, s);
-}
-
 static void on_login(struct engine *e, struct session *s, const struct smtp_server_event *ev)
 {
     struct smtp_answer a;
@@ -271,23 +120,23 @@ static bool on_event(struct engine *e, struct session *s, const struct smtp_serv
         on_login(e, s, ev);
         break;
     case SMTP_SERVER_MAIL:
-        on_mail(e, s, ev);
+        submit_mail_on_mail(e, s, ev);
         break;
     case SMTP_SERVER_RCPT:
-        on_rcpt(e, s, ev);
+        submit_mail_on_rcpt(e, s, ev);
         break;
     case SMTP_SERVER_DATA:
-        smtp_server_on_data(s->smtp, spool_has_room(e, 0) ? YES : full_answer(e));
+        submit_mail_on_data(e, s);
         break;
     case SMTP_SERVER_BODY:
         intake_body(e, s->intake, ev->body);
         break;
     case SMTP_SERVER_BODY_END:
-        on_body_end(e, s);
+        submit_mail_on_body_end(e, s);
         break;
     case SMTP_SERVER_BODY_ABORT:
     case SMTP_SERVER_RESET:
-        drop_intake(e, s);
+        submit_mail_drop(e, s);
         break;
     case SMTP_SERVER_CLOSE:
         session_close(e, s);
@@ -335,7 +184,7 @@ static void settle(struct engine *e, struct session *s)
 }
 
 /* An answer came or the client has read: go on with what was held. */
-static void resume(struct engine *e, struct session *s)
+void session_resume(struct engine *e, struct session *s)
 {
     struct buf held = s->held;
     buf_init(&s->held, HELD_BYTES_MAX);
@@ -422,7 +271,7 @@ void submit_on_tls(struct engine *e, struct session *s, const struct engine_tls 
 void submit_on_drained(struct engine *e, struct session *s)
 {
     s->is_draining = false;
-    resume(e, s);
+    session_resume(e, s);
 }
 
 void submit_on_closed(struct engine *e, struct session *s, const struct engine_event *ev)
@@ -447,7 +296,7 @@ void submit_on_login(struct engine *e, struct session *s, enum engine_login logi
         smtp_server_on_challenge(s->smtp, message, login == LOGIN_OK);
     else
         smtp_server_on_login(s->smtp, a);
-    resume(e, s);
+    session_resume(e, s);
 }
 
 void submit_on_timer(struct engine *e, struct timer *t)
@@ -455,7 +304,7 @@ void submit_on_timer(struct engine *e, struct timer *t)
     struct session *s = CONTAINER_OF(t, struct session, timer);
     if (s->login.due_ms) {
         smtp_server_on_login(s->smtp, submit_login_late(&s->login));
-        resume(e, s);
+        session_resume(e, s);
         return;
     }
     enum submit_overdue how = submit_limit_overdue(&s->limit, e->opt, began_ms(s), e->now_ms);
@@ -483,82 +332,6 @@ void submit_on_stop(struct engine *e)
             }
         }
     }
-}
-
-void submit_on_chunk(struct engine *e, struct intake *in, enum err err, struct journal_pos pos)
-{
-    in->chunks_out--;
-    if (in->session)
-        submit_limit_on_progress(&in->session->limit, e->now_ms);
-    if (err) {
-        in->err = err;
-    } else {
-        in->extent[in->extent_count++] = pos;
-        queue_pin(&e->queue, pos.segment);
-    }
-    struct session *s = in->session;
-    if (!s) {
-        if (!in->chunks_out)
-            intake_free(e, in);
-        return;
-    }
-    if (in->is_complete && !in->chunks_out) {
-        if (!in->err) {
-            store_intake(e, s);
-            return;
-        }
-        struct smtp_answer a = full_answer(e);
-        rejected(e, s, "from", buf_slice(&in->sender), a);
-        drop_intake(e, s);
-        smtp_server_on_message(s->smtp, a, NULL);
-    }
-    resume(e, s);
-}
-
-static void accepted_note(struct engine *e, struct intake *in)
-{
-    const struct queue_envelope *v = &in->message.envelope;
-    struct note *n = engine_note(e, NOTE_ACCEPTED, in->id);
-    engine_tell(e, n, "from", v->sender);
-    engine_tell(e, n, "to", in->address[0]);
-    note_number(n, "recipients", v->recipient_count);
-    note_number(n, "size", (int64_t)v->wire_bytes);
-    engine_tell(e, n, "ip", v->client);
-    if (v->user.n)
-        engine_tell(e, n, "user", v->user);
-    bool has_tls = in->session && in->session->tls_version.n;
-    engine_tell(e, n, "tls", has_tls ? in->session->tls_version : SLICE("none"));
-    if (v->message_id.n)
-        engine_tell(e, n, "message-id", v->message_id);
-    engine_tell_delay(e, n, in->began_ms);
-}
-
-void submit_on_stored(struct engine *e, struct intake *in, enum err err, struct journal_pos pos)
-{
-    struct session *s = in->session;
-    in->is_storing = false;
-    struct smtp_answer a = YES;
-    if (err) {
-        a = full_answer(e);
-        struct note *n = engine_note(e, NOTE_STORE_FAILED, in->id);
-        engine_tell(e, n, "from", buf_slice(&in->sender));
-        note_text(n, "error", slice_cstr(err_name(err)));
-    } else {
-        in->is_charged = false; /* for good */
-        accepted_note(e, in);
-        struct body *b = in->body;
-        in->body = NULL;
-        (void)spool_stored(e, &in->message, pos);
-        body_unref(b);
-    }
-    struct msgid_text id = msgid_build(in->id);
-    if (s)
-        s->intake = NULL;
-    intake_free(e, in);
-    if (!s)
-        return;
-    smtp_server_on_message(s->smtp, a, id.s);
-    resume(e, s);
 }
 
 void submit_init(struct engine *e)

@@ -1,7 +1,7 @@
 /* submit_judge.h -- may this login send this? Sender, recipients, From, size, rates and quota.
  *
  * An answer's text lives as long as the actions of the event. A session without a login is judged
- * by its network alone (submit.c) and never comes here. */
+ * by its network alone (submit_mail.c) and never comes here. */
 #pragma once
 
 #include "intake.h"
