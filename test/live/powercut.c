@@ -4,6 +4,9 @@
  *   OUTPOST_POWERCUT_DIR   the directory (absolute, no link in it)
  *   OUTPOST_POWERCUT_LOG   where to write; several lives of the process append
  *
+ * SIGUSR2 is kill -9 between two operations: a real one may fall between an operation and its entry,
+ * or into the entry itself, and the lives behind it would be written down as nonsense.
+ *
  * The log: entries of a fixed head (struct entry, little-endian) and its texts and bytes. An
  * operation and its entry are one step under a lock, so the order of entries is the order of
  * operations. Only a sync has two entries, for it takes long and others go on meanwhile: what was
@@ -12,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,6 +65,7 @@ static struct tracked fds[FDS_MAX];
 static char root[PATH_MAX];
 static int log_fd = -1;
 static uint64_t syncs;
+static volatile sig_atomic_t is_told_to_die;
 
 static void die(const char *what)
 {
@@ -81,6 +86,20 @@ static void init(void)
     syncs = (uint64_t)getpid() << 32;
 }
 
+/* Whoever holds the lock finishes what it does and dies of it in leave(). */
+static void on_told_to_die(int number)
+{
+    (void)number;
+    is_told_to_die = 1;
+    if (pthread_mutex_trylock(&lock) == 0)
+        kill(getpid(), SIGKILL);
+}
+
+__attribute__((constructor)) static void listen_for_the_end(void)
+{
+    struct sigaction told = {.sa_handler = on_told_to_die, .sa_flags = SA_RESTART};
+    sigaction(SIGUSR2, &told, NULL);
+}
 
 static void enter(void)
 {
@@ -92,6 +111,10 @@ static void leave(void)
 {
     int e = errno;
     pthread_mutex_unlock(&lock);
+    if (is_told_to_die) {
+        pthread_mutex_lock(&lock);
+        kill(getpid(), SIGKILL);
+    }
     errno = e;
 }
 

@@ -32,6 +32,7 @@ class Log:
             e.other = self.read(at + names, others).decode()
             e.data_at = at + names + others
             e.end = at = e.data_at + e.data_bytes
+            assert CREATE <= e.op <= UNKNOWN and at <= size, f"no entry at {e.data_at} of {path}"
             assert e.op != UNKNOWN, f"the shim does not understand: {e.name}"
             self.entries.append(e)
 

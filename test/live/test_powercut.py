@@ -10,6 +10,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import smtplib
 import subprocess
 import tempfile
@@ -114,6 +115,12 @@ def quick_disk():
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def kill(relay):
+    """kill -9, but never between an operation and its entry in the log."""
+    relay.process.send_signal(signal.SIGUSR2)
+    assert relay.process.wait(30) == -signal.SIGKILL
+
+
 def live(relay, story, sink_of, rng):
     """The lives: all but the last end by kill -9."""
     for life in range(LIVES):
@@ -131,7 +138,7 @@ def live(relay, story, sink_of, rng):
                 going.clear()
                 assert relay.stop() == 0
             else:
-                relay.kill()
+                kill(relay)
         finally:
             going.clear()
             for client in clients:
@@ -193,7 +200,7 @@ def cut_again(image, folder, new_relay, story, at, what, rng):
     disk.found(state)
     relay.start()
     threading.Event().wait(rng.uniform(0.0, 0.5))
-    relay.kill()
+    kill(relay)
     disk.log = Log(log_path)
     for count in sorted(rng.randrange(len(disk.log.entries) + 1) for _ in range(AGAIN)):
         disk.go(count)
