@@ -30,7 +30,7 @@ enum {
     JOURNAL_SPARE_SEGMENTS = 2,                /* made ahead of need once the relay is busy */
     JOURNAL_SPARES_MAX = 4,                    /* kept when recycling */
     JOURNAL_RESERVE_SEGMENTS = 4,              /* beyond bytes_max, for outcomes and reports; at
-                                                * times one more, where that frees others */
+                                                * times one or two more, so that others get free */
     JOURNAL_UNSYNCED_RECORDS_MAX = 16 * 1024,  /* then a batch is synced though nobody asked */
     JOURNAL_LOST_IDS_MAX = 128 * 1024,         /* ids remembered after failures; oldest go first */
     JOURNAL_SEALS_MAX = 32,                    /* in one segment; more wait for the next */

@@ -10,6 +10,7 @@
  * Victims are the segments with the least alive in them; the needed ones get a checkpoint. Bytes
  * copied in a second are bounded, and more only when the journal grows all the same. */
 #include "engine_core.h"
+#include "journal/journal.h"
 
 #include <stdlib.h>
 
@@ -25,6 +26,7 @@ enum {
     BURST_BYTES = 1024 * 1024,
     HURRY_FACTOR = 4, /* when there are half as many again as allowed, or queue.max_size is near */
     HURRY_REST_MS = 100,
+    HURRY_REST_MOST_MS = 5000,
 };
 
 /* --- how much is too much --- */
@@ -121,14 +123,36 @@ static const struct queue_segment *emptiest(const struct engine *e)
     return best;
 }
 
+/* Copies never take the last of the reserve: with it outcomes and checkpoints are written, and
+ * without those nothing that was copied gives its segment back. */
+static bool is_cramped(const struct engine *e)
+{
+    return e->queue.segments.count > segments_most(e) + 1;
+}
+
+static bool may_move(const struct engine *e)
+{
+    return !is_cramped(e) || e->compact.is_cramped;
+}
+
+/* What a pass may copy before it has freed anything: half of what copies may make the journal grow.
+ */
+static uint64_t room_bytes(const struct engine *e)
+{
+    uint64_t count = e->queue.segments.count, most = segments_most(e) + 2;
+    return (count < most ? most - count : 1) * e->segment_bytes / 2;
+}
+
 static void choose_victims(struct engine *e, uint64_t to_free)
 {
-    uint64_t bytes = 0;
-    for (int i = 0; i < VICTIMS_MAX && bytes < to_free * e->segment_bytes; i++) {
+    uint64_t bytes = 0, copied = 0;
+    int most = e->compact.is_cramped ? 1 : VICTIMS_MAX;
+    for (int i = 0; i < most && bytes < to_free * e->segment_bytes; i++) {
         const struct queue_segment *s = emptiest(e);
-        if (!s)
+        if (!s || ((i || e->compact.is_cramped) && copied + s->live_bytes > room_bytes(e)))
             return;
         bytes += e->segment_bytes - s->live_bytes;
+        copied += s->live_bytes;
         add(e, s->sequence, true);
     }
 }
@@ -162,10 +186,12 @@ static void rest(struct engine *e)
     c->segment = NULL;
     c->segment_count = 0;
     c->state = COMPACT_RESTS;
-    bool is_good = e->queue.segments.count < c->count_before;
-    c->rest_ms = !is_good ? 2 * c->rest_ms + REST_MS : is_in_a_hurry(e) ? HURRY_REST_MS : REST_MS;
-    if (c->rest_ms > REST_MOST_MS)
-        c->rest_ms = REST_MOST_MS;
+    uint64_t came = e->queue.newest_segment - c->newest_before;
+    bool is_good = e->queue.segments.count < c->count_before + came, is_hurry = is_in_a_hurry(e);
+    c->rest_ms = !is_good ? 2 * c->rest_ms + REST_MS : is_hurry ? HURRY_REST_MS : REST_MS;
+    int64_t most_ms = is_hurry ? HURRY_REST_MOST_MS : REST_MOST_MS;
+    if (c->rest_ms > most_ms)
+        c->rest_ms = most_ms;
     c->rested_ms = e->now_ms + c->rest_ms;
     compact_consider(e);
 }
@@ -177,8 +203,12 @@ static void plan(struct engine *e)
     if (count <= most || e->is_stopping)
         return;
     c->count_before = count;
+    c->newest_before = e->queue.newest_segment;
+    c->is_cramped = is_cramped(e);
     uint64_t stuck = choose_listed(e);
-    if (count - stuck > most) /* and some of what comes meanwhile */
+    if (c->is_cramped && stuck) {
+        /* first what costs nothing */
+    } else if (count - stuck > most) /* and some of what comes meanwhile */
         choose_victims(e, count - stuck - most + 1 + (is_in_a_hurry(e) ? most / 4 : 0));
     if (!c->segment_count) {
         rest(e); /* uploads and pauses hold the rest: later */
@@ -226,7 +256,7 @@ static bool visit(struct engine *e, struct queue_message *m)
 {
     struct compact_segment *s = find(e, m->accept.segment);
     int what = what_moves(e, m);
-    if (what != STAYS && move_is_possible(m)) {
+    if (what != STAYS && move_is_possible(m) && may_move(e)) {
         if (!move_may_begin(e) || e->compact.budget_bytes <= 0)
             return false;
         compact_spend(e, journal_record_span(what == ALL_MOVES ? m->accept.bytes : 0));

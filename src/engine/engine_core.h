@@ -157,9 +157,10 @@ struct compact {
     struct list moves; /* under way */
     uint32_t move_count;
     uint64_t move_bytes;
-    int64_t budget_bytes, earned_ms; /* what may be copied now; since when more is earned */
-    int64_t rested_ms, rest_ms;      /* no pass before; how long it was */
-    uint64_t count_before;           /* segments when the pass began */
+    int64_t budget_bytes, earned_ms;      /* what may be copied now; since when more is earned */
+    int64_t rested_ms, rest_ms;           /* no pass before; how long it was */
+    uint64_t count_before, newest_before; /* segments when the pass began */
+    bool is_cramped;                      /* by then: the reserve was being used up */
 };
 
 /* Work of the operator's on the whole queue, step by step. */

@@ -104,6 +104,7 @@ bool journal_found_spare(struct journal *j, uint64_t spare)
 void journal_started(struct journal *j)
 {
     j->is_started = j->wants_ready = true;
+    j->found_bytes = j->shelf.live_bytes;
 }
 
 enum err journal_append(struct journal *j, uint64_t ticket, uint8_t type, uint64_t id,

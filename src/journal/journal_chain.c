@@ -233,6 +233,7 @@ static void on_header_synced(struct journal *j)
     shelf_end_seals(&j->shelf, j->coming->header.sequence, true);
     j->usage.syncs++;
     j->current = j->coming;
+    j->has_had_segment = true;
     j->coming = NULL;
     j->end = j->synced_end = (uint32_t)j->head_bytes;
     j->wants_seal = false;

@@ -149,6 +149,8 @@ struct journal {
     int64_t now_ms;
     struct shelf shelf;
     bool is_started;
+    uint64_t found_bytes; /* of segments, by the start */
+    bool has_had_segment; /* since the start */
 
     enum step step;
     bool is_chain_out; /* the step's io was handed out */

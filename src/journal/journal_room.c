@@ -3,8 +3,11 @@
  *
  *   on disk = (segments + spares + the one in the making) * segment_bytes
  *   mail            needs  segments + new ones              <= bytes_max
- *   everything else needs  segments + new ones              <= bytes_max + JOURNAL_RESERVE_SEGMENTS
- *   seals that keep dead segments may take one beyond that: it gives back more
+ *   everything else needs  segments + new ones              <= the most: bytes_max +
+ *                          JOURNAL_RESERVE_SEGMENTS, or what the start has found if that is more
+ *   the first segment after a start may be one beyond that, for everything else: however often the
+ *   relay was killed with a full queue, what frees segments can be written
+ *   seals that keep dead segments may take two beyond it: they give back more
  *   a spare ahead   needs  segments + spares + 1            <= bytes_max
  *
  * New ones are counted exactly: records are placed first fit, in order, so where the gathering
@@ -37,27 +40,34 @@ void room_plan_all(struct journal *j)
     }
 }
 
+/* For what is not mail; `more` segments beyond. */
+static uint64_t most_bytes(const struct journal *j, unsigned more)
+{
+    uint64_t most = j->options.bytes_max + JOURNAL_RESERVE_SEGMENTS * j->options.segment_bytes;
+    return (most > j->found_bytes ? most : j->found_bytes) + more * j->options.segment_bytes;
+}
+
 /* May this record be taken in, as far as disk space goes? */
 bool room_has(struct journal *j, size_t span, bool is_admission)
 {
     uint64_t segments = j->plan_new + (span > j->plan_rest);
-    if (segments == 0)
+    if (segments == 0 && !is_admission) /* mail may not fill what an outcome has begun, either */
         return true;
     uint64_t live = j->shelf.live_bytes - (j->coming ? j->coming->header.segment_bytes : 0);
     uint64_t limit = j->options.bytes_max;
     if (!is_admission)
-        limit += JOURNAL_RESERVE_SEGMENTS * j->options.segment_bytes;
+        limit = most_bytes(j, !j->has_had_segment);
     if (live + segments * j->options.segment_bytes > limit)
         return false;
     /* While no spare can be made, the last one is kept for outcomes. */
-    return !is_admission || !j->is_make_blocked || segments < j->shelf.spare_count;
+    return !is_admission || !segments || !j->is_make_blocked || segments < j->shelf.spare_count;
 }
 
 bool room_may_make(const struct journal *j, bool is_needed)
 {
     uint64_t limit = j->options.bytes_max;
     if (is_needed)
-        limit += (JOURNAL_RESERVE_SEGMENTS + shelf_is_stuck(&j->shelf)) * j->options.segment_bytes;
+        limit = most_bytes(j, shelf_is_stuck(&j->shelf) ? 2 : !j->has_had_segment);
     return room_bytes(j) + j->options.segment_bytes <= limit;
 }
 

@@ -1,6 +1,7 @@
 /* sim_scene.c -- see the header. A scene says what it shows in its row; what the ledger checks is
  * checked in every one of them. */
 #include "sim_scene.h"
+#include "sim_scene_full.h"
 #include "sim_scene_order.h"
 
 #include "sim_stage.h"
@@ -340,24 +341,6 @@ static void reply_lost(struct sim_stage *s)
     sim_stage_expect(s, sim_stage_takes(s, m, 0) == 2, "a duplicate, as it must be");
 }
 
-static void queue_full(struct sim_stage *s)
-{
-    s->options.o.queue_bytes_max = 2 * 1024 * 1024;
-    sim_stage_mood(s, s->host, "dead");
-    sim_stage_begin(s);
-    struct sim_mail *m[30];
-    for (size_t i = 0; i < COUNT_OF(m); i++)
-        m[i] = sim_stage_submit(s, "u@d.test", 100 * 1024);
-    sim_stage_wait(s, 30 * SIM_SECOND_MS);
-    unsigned in = 0;
-    for (size_t i = 0; i < COUNT_OF(m); i++)
-        in += m[i]->state == SIM_MAIL_ACCEPTED;
-    sim_stage_expect(s, in >= 10 && in <= 20, "some fit, the others are told 452");
-    sim_stage_mood(s, s->host, "good");
-    sim_stage_wait_for_rest(s, 3 * SIM_HOUR_MS);
-    sim_stage_expect(s, sim_stage_notes(s, NOTE_DELIVERED) > in, "then there is room again");
-}
-
 /* One message that stays for days does not keep the segments of all that came after it. */
 static void compaction(struct sim_stage *s)
 {
@@ -528,7 +511,8 @@ static const struct {
     {"cut-after-sync", cut_after_sync, "a crash at each step between sync and 250: nothing lost"},
     {"kill-before-outcome", kill_before_outcome, "killed between the remote's 250 and our record"},
     {"reply-lost", reply_lost, "the final reply is lost: unsure, and tried again"},
-    {"queue-full", queue_full, "452 when the queue is full, room again later"},
+    {"queue-full", sim_scene_queue_full, "452 when the queue is full, room again later"},
+    {"full-restarts", sim_scene_full_restarts, "a crash loop with a full queue: it drains later"},
     {"compaction", compaction, "messages that wait for days do not hold the journal"},
     {"emptied", emptied, "segments with little alive are emptied"},
     {"paused", sim_scene_paused, "pause outlives a power cut, resume delivers"},

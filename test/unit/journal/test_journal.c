@@ -234,7 +234,7 @@ struct world {
     struct journal *j;
     struct journal_options options;
     struct known *known; /* by ticket */
-    uint64_t tickets, completed, spares;
+    uint64_t tickets, completed, spares, starts;
     struct journal_io out[OUT_MAX];
     size_t out_count;
     int64_t now_ms;
@@ -254,6 +254,7 @@ static void world_init(struct world *w, uint64_t seed, uint64_t segment_bytes, u
     w->known = calloc(RECORDS_MAX, sizeof *w->known);
     w->j = journal_new(&w->options, seed);
     journal_started(w->j);
+    w->starts = 1;
 }
 
 static void world_close(struct world *w)
@@ -319,8 +320,8 @@ static void world_pull(struct world *w)
     }
     struct journal_usage u;
     journal_usage(w->j, &u);
-    assert_true(u.bytes <=
-                w->options.bytes_max + (JOURNAL_RESERVE_SEGMENTS + 1) * w->options.segment_bytes);
+    assert_true(u.bytes <= w->options.bytes_max + (JOURNAL_RESERVE_SEGMENTS + 1 + 2 * w->starts) *
+                                                      w->options.segment_bytes);
 }
 
 /* One of the ios that are out ends. */
@@ -527,6 +528,7 @@ static void world_crash(struct world *w)
             i++;
     }
     journal_started(w->j);
+    w->starts++;
 }
 
 /* --- random runs --- */
@@ -560,6 +562,10 @@ static void check_it_works(struct world *w, const char *shows)
         world_settle(w);
     }
     enum err e = world_append(w, 1000000 + w->tickets, 100, true, true);
+    struct journal_usage u;
+    journal_usage(w->j, &u);
+    if (e == ERR_FULL && u.segments * w->options.segment_bytes >= w->options.bytes_max)
+        e = world_append(w, 1000000 + w->tickets, 100, true, false); /* not all was released */
     world_settle(w);
     if (e || w->known[w->tickets].err)
         fail_msg("%s, seed %llu: the disk is well, but the journal is not", shows,
@@ -813,6 +819,7 @@ static void mail_stops_at_bytes_max_outcomes_at_the_reserve(void **state)
     while (world_append(&w, 1, 10000, false, false) == ERR_OK) {
         world_settle(&w);
         outcomes++;
+        assert_int_equal(world_append(&w, 1, 100, true, true), ERR_FULL); /* nor fill theirs */
     }
     journal_usage(w.j, &u);
     assert_int_equal(u.segments, 12);
@@ -827,6 +834,33 @@ static void mail_stops_at_bytes_max_outcomes_at_the_reserve(void **state)
     for (uint64_t t = 1; t <= w.tickets; t++)
         assert_int_equal(w.known[t].err, ERR_OK);
     world_crash(&w);
+    world_settle(&w);
+    world_close(&w);
+}
+
+/* The end of the last segment is in doubt after a kill: what would free segments needs a new one.
+ */
+static void a_start_with_the_reserve_used_up_can_write(void **state)
+{
+    struct world w;
+    struct journal_usage u;
+    scene_init(&w, 6, 64 * 1024, 8);
+    while (world_append(&w, 1, 10000, true, false) == ERR_OK)
+        world_settle(&w);
+    world_crash(&w);
+    assert_int_equal(world_append(&w, 1, 10000, true, true), ERR_FULL); /* mail must not */
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(world_append(&w, 1, 10000, true, false), ERR_OK);
+        world_settle(&w);
+        assert_int_equal(w.known[w.tickets].err, ERR_OK);
+    }
+    journal_usage(w.j, &u);
+    assert_int_equal(u.segments, 13);
+    assert_int_equal(world_append(&w, 1, 10000, true, false), ERR_FULL); /* one, not two */
+    for (uint64_t s = 1; s <= 6; s++)
+        world_release(&w, s);
+    world_settle(&w);
+    assert_int_equal(world_append(&w, 1, 10000, true, true), ERR_OK);
     world_settle(&w);
     world_close(&w);
 }
@@ -1187,6 +1221,7 @@ int main(void)
         cmocka_unit_test(unsynced_records_are_bounded),
         cmocka_unit_test(a_full_batch_says_busy),
         cmocka_unit_test(mail_stops_at_bytes_max_outcomes_at_the_reserve),
+        cmocka_unit_test(a_start_with_the_reserve_used_up_can_write),
         cmocka_unit_test(dead_segments_are_used_again),
         cmocka_unit_test(a_release_waits_for_what_was_written_before),
         cmocka_unit_test(every_io_may_fail_once),
