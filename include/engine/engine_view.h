@@ -14,6 +14,7 @@ struct engine_stats {
     uint64_t hot_bytes, dns_cache_entries;
     int64_t oldest_ms; /* acceptance time of the oldest message; 0: none */
     bool is_stopping, is_store_failing;
+    bool is_store_full; /* that is why: queue.max_size is reached, or the disk is full */
 };
 void engine_stats(const struct engine *e, struct engine_stats *out);
 

@@ -70,9 +70,10 @@ static void answer_health(struct exchange *x)
 {
     struct engine_stats e;
     engine_stats(driver_engine(x->o->driver), &e);
-    const char *state = e.is_store_failing ? "cannot write the journal"
-                        : e.is_stopping    ? "stopping"
-                                           : "ok";
+    const char *state = e.is_store_full      ? "the queue is full"
+                        : e.is_store_failing ? "cannot write the journal"
+                        : e.is_stopping      ? "stopping"
+                                             : "ok";
     if (x->wants_text)
         buf_addf(x->body, "%s\n", state);
     else

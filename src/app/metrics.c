@@ -134,7 +134,7 @@ static void build_journal(const struct metrics_view *v, struct buf *out)
     counter(out, "journal_written_bytes_total", "Bytes written to the journal.", j->written_bytes);
     gauge_us(out, "journal_last_sync_seconds", "Duration of the latest write and sync.",
              (uint64_t)v->last_sync_us);
-    gauge(out, "store_failing", "1 while the journal cannot be written.",
+    gauge(out, "store_failing", "1 while the journal cannot be written, or is full.",
           v->engine.is_store_failing);
 }
 

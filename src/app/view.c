@@ -107,6 +107,7 @@ static void build_journal(struct json *j, const struct metrics_view *m)
     json_int(j, "written_bytes", (int64_t)m->journal.written_bytes);
     json_int(j, "last_sync_us", m->last_sync_us);
     json_bool(j, "is_failing", m->engine.is_store_failing);
+    json_bool(j, "is_full", m->engine.is_store_full);
     json_end(j, '}');
 }
 
@@ -204,7 +205,9 @@ void view_status_text(const struct view *v, struct buf *out)
     buf_addf(out, "journal       %s", size_text(m.journal.bytes).s);
     buf_addf(out, " of %s, last sync %lld.%03lld ms%s\n", size_text(m.journal_bytes_max).s,
              (long long)(m.last_sync_us / 1000), (long long)(m.last_sync_us % 1000),
-             e->is_store_failing ? "; CANNOT BE WRITTEN: new mail is refused" : "");
+             e->is_store_full      ? "; FULL: new mail is refused"
+             : e->is_store_failing ? "; CANNOT BE WRITTEN: new mail is refused"
+                                   : "");
     paused_line(v, e, out);
     buf_addf(out, "destinations  %llu known, %llu in trouble\n",
              (unsigned long long)e->destinations, (unsigned long long)e->destinations_in_trouble);

@@ -344,6 +344,7 @@ static void on_appended(struct engine *e, const struct engine_event *ev)
     if (!ticket_take(e, ev->ticket, &t))
         return;
     e->is_store_failing = ev->err != ERR_OK && ev->err != ERR_BUSY;
+    e->is_store_full = ev->err == ERR_FULL;
     if (!ev->err) {
         bool is_new = ev->pos.segment > e->queue.newest_segment;
         queue_newest(&e->queue, ev->pos.segment);

@@ -177,7 +177,7 @@ struct engine {
     struct rng rng;
     int64_t now_ms;
     uint64_t last_msgid, last_ticket, last_conn;
-    bool is_started, is_stopping, is_store_failing;
+    bool is_started, is_stopping, is_store_failing, is_store_full;
     int64_t told_ms; /* start-up: finished messages are told of from then on */
 
     /* actions of the present event */

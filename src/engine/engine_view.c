@@ -36,6 +36,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
         .oldest_ms = first ? first->accepted_ms : 0,
         .is_stopping = e->is_stopping,
         .is_store_failing = e->is_store_failing,
+        .is_store_full = e->is_store_full,
     };
 }
 

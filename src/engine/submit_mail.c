@@ -27,7 +27,7 @@ static struct smtp_answer refuse(int code, int class, int subject, int detail, c
 
 static struct smtp_answer full_answer(const struct engine *e)
 {
-    return e->is_store_failing
+    return e->is_store_failing && !e->is_store_full
                ? refuse(452, 4, 3, 1, "the queue cannot be written, try again later")
                : refuse(452, 4, 3, 1, "the queue is full, try again later");
 }
