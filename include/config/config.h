@@ -70,6 +70,8 @@ void config_free(struct config *c);
 
 /* "30s", "5m", "4h", "5d", as in the file. */
 bool config_duration_parse(struct slice text, int64_t *ms);
+/* "64KiB", "50MiB", as in the file. */
+bool config_size_parse(struct slice text, uint64_t *bytes);
 
 /* config.example.toml, whole, made from the option table. */
 struct buf;

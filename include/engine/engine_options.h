@@ -43,9 +43,15 @@ struct engine_host {
     uint16_t port;     /* 465: TLS from the first byte */
 };
 
+/* What is said of it must all hold; see route.h. */
 struct engine_route {
     struct slice *recipients; /* patterns (mail_address_match); none: everybody */
     unsigned recipient_count;
+    struct slice *senders; /* the same */
+    unsigned sender_count;
+    struct slice *logins; /* names of users; none: with any login and without */
+    unsigned login_count;
+    uint64_t bytes_least, bytes_most; /* of the message; bytes_most 0: any */
     struct engine_host *hosts; /* none: direct MX */
     unsigned host_count;
     enum delivery_tls tls;

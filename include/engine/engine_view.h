@@ -39,6 +39,19 @@ void engine_destinations_json(const struct engine *e, unsigned limit, int64_t no
                               struct buf *out);
 void engine_destinations_text(const struct engine *e, unsigned limit, int64_t now_ms,
                               struct buf *out);
+/* A message that somebody thinks of: which way it would take, and why. */
+struct engine_case {
+    struct slice user;              /* empty: without a login */
+    struct slice sender, recipient; /* canonical */
+    uint64_t bytes;
+};
+/* JSON object / lines: what the envelope is rewritten to; of each recipient the route, the routes
+ * before it and why they are not taken, hosts, TLS, connections and trouble; what a user's limits
+ * say against it. */
+void engine_explain_json(const struct engine *e, const struct engine_case *c, int64_t now_ms,
+                         struct buf *out);
+void engine_explain_text(const struct engine *e, const struct engine_case *c, int64_t now_ms,
+                         struct buf *out);
 /* Messages by what a person knows of them; what is empty is not asked for. Looks at some thousands
  * behind *after (0: from the oldest on) and tells of those that match. False: those were all. */
 struct engine_query {

@@ -29,6 +29,9 @@ enum option {
     OPTION_SECONDS = BIT(17),
     OPTION_SCRAM = BIT(18),
     OPTION_LINE = BIT(19),
+    OPTION_SENDER = BIT(20),
+    OPTION_USER = BIT(21),
+    OPTION_SIZE = BIT(22),
 
     OPTIONS_REMOTE = OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON,
     OPTIONS_FILTER = OPTION_FROM | OPTION_TO | OPTION_DOMAIN | OPTION_STATE | OPTION_OLDER,
@@ -77,6 +80,10 @@ static const struct {
      "a secret for SCRAM-SHA-256; AUTH PLAIN and LOGIN work with it, too"},
     {OPTION_LINE, "--line", NULL, offsetof(struct cli, wants_line),
      "\"name:hash\", as it stands in users_file"},
+    {OPTION_SENDER, "--from", "ADDRESS", offsetof(struct cli, from),
+     "the sender; without: the null sender"},
+    {OPTION_USER, "--user", "NAME", offsetof(struct cli, user), "who hands it in; without: nobody"},
+    {OPTION_SIZE, "--size", "SIZE", offsetof(struct cli, size), "of the message (300, 5MiB)"},
 };
 
 static int cli_version(const struct cli *c);
@@ -97,6 +104,9 @@ static const struct command {
     {"status", "", 0, 0, OPTIONS_REMOTE, cli_status, "one screen: queue, rates, trouble"},
     {"why", "ID|ADDRESS|MESSAGE-ID...", 1, 1000000, OPTIONS_REMOTE | OPTION_LIMIT, cli_why,
      "the whole story of a message, also after it has left the queue"},
+    {"explain", "ADDRESS...", 1, 1000000,
+     OPTIONS_REMOTE | OPTION_SENDER | OPTION_USER | OPTION_SIZE, cli_explain,
+     "which way a message to this recipient would take, and why; nothing is sent"},
     {"queue list", "", 0, 0, OPTIONS_REMOTE | OPTIONS_FILTER | OPTION_LIMIT | OPTION_AFTER,
      cli_queue_list, "list the messages in the queue, oldest first"},
     {"queue show", "ID...", 1, 1000000, OPTIONS_REMOTE | OPTION_BODY, cli_queue_show,

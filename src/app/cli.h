@@ -9,6 +9,7 @@ struct cli {
     const char *config; /* -c; NULL: not given */
     const char *socket; /* --socket; NULL: the configuration's */
     const char *from, *to, *domain, *state, *older, *limit, *after, *reason;
+    const char *user, *size;
     const char *dir, *rounds, *seconds;
     bool is_json, is_all, is_dry_run, wants_body, wants_scram, wants_line;
     const char **arg; /* what is no option */
@@ -27,6 +28,7 @@ int cli_check(const struct cli *c);
 int cli_passwd(const struct cli *c);
 int cli_status(const struct cli *c);
 int cli_why(const struct cli *c);
+int cli_explain(const struct cli *c);
 int cli_health(const struct cli *c);
 int cli_reload(const struct cli *c);
 int cli_pause(const struct cli *c);

@@ -236,6 +236,31 @@ int cli_why(const struct cli *c)
     return status;
 }
 
+int cli_explain(const struct cli *c)
+{
+    struct remote r;
+    int status = remote_init(&r, c);
+    if (status)
+        return status;
+    for (int i = 0; i < c->arg_count; i++) {
+        struct buf target;
+        buf_init(&target, REMOTE_TARGET_BYTES_MAX);
+        buf_addf(&target, "/explain?%s", remote_format(c));
+        remote_add(&target, "to", c->arg[i]);
+        remote_add(&target, "from", c->from);
+        remote_add(&target, "user", c->user);
+        remote_add(&target, "size", c->size);
+        if (i && !c->is_json)
+            putchar('\n');
+        int one = target.is_full ? cli_fail(EXIT_USAGE, "that is too long for an address")
+                                 : ask_and_print(&r, "GET", buf_cstr(&target));
+        status = one > status ? one : status;
+        buf_close(&target);
+    }
+    remote_close(&r);
+    return status;
+}
+
 /* --- destinations --- */
 
 static int pause_or_resume(const struct cli *c, const char *path)

@@ -24,5 +24,7 @@ void control_hold(struct exchange *x);
 void control_release(struct exchange *x);
 void control_bounce(struct exchange *x);
 void control_delete(struct exchange *x);
+/* control_explain.c: GET /explain */
+void control_explain(struct exchange *x);
 /* control_body.c: GET /queue/ID/body */
 void control_body(struct exchange *x);

@@ -270,6 +270,8 @@ static const struct route {
     {"POST", "/queue/ID/delete", control_delete, true, false, NULL, ""},
     {"GET", "/why", answer_why, false, false, NULL,
      "the story of a message, live or finished; ?q=ID, address or Message-ID &limit="},
+    {"GET", "/explain", control_explain, false, false, NULL,
+     "which way a message would take; ?to= &from= &user= &size="},
     {"GET", "/history/ID", answer_history, false, false, NULL, "one finished message"},
     {"POST", "/pause", answer_pause, true, false, NULL,
      "stop delivering; ?domain=example.org or ?all=1"},

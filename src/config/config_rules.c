@@ -368,6 +368,9 @@ static void check_route_auth(struct rules *r, const struct engine_route *route,
 
 static bool takes_all(const struct engine_route *route, const struct toml_node *node)
 {
+    if (entry(node, "senders") || entry(node, "logins") || entry(node, "min_size") ||
+        entry(node, "max_size"))
+        return false;
     if (!entry(node, "recipients"))
         return true;
     for (unsigned i = 0; i < route->recipient_count; i++) {
@@ -398,6 +401,29 @@ static void check_route_name(struct rules *r, unsigned n)
                                 spot(nth(r, "route", i)).line);
 }
 
+/* In a users_file anybody may come later. */
+static void check_route_logins(struct rules *r, const struct engine_route *route,
+                               const struct toml_node *node)
+{
+    const struct config_user_item *u = r->draft->users;
+    for (unsigned i = 0; i < route->login_count && !r->c->users_file.n; i++) {
+        unsigned at = 0;
+        while (at < r->draft->user_count && !slice_eq(u[at].engine.name, route->logins[i]))
+            at++;
+        if (at == r->draft->user_count)
+            config_mistakes_add(r->m, spot(entry(node, "logins")), "route", SLICE("logins"),
+                                "there is no [[user]] named \"%.*s\"", SLICE_FMT(route->logins[i]));
+    }
+}
+
+static void check_route_sizes(struct rules *r, const struct engine_route *route,
+                              const struct toml_node *node)
+{
+    if (route->bytes_most && route->bytes_least > route->bytes_most)
+        config_mistakes_add(r->m, spot(entry(node, "min_size")), "route", SLICE("min_size"),
+                            "is more than max_size: no message is so");
+}
+
 /* Those that were given none, when all else has been judged. */
 static void name_routes(struct rules *r)
 {
@@ -418,6 +444,8 @@ static void check_routes(struct rules *r)
             route->tls = entry(node, "auth") ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_OPPORTUNISTIC;
         check_route_auth(r, route, node);
         check_route_name(r, i);
+        check_route_logins(r, route, node);
+        check_route_sizes(r, route, node);
         if (catch_all && !is_named(r, route))
             config_mistakes_add(r->m, spot(node), "route", SLICE_NONE,
                                 "can never be used: the route on line %d takes every recipient",

@@ -131,7 +131,7 @@ const struct config_section config_sections[] = {
      .at = ENGINE(routes),
      .count_at = ENGINE(route_count),
      .items_most = CONFIG_ROUTES_MAX,
-     .meaning = "Mail that goes to a smarthost; the first route that matches the recipient wins. "
+     .meaning = "Mail that goes to a smarthost; the first route of which all holds wins. "
                 "Recipients without a route go to the MX hosts of their domain."},
     {.path = "route.auth",
      .shape = CONFIG_INNER,
@@ -361,6 +361,18 @@ const struct config_option config_options[] = {
         "Whose mail goes this way: \"*\", \"*@example.com\", \"*.example.com\" or an address.",
         LIST(ROUTE(recipient_count), 1, CONFIG_PATTERNS_MAX), .sample = "*",
         .normal_said = "everybody"),
+    ROW("route.senders", PATTERN, ROUTE(senders), NULL, NULL, NULL,
+        "Whose mail as its envelope says; reports of ours have no sender and match only \"*\".",
+        LIST(ROUTE(sender_count), 1, CONFIG_PATTERNS_MAX), .sample = "*@news.example.com",
+        .normal_said = "anyone"),
+    ROW("route.logins", NAME, ROUTE(logins), NULL, NULL, "255",
+        "Mail that came with one of these logins.",
+        LIST(ROUTE(login_count), 1, CONFIG_PATTERNS_MAX), .sample = "newsletter",
+        .normal_said = "with any login, and without one"),
+    ROW("route.min_size", SIZE, ROUTE(bytes_least), NULL, "1B", "16GiB",
+        "Messages of this size and more.", .sample = "5MiB", .normal_said = "any"),
+    ROW("route.max_size", SIZE, ROUTE(bytes_most), NULL, "1B", "16GiB",
+        "Messages of this size and less.", .sample = "20MiB", .normal_said = "any"),
     ROW("route.hosts", HOST, ROUTE(hosts), NULL, NULL, NULL,
         "\"host:port\", tried in this order; without a port: 587. Port 465 means TLS from the "
         "first "

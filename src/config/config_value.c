@@ -121,6 +121,11 @@ bool config_duration_parse(struct slice text, int64_t *ms)
     return config_value_parse_duration(text, ms);
 }
 
+bool config_size_parse(struct slice text, uint64_t *bytes)
+{
+    return config_value_parse_size(text, bytes);
+}
+
 bool config_value_parse_decimal(struct slice text, double *v)
 {
     size_t point = slice_find(text, '.');

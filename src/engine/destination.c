@@ -79,22 +79,45 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     return d;
 }
 
+static bool is_by_mx(const struct engine *e, int route)
+{
+    return route < 0 || !e->opt->routes[route].host_count;
+}
+
+/* Into key, which is empty; where in it the domain begins, if there is one. */
+static size_t build_key(const struct engine *e, int route, struct slice domain, bool requires_tls,
+                        struct buf *key)
+{
+    buf_init(key, 1024);
+    buf_addf(key, "%llu %d %s", (unsigned long long)e->generation, route,
+             requires_tls ? "tls " : "");
+    size_t head = key->n;
+    if (is_by_mx(e, route))
+        add_domain(key, domain);
+    return head;
+}
+
+const struct destination *destination_find(const struct engine *e, int route, struct slice domain,
+                                           bool requires_tls)
+{
+    struct buf key;
+    build_key(e, route, domain, requires_tls, &key);
+    const struct destination *d = map_get(&e->destinations, buf_slice(&key));
+    buf_close(&key);
+    return d;
+}
+
 struct destination *destination_get(struct engine *e, int route, struct slice domain,
                                     bool requires_tls)
 {
-    const struct engine_route *r = route >= 0 ? &e->opt->routes[route] : NULL;
-    bool is_mx = !r || !r->host_count;
     struct buf key;
-    buf_init(&key, 1024);
-    buf_addf(&key, "%llu %d %s", (unsigned long long)e->generation, route,
-             requires_tls ? "tls " : "");
-    size_t head = key.n;
-    if (is_mx)
-        add_domain(&key, domain);
+    size_t head = build_key(e, route, domain, requires_tls, &key);
     struct destination *d = map_get(&e->destinations, buf_slice(&key));
     if (!d)
         d = destination_new(e, route, buf_slice(&key),
-                            is_mx ? slice_from(buf_slice(&key), head) : r->name, requires_tls);
+                            is_by_mx(e, route) ? slice_from(buf_slice(&key), head)
+                                               : e->opt->routes[route].name,
+                            requires_tls);
     buf_close(&key);
     return d;
 }

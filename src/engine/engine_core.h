@@ -397,6 +397,9 @@ void schedule_arm(struct engine *e, struct job *j);
 /* Of this domain, or of a route (index into options.routes) with hosts of its own; made if need be.
  * requires_tls: for messages with REQUIRETLS, which share no connection with others.
  */
+/* NULL: nothing goes there now. */
+const struct destination *destination_find(const struct engine *e, int route, struct slice domain,
+                                           bool requires_tls);
 struct destination *destination_get(struct engine *e, int route, struct slice domain,
                                     bool requires_tls);
 void destination_free(struct engine *e, struct destination *d);

@@ -4,8 +4,8 @@
  * destination's line), in flight (a connection has it), or deferred (its timer runs). Its timer
  * also brings the delay warning and the expiry, whatever else the job is doing. While a destination
  * is left in peace its jobs wait without cost. */
-#include "policy/policy_accept.h"
 #include "report.h"
+#include "route.h"
 
 #include "mail/address.h"
 
@@ -17,19 +17,6 @@ enum {
 };
 
 /* Jobs */
-
-/* by: who handed it in, NULL when nobody known. */
-static int route_of(const struct engine *e, const struct engine_user *by, struct slice address)
-{
-    if (by && by->has_route)
-        return (int)by->route;
-    for (unsigned i = 0; i < e->opt->route_count; i++) {
-        const struct engine_route *r = &e->opt->routes[i];
-        if (!r->recipient_count || policy_matches_any(r->recipients, r->recipient_count, address))
-            return (int)i;
-    }
-    return -1;
-}
 
 static struct job *job_of(struct engine *e, struct queue_message *m, struct destination *d)
 {
@@ -172,15 +159,18 @@ static void shorten_wait(struct engine *e, struct job *j)
 
 void schedule_message(struct engine *e, struct queue_message *m)
 {
-    const struct engine_user *by =
-        m->user_bytes ? engine_options_user(e->opt, queue_user(m)) : NULL;
+    struct route_question q = {
+        .by = m->user_bytes ? engine_options_user(e->opt, queue_user(m)) : NULL,
+        .sender = queue_sender(m),
+        .bytes = m->wire_bytes,
+    };
     for (uint32_t i = m->recipient_count; i-- > 0;) { /* to the front each: in their order then */
         struct queue_recipient *r = &m->recipient[i];
         if (r->fate != QUEUE_WAITING || r->is_reporting || r->next_in_job != QUEUE_UNASSIGNED)
             continue;
-        struct slice address = queue_address(m, i);
-        struct destination *d = destination_get(e, route_of(e, by, address),
-                                                mail_address_domain_of(address), m->requires_tls);
+        q.recipient = queue_address(m, i);
+        struct destination *d = destination_get(
+            e, route_find(e->opt, &q), mail_address_domain_of(q.recipient), m->requires_tls);
         struct job *j = job_of(e, m, d);
         r->next_in_job = j->first_recipient;
         j->first_recipient = i;

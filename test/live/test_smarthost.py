@@ -1,4 +1,6 @@
 """Routes: mail to a smarthost with a login, and how sure we are of whom we talk to."""
+import json
+
 import pytest
 
 from conftest import PASSWORD, USER
@@ -146,6 +148,28 @@ def test_first_route_that_matches(relay, new_receiver, sink, mx_port):
     wait_for(lambda: len(other.recipients()) == 2 and sink.count() == 1)
     assert sorted(other.recipients()) == ["vip@sink.example", "x@special.example"]
     assert sink.recipients() == ["x@sink.example"]
+
+
+def test_routes_by_sender_and_size(relay, new_receiver, sink, mx_port):
+    other = new_receiver("mx.other.example")
+    hosts = [f"{HOSTS['mx.other.example']}:{mx_port}"]
+    relay.add("route", name="news", senders=["*@news.example"], tls="none", hosts=hosts)
+    relay.add("route", name="large", min_size="20KiB", tls="none", hosts=hosts).start()
+    relay.send("a@news.example", "x@sink.example", MESSAGE)
+    relay.send("a@sender.example", "y@sink.example", MESSAGE)
+    relay.send("a@sender.example", "z@sink.example", MESSAGE + 30 * ("y" * 900 + "\r\n"))
+    wait_for(lambda: len(other.recipients()) == 2 and sink.count() == 1)
+    assert sorted(other.recipients()) == ["x@sink.example", "z@sink.example"]
+    assert sink.recipients() == ["y@sink.example"]
+
+    text = relay.command("explain", "--from", "a@sender.example", "--size", "300", "q@sink.example")
+    assert "none fits\n" in text and "not news: another sender\n" in text
+    assert "not large: smaller than its min_size\n" in text
+    told = json.loads(relay.command("explain", "--size", "1MiB", "q@sink.example", "--json"))
+    assert told["recipients"][0]["route"] == "large"
+    assert told["recipients"][0]["hosts"] == [{"name": HOSTS["mx.other.example"], "port": mx_port}]
+    assert "is no address" in relay.command("explain", "a b", status=1)
+    assert "size must be a size" in relay.command("explain", "a@b.example", "--size", "big", status=1)
 
 
 def test_smarthost_refuses_a_recipient(relay, new_receiver, sender):

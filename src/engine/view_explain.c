@@ -1,0 +1,264 @@
+/* view_explain.c -- which way a message would take, and why: nothing is sent, nothing is looked up.
+ */
+#include "base/json.h"
+#include "engine/engine_view.h"
+#include "engine_core.h"
+#include "mail/address.h"
+#include "policy/policy_accept.h"
+#include "route.h"
+
+static const char *const miss_words[] = {
+    [ROUTE_TAKEN] = "",
+    [ROUTE_RECIPIENT] = "another recipient",
+    [ROUTE_SENDER] = "another sender",
+    [ROUTE_LOGIN] = "another login, or none",
+    [ROUTE_TOO_SMALL] = "smaller than its min_size",
+    [ROUTE_TOO_LARGE] = "larger than its max_size",
+};
+
+static const char *const tls_words[] = {
+    [DELIVERY_TLS_NONE] = "none",
+    [DELIVERY_TLS_OPPORTUNISTIC] = "opportunistic",
+    [DELIVERY_TLS_REQUIRE] = "require",
+    [DELIVERY_TLS_VERIFY] = "verify",
+};
+
+struct explain {
+    const struct engine *e;
+    const struct engine_case *given;
+    int64_t now_ms;
+    struct rewrite_text sender;
+    struct rewrite_list list;
+    struct route_question question;
+    const char *refused; /* what is said to RCPT or MAIL; NULL: nothing */
+};
+
+/* One recipient's way. */
+struct way {
+    struct slice address, domain;
+    int route;
+    bool is_bound;                      /* by its user */
+    const struct engine_route *options; /* NULL: none is taken */
+    const struct destination *d;        /* NULL: nothing goes there now */
+    enum delivery_tls tls;
+    uint32_t lines_most;
+};
+
+static const char *refusal(const struct engine *e, const struct engine_case *c,
+                           const struct engine_user *by)
+{
+    if (c->user.n && !by)
+        return "there is no such user";
+    if (by && !policy_may_send_as(by->senders, by->sender_count, c->sender))
+        return "the user may not send as this address";
+    if (by && by->recipient_count &&
+        !policy_matches_any(by->recipients, by->recipient_count, c->recipient))
+        return "the user may not send to this address";
+    uint64_t most = by && by->message_bytes_max ? by->message_bytes_max : e->opt->message_bytes_max;
+    return c->bytes > most ? "larger than max_message_size" : NULL;
+}
+
+static void begin(struct explain *x, const struct engine *e, const struct engine_case *c,
+                  int64_t now_ms)
+{
+    const struct engine_options *o = e->opt;
+    *x = (struct explain){.e = e, .given = c, .now_ms = now_ms};
+    x->question.by = engine_options_user(o, c->user);
+    x->question.bytes = c->bytes;
+    x->refused = refusal(e, c, x->question.by);
+    rewrite_sender(&o->rewrite, o->hostname, c->sender, &x->sender);
+    x->question.sender = rewrite_text_slice(&x->sender);
+    rewrite_recipient(&o->rewrite, o->hostname, c->recipient, &x->list);
+    if (x->list.is_too_many && !x->refused)
+        x->refused = "the aliases of this name lead too far";
+}
+
+static struct way find_way(struct explain *x, struct slice address)
+{
+    const struct engine_options *o = x->e->opt;
+    struct way w = {.address = address, .domain = mail_address_domain_of(address)};
+    x->question.recipient = address;
+    w.route = route_find(o, &x->question);
+    w.is_bound = x->question.by && x->question.by->has_route;
+    w.options = w.route >= 0 ? &o->routes[w.route] : NULL;
+    w.d = destination_find(x->e, w.route, w.domain, false);
+    w.tls = w.options ? w.options->tls : o->delivery_tls;
+    w.lines_most = w.d ? destination_lines_most(x->e, w.d) : o->out_connections_per_destination_max;
+    return w;
+}
+
+/* The routes before the one that is taken: all of them when none is. */
+static unsigned passed_over(const struct explain *x, const struct way *w)
+{
+    return w->is_bound ? 0 : w->route < 0 ? x->e->opt->route_count : (unsigned)w->route;
+}
+
+static bool is_rewritten(const struct explain *x)
+{
+    return x->list.count != 1 ||
+           !slice_eq(rewrite_text_slice(&x->list.address[0]), x->given->recipient);
+}
+
+static struct slice pause_name(const struct way *w)
+{
+    if (w->d)
+        return slice_cstr(w->d->name);
+    return w->options && w->options->host_count ? w->options->name : w->domain;
+}
+
+/* ---- JSON ---- */
+
+static void json_hosts(struct json *j, const struct way *w)
+{
+    json_array(j, "hosts");
+    for (unsigned i = 0; w->options && i < w->options->host_count; i++) {
+        const struct engine_host *h = &w->options->hosts[i];
+        json_object(j, NULL);
+        json_string(j, "name", h->name);
+        json_int(j, "port", h->port);
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+    json_array(j, "addresses");
+    for (uint32_t i = 0; w->d && w->d->targets && i < w->d->targets->count; i++)
+        json_string(j, NULL, slice_cstr(ip_port_build(&w->d->targets->target[i].address).s));
+    json_end(j, ']');
+}
+
+static void json_passed_over(struct json *j, const struct explain *x, const struct way *w)
+{
+    json_array(j, "passed_over");
+    for (unsigned i = 0; i < passed_over(x, w); i++) {
+        const struct engine_route *r = &x->e->opt->routes[i];
+        json_object(j, NULL);
+        json_string(j, "route", r->name);
+        json_string(j, "why", slice_cstr(miss_words[route_judge(r, &x->question)]));
+        json_end(j, '}');
+    }
+    json_end(j, ']');
+}
+
+static void json_way(struct json *j, struct explain *x, struct slice address)
+{
+    struct way w = find_way(x, address);
+    json_object(j, NULL);
+    json_string(j, "to", w.address);
+    if (w.options)
+        json_string(j, "route", w.options->name);
+    else
+        json_null(j, "route");
+    json_bool(j, "is_users_route", w.is_bound);
+    json_passed_over(j, x, &w);
+    json_bool(j, "is_mx", !w.options || !w.options->host_count);
+    json_hosts(j, &w);
+    json_string(j, "tls", slice_cstr(tls_words[w.tls]));
+    json_string(j, "login", w.options ? w.options->user : SLICE_NONE);
+    json_int(j, "connections", w.d ? w.d->line_count : 0);
+    json_int(j, "connections_max", w.lines_most);
+    json_int(j, "waiting", w.d ? (int64_t)w.d->job_count : 0);
+    json_bool(j, "is_paused", queue_is_paused(&x->e->queue, pause_name(&w)));
+    if (w.d && w.d->failures) {
+        json_int(j, "next_s", (w.d->backoff_until_ms - x->now_ms) / 1000);
+        json_string(j, "trouble", slice_cstr(w.d->trouble));
+    }
+    json_end(j, '}');
+}
+
+void engine_explain_json(const struct engine *e, const struct engine_case *c, int64_t now_ms,
+                         struct buf *out)
+{
+    struct explain x;
+    struct json j;
+    begin(&x, e, c, now_ms);
+    json_init(&j, out);
+    json_object(&j, NULL);
+    json_string(&j, "from", c->sender);
+    json_string(&j, "sent_from", x.question.sender);
+    json_string(&j, "to", c->recipient);
+    json_bool(&j, "is_redirected", x.list.is_redirected);
+    if (x.refused)
+        json_string(&j, "refused", slice_cstr(x.refused));
+    json_array(&j, "recipients");
+    for (unsigned i = 0; !x.list.is_too_many && i < x.list.count; i++)
+        json_way(&j, &x, rewrite_text_slice(&x.list.address[i]));
+    json_end(&j, ']');
+    json_end(&j, '}');
+}
+
+/* ---- lines ---- */
+
+static void text_hosts(struct buf *out, const struct way *w)
+{
+    bool is_mx = !w->options || !w->options->host_count;
+    buf_add_cstr(out, "  hosts       ");
+    if (is_mx)
+        buf_addf(out, "the MX hosts of %.*s", SLICE_FMT(w->domain));
+    for (unsigned i = 0; !is_mx && i < w->options->host_count; i++)
+        buf_addf(out, "%s%.*s:%u", i ? ", " : "", SLICE_FMT(w->options->hosts[i].name),
+                 w->options->hosts[i].port);
+    for (uint32_t i = 0; w->d && w->d->targets && i < w->d->targets->count; i++)
+        buf_addf(out, "%s%s %s", i ? ", " : "; known now: ", w->d->targets->target[i].host,
+                 ip_port_build(&w->d->targets->target[i].address).s);
+    buf_add_char(out, '\n');
+}
+
+static void text_route(struct buf *out, const struct explain *x, const struct way *w)
+{
+    buf_add_cstr(out, "  route       ");
+    if (w->is_bound)
+        buf_addf(out, "%.*s, which all mail of this user takes\n", SLICE_FMT(w->options->name));
+    else if (w->options)
+        buf_addf(out, "%.*s, the first that fits\n", SLICE_FMT(w->options->name));
+    else
+        buf_addf(out, "none%s\n", x->e->opt->route_count ? " fits" : "");
+    for (unsigned i = 0; i < passed_over(x, w); i++) {
+        const struct engine_route *r = &x->e->opt->routes[i];
+        buf_addf(out, "              not %.*s: %s\n", SLICE_FMT(r->name),
+                 miss_words[route_judge(r, &x->question)]);
+    }
+}
+
+static void text_state(struct buf *out, const struct explain *x, const struct way *w)
+{
+    buf_addf(out, "  connections %u of at most %u, %llu messages waiting\n",
+             w->d ? w->d->line_count : 0, w->lines_most,
+             (unsigned long long)(w->d ? w->d->job_count : 0));
+    if (queue_is_paused(&x->e->queue, pause_name(w)))
+        buf_add_cstr(out, "  paused      by the operator\n");
+    if (w->d && w->d->failures)
+        buf_addf(out, "  trouble     failed %u times, next try in %llds: %s\n", w->d->failures,
+                 (long long)((w->d->backoff_until_ms - x->now_ms) / 1000),
+                 w->d->trouble ? w->d->trouble : "");
+}
+
+static void text_way(struct buf *out, struct explain *x, struct slice address)
+{
+    struct way w = find_way(x, address);
+    buf_addf(out, "to            <%.*s>\n", SLICE_FMT(w.address));
+    text_route(out, x, &w);
+    text_hosts(out, &w);
+    buf_addf(out, "  tls         %s", tls_words[w.tls]);
+    if (w.options && w.options->user.n)
+        buf_addf(out, ", logging in as %.*s", SLICE_FMT(w.options->user));
+    buf_add_char(out, '\n');
+    text_state(out, x, &w);
+}
+
+void engine_explain_text(const struct engine *e, const struct engine_case *c, int64_t now_ms,
+                         struct buf *out)
+{
+    struct explain x;
+    begin(&x, e, c, now_ms);
+    if (x.refused)
+        buf_addf(out, "refused       %s\n", x.refused);
+    buf_addf(out, "from          <%.*s>", SLICE_FMT(x.question.sender));
+    if (!slice_eq(x.question.sender, c->sender))
+        buf_addf(out, ", rewritten from <%.*s>", SLICE_FMT(c->sender));
+    buf_addf(out, "\nsize          %llu bytes\n", (unsigned long long)c->bytes);
+    if (is_rewritten(&x))
+        buf_addf(out, "rewritten     <%.*s> is %u recipient%s%s\n", SLICE_FMT(c->recipient),
+                 x.list.count, x.list.count == 1 ? "" : "s",
+                 x.list.is_redirected ? "; staging keeps it inside" : "");
+    for (unsigned i = 0; !x.list.is_too_many && i < x.list.count; i++)
+        text_way(out, &x, rewrite_text_slice(&x.list.address[i]));
+}
