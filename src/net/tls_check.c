@@ -10,60 +10,10 @@
 
 #include <string.h>
 
+#include "tls_der.h"
 #include "tls_trust.h"
 
-enum { RSA_BYTES_MIN = 256, TAG_SEQUENCE = 0x30, TAG_INTEGER = 0x02, TAG_VERSION = 0xa0 };
-
-/* ---- names out of a certificate's DER ----------------------------------------------------- */
-
-/* The element at the start of *in, header included; *in moves behind it. */
-static bool take_element(struct slice *in, unsigned *tag, struct slice *whole, struct slice *body)
-{
-    const uint8_t *p = (const uint8_t *)in->p;
-    size_t n, head = 2;
-    if (in->n < 2 || (p[0] & 0x1f) == 0x1f)
-        return false;
-    *tag = p[0];
-    n = p[1];
-    if (n & 0x80) {
-        size_t bytes = n & 0x7f;
-        if (bytes == 0 || bytes > 3 || in->n < 2 + bytes)
-            return false;
-        for (n = 0; head < 2 + bytes; head++)
-            n = n << 8 | p[head];
-    }
-    if (n > in->n - head)
-        return false;
-    *whole = slice_head(*in, head + n);
-    *body = slice_from(*whole, head);
-    *in = slice_from(*in, head + n);
-    return true;
-}
-
-/* RFC 5280 section 4.1: version, serial, algorithm, issuer, validity, subject. */
-static bool take_names(struct slice der, struct slice *issuer, struct slice *subject)
-{
-    static const unsigned want[] = {TAG_INTEGER, TAG_SEQUENCE, TAG_SEQUENCE, TAG_SEQUENCE,
-                                    TAG_SEQUENCE};
-    struct slice whole, body, at = der;
-    unsigned tag;
-    if (!take_element(&at, &tag, &whole, &body) || tag != TAG_SEQUENCE)
-        return false;
-    at = body;
-    if (!take_element(&at, &tag, &whole, &body) || tag != TAG_SEQUENCE)
-        return false;
-    at = body;
-    if (at.n && (uint8_t)at.p[0] == TAG_VERSION && !take_element(&at, &tag, &whole, &body))
-        return false;
-    for (size_t i = 0; i < COUNT_OF(want); i++) {
-        if (!take_element(&at, &tag, &whole, &body) || tag != want[i])
-            return false;
-        if (i == 2)
-            *issuer = whole;
-    }
-    *subject = whole;
-    return true;
-}
+enum { RSA_BYTES_MIN = 256 };
 
 /* ---- judging ------------------------------------------------------------------------------ */
 
@@ -96,21 +46,21 @@ static unsigned judge(struct tls_check *c, const unsigned *path, unsigned count)
 /* From the leaf upwards, each time the certificate whose subject is the last one's issuer. */
 static unsigned sort_path(const struct tls_check *c, unsigned path[TLS_CHECK_CHAIN_MAX])
 {
-    struct slice issuer[TLS_CHECK_CHAIN_MAX], subject[TLS_CHECK_CHAIN_MAX];
+    struct tls_der_certificate part[TLS_CHECK_CHAIN_MAX];
     bool is_used[TLS_CHECK_CHAIN_MAX] = {false};
     unsigned count = 0, next = 0;
     for (unsigned i = 0; i < c->count; i++) {
-        if (!take_names(certificate(c, i), &issuer[i], &subject[i]))
-            issuer[i] = subject[i] = SLICE_NONE;
+        if (!tls_der_certificate(certificate(c, i), &part[i]))
+            part[i] = (struct tls_der_certificate){0};
     }
     while (next < c->count) {
         unsigned last = next;
         path[count++] = last;
         is_used[last] = true;
-        if (issuer[last].n == 0 || slice_eq(issuer[last], subject[last]))
+        if (part[last].issuer.n == 0 || slice_eq(part[last].issuer, part[last].subject))
             break;
         for (next = 0; next < c->count; next++) {
-            if (!is_used[next] && slice_eq(subject[next], issuer[last]))
+            if (!is_used[next] && slice_eq(part[next].subject, part[last].issuer))
                 break;
         }
     }
@@ -119,8 +69,8 @@ static unsigned sort_path(const struct tls_check *c, unsigned path[TLS_CHECK_CHA
 
 static bool is_self_signed(const struct tls_check *c)
 {
-    struct slice issuer, subject;
-    return take_names(certificate(c, 0), &issuer, &subject) && slice_eq(issuer, subject);
+    struct tls_der_certificate part;
+    return tls_der_certificate(certificate(c, 0), &part) && slice_eq(part.issuer, part.subject);
 }
 
 static unsigned verify(struct tls_check *c)
