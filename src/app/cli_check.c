@@ -38,13 +38,25 @@ static void print_summary(const struct config_file *f)
     printf("  control    %.*s\n", SLICE_FMT(c->control_socket));
 }
 
+static bool check_clients(const struct config_file *f)
+{
+    struct tls_trust *clients;
+    struct fault why = {0};
+    if (identity_clients_load(f->config, &clients, &why) != ERR_OK) {
+        printf("%s: %s\n", f->path, why.text);
+        return false;
+    }
+    tls_trust_unref(clients);
+    return true;
+}
+
 /* The certificate is tried as `run` would; a self-signed one is not made here. */
 static bool check_certificate(const struct config_file *f)
 {
     struct tls_server_config *identity = NULL;
     struct fault why = {0};
     if (!f->config->tls_certificate.n || !f->config->tls_key.n) /* one alone: has been said */
-        return true;
+        return check_clients(f);
     if (identity_load(f->config, &identity, &why) != ERR_OK) {
         printf("%s: tls.certificate: %s\n", f->path, why.text);
         return false;

@@ -5,11 +5,17 @@
  * stumbles over order or strangers (it wants the exact path), once more over the path that we
  * sort out by issuer and subject. Opportunistic delivery goes on whatever the verdict is.
  *
- * That the server owns the leaf's key is proved to the engine later, in the key exchange. */
+ * That the server owns the leaf's key is proved to the engine later, in the key exchange.
+ *
+ * Of a client, the same; but whatever the verdict, the handshake goes on, and those above decide.
+ * BearSSL is told to tolerate clients without a certificate, and then it lets a chain that this
+ * class refuses pass too, without asking for a signature. So a certificate that is handed on
+ * (is_usable) is always one that was not refused here: its owner has signed the handshake. */
 #include "tls_check.h"
 
 #include <string.h>
 
+#include "tls_certificate.h"
 #include "tls_der.h"
 #include "tls_trust.h"
 
@@ -77,7 +83,8 @@ static unsigned verify(struct tls_check *c)
 {
     unsigned path[TLS_CHECK_CHAIN_MAX], error;
     if (!c->trust) {
-        c->verdict = "nothing to verify with: no CA certificates are loaded";
+        c->verdict = c->is_of_client ? "no authority of clients is configured"
+                                     : "nothing to verify with: no CA certificates are loaded";
         return BR_ERR_X509_NOT_TRUSTED;
     }
     for (unsigned i = 0; i < c->count; i++)
@@ -88,7 +95,12 @@ static unsigned verify(struct tls_check *c)
         if (again != BR_ERR_X509_DN_MISMATCH)
             error = again;
     }
-    if (!error && !c->name[0]) { /* the engine checks no name when there is none */
+    if (!error && c->is_of_client && !tls_certificate_is_for_clients(certificate(c, 0))) {
+        c->verdict = "the certificate is not for clients (extended key usage)";
+        return BR_ERR_X509_FORBIDDEN_KEY_USAGE;
+    }
+    if (!error && !c->is_of_client &&
+        !c->name[0]) { /* the engine checks no name when there is none */
         c->verdict = "no server name to verify";
         return BR_ERR_X509_BAD_SERVER_NAME;
     }
@@ -129,9 +141,13 @@ static void end_cert(const br_x509_class **ctx)
         c->end[c->count++] = c->der.n;
 }
 
-static unsigned end_chain(const br_x509_class **ctx)
+static bool is_weak(const br_x509_pkey *key)
 {
-    struct tls_check *c = (struct tls_check *)ctx;
+    return key->key_type == BR_KEYTYPE_RSA && key->key.rsa.nlen < RSA_BYTES_MIN;
+}
+
+static unsigned read_chain(struct tls_check *c)
+{
     if (c->is_too_large)
         return BR_ERR_X509_LIMIT_EXCEEDED;
     if (c->count == 0)
@@ -142,15 +158,30 @@ static unsigned end_chain(const br_x509_class **ctx)
     int unreadable = br_x509_decoder_last_error(&c->leaf);
     if (unreadable)
         return (unsigned)unreadable;
-    unsigned error = verify(c);
+    return c->is_of_client && is_weak(br_x509_decoder_get_pkey(&c->leaf))
+               ? BR_ERR_X509_WEAK_PUBLIC_KEY
+               : 0;
+}
+
+static unsigned end_chain(const br_x509_class **ctx)
+{
+    struct tls_check *c = (struct tls_check *)ctx;
+    unsigned error = read_chain(c);
+    if (error) {
+        if (c->is_of_client && error != BR_ERR_X509_EMPTY_CHAIN)
+            c->verdict = tls_error_text((int)error);
+        return error;
+    }
+    c->is_usable = true;
+    error = verify(c);
     return c->verify == TLS_VERIFY_NONE ? 0 : error;
 }
 
 static const br_x509_pkey *get_pkey(const br_x509_class *const *ctx, unsigned *usages)
 {
     struct tls_check *c = (struct tls_check *)ctx;
-    if (usages)
-        *usages = BR_KEYTYPE_KEYX | BR_KEYTYPE_SIGN;
+    if (usages) /* a client has to sign: its key is of no use otherwise */
+        *usages = c->is_of_client ? BR_KEYTYPE_SIGN : BR_KEYTYPE_KEYX | BR_KEYTYPE_SIGN;
     return br_x509_decoder_get_pkey(&c->leaf);
 }
 
@@ -174,6 +205,21 @@ void tls_check_init(struct tls_check *c, const struct tls_client_config *config,
     buf_init(&c->der, TLS_CHECK_CHAIN_BYTES_MAX);
     if (server_name.n && server_name.n < sizeof c->name)
         memcpy(c->name, server_name.p, server_name.n);
+}
+
+void tls_check_init_client(struct tls_check *c, const struct tls_trust *trust)
+{
+    c->vtable = &check_class;
+    c->trust = trust;
+    c->verify = TLS_VERIFY_NONE;
+    c->is_of_client = true;
+    c->verdict = "";
+    buf_init(&c->der, TLS_CHECK_CHAIN_BYTES_MAX);
+}
+
+struct slice tls_check_leaf(const struct tls_check *c)
+{
+    return c->is_usable ? certificate(c, 0) : SLICE_NONE;
 }
 
 void tls_check_close(struct tls_check *c)
