@@ -10,8 +10,9 @@ import subprocess
 
 import pytest
 
-from postfix import parsed
-from relay import BINARY, SLOW, passwd, trusting, wait_for
+from names import HOSTS
+from postfix import Postfix, parsed
+from relay import BINARY, SLOW, free_port, passwd, trusting, wait_for
 
 MESSAGE = "From: <a@sender.example>\r\nTo: <b@sink.example>\r\nSubject: with a certificate\r\n\r\nhello\r\n"
 
@@ -286,6 +287,29 @@ def test_curl(named, shown, sink, folder):
                "--mail-rcpt", "b@sink.example", "--upload-file", path)
     assert "AUTH EXTERNAL" in said
     arrived(named, sink)
+
+
+def test_postfix(named, shown, sink, place):
+    """Postfix relays through us and is known by its certificate alone."""
+    chain, key = shown.path("c-ec")
+    more = f"""
+smtp_tls_security_level = encrypt
+smtp_tls_cert_file = {chain}
+smtp_tls_key_file = {key}
+transport_maps = inline:{{ {{ sink.example = smtp:[127.0.0.1]:{named.port} }} }}
+"""
+    postfix = Postfix(os.path.join(place, "client"), free_port(HOSTS["mx.postfix.example"]),
+                      free_port(HOSTS["smart.example"]), shown.path("relay"), "postmaster",
+                      "pw", more)
+    try:
+        with smtplib.SMTP(HOSTS["smart.example"], postfix.smart_port, timeout=30 * SLOW) as client:
+            client.starttls(context=trusting())
+            client.login("postmaster@postfix.example", "pw")
+            client.sendmail("a@sender.example", "b@sink.example", MESSAGE)
+        wait_for(sink.count, 30)
+        arrived(named, sink)
+    finally:
+        postfix.close()
 
 
 def msmtp(relay, certs, name, auth):
