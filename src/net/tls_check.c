@@ -214,7 +214,7 @@ void tls_check_init_client(struct tls_check *c, const struct tls_trust *trust)
     c->verify = TLS_VERIFY_NONE;
     c->is_of_client = true;
     c->verdict = "";
-    buf_init(&c->der, TLS_CHECK_CHAIN_BYTES_MAX);
+    buf_init(&c->der, TLS_CHECK_CLIENT_BYTES_MAX);
 }
 
 struct slice tls_check_leaf(const struct tls_check *c)

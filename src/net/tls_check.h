@@ -9,7 +9,8 @@
 
 enum {
     TLS_CHECK_CHAIN_MAX = 10,
-    TLS_CHECK_CHAIN_BYTES_MAX = 65536, /* the protocol would allow 16 MB */
+    TLS_CHECK_CHAIN_BYTES_MAX = 65536,  /* the protocol would allow 16 MB */
+    TLS_CHECK_CLIENT_BYTES_MAX = 16384, /* of a stranger's chain while its handshake lasts */
     TLS_CHECK_NAME_BYTES_MAX = 254,
 };
 

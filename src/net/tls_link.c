@@ -44,8 +44,8 @@ static size_t out_bytes(const struct tls_link *l)
     return l->is_server ? SERVER_OUT_BYTES : CLIENT_OUT_BYTES;
 }
 
-/* The only place that reaches into the engine (BearSSL 0.6): there is no call to take buffers away
- * from an idle engine, and setting them again would reset its keys. Idle means: no part of a
+/* The only place that changes the engine's inside (BearSSL 0.6): there is no call to take buffers
+ * away from an idle engine, and setting them again would reset its keys. Idle means: no part of a
  * record has come (it waits for the 5 bytes of a header), nothing waits to go, nothing was put. */
 static void wake(struct tls_link *l)
 {
@@ -229,8 +229,8 @@ bool tls_link_is_up(const struct tls_link *l)
 }
 
 /* RFC 5929 section 3.1: the first Finished of a full handshake is the client's, and BearSSL keeps
- * it for secure renegotiation. Of a resumed one it would not be unique, as there is no extended
- * master secret (RFC 7627). */
+ * it for secure renegotiation (there is no call for it, but the field is in the public struct). Of
+ * a resumed one it would not be unique, as there is no extended master secret (RFC 7627). */
 static void tell_bindings(const struct tls_link *l, struct tls_facts *facts)
 {
     facts->end_point_bytes = l->config->end_point_bytes;

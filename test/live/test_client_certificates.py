@@ -14,7 +14,8 @@ from names import HOSTS
 from postfix import Postfix, parsed
 from relay import BINARY, SLOW, free_port, passwd, trusting, wait_for
 
-MESSAGE = "From: <a@sender.example>\r\nTo: <b@sink.example>\r\nSubject: with a certificate\r\n\r\nhello\r\n"
+MESSAGE = ("From: <a@sender.example>\r\nTo: <b@sink.example>\r\nSubject: with a certificate\r\n"
+           "\r\nhello\r\n")
 
 
 @pytest.fixture(scope="module")

@@ -273,7 +273,7 @@ static void nobody_asks(void **state)
 static void chains_are_bounded(void **state)
 {
     for (int kind = 0; kind < 4; kind++) {
-        static char garbage[70000];
+        static char garbage[TLS_CHECK_CLIENT_BYTES_MAX];
         struct peer *p = peer_new();
         struct tls_link *link = server(true);
         struct tls_facts facts;
