@@ -2,6 +2,7 @@
 import base64
 import hashlib
 import hmac
+import os
 import secrets
 import shutil
 import smtplib
@@ -10,7 +11,9 @@ import subprocess
 
 import pytest
 
-from relay import BINARY, SLOW, passwd, trusting
+from names import HOSTS
+from postfix import Postfix
+from relay import BINARY, SLOW, free_port, passwd, trusting, wait_for
 
 
 def secret(password):
@@ -242,3 +245,49 @@ def test_a_resumed_session_has_no_unique_bytes(scrammed):
                 assert client.docmd("AUTH", "SCRAM-SHA-256-PLUS " + message)[0] == 535
             assert logs_in(client, "p=tls-server-end-point", end_point(client))
             before = client.sock.session
+
+
+# --- clients that do not bind, where -PLUS is offered ---
+
+MESSAGE = "From: <a@sender.example>\nTo: <b@sink.example>\nSubject: scrammed\n\nhello\n"
+
+
+@pytest.mark.skipif(not shutil.which("msmtp"), reason="needs msmtp")
+@pytest.mark.parametrize("auth", ["scram-sha-256", "on"])
+def test_msmtp(relay, sink, auth):
+    relay.closed_to_strangers().add("user", name="app", password=secret("pencil"))
+    relay.start()
+    done = subprocess.run(
+        ["msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={relay.port}", "--tls=on",
+         "--tls-starttls=on", "--tls-certcheck=off", f"--auth={auth}", "--user=app",
+         "--passwordeval=echo pencil", "--from=a@sender.example", "b@sink.example"],
+        input=MESSAGE, capture_output=True, text=True, timeout=60 * SLOW, check=False)
+    assert done.returncode == 0, done.stderr
+    wait_for(sink.count)
+    assert relay.wait_event("accepted")["user"] == "app"
+
+
+def test_postfix(relay, certs, sink, place):
+    """With Cyrus SASL."""
+    relay.closed_to_strangers().add("user", name="app", password=secret("pencil"))
+    relay.start()
+    more = f"""
+smtp_tls_security_level = encrypt
+smtp_sasl_auth_enable = yes
+smtp_sasl_security_options = noanonymous
+smtp_sasl_mechanism_filter = !plain, !login, static:all
+smtp_sasl_password_maps = inline:{{ {{ 127.0.0.1 = app:pencil }} }}
+transport_maps = inline:{{ {{ sink.example = smtp:[127.0.0.1]:{relay.port} }} }}
+"""
+    postfix = Postfix(os.path.join(place, "scram"), free_port(HOSTS["mx.postfix.example"]),
+                      free_port(HOSTS["smart.example"]), certs.path("relay"), "postmaster", "pw",
+                      more)
+    try:
+        with smtplib.SMTP(HOSTS["smart.example"], postfix.smart_port, timeout=30 * SLOW) as client:
+            client.starttls(context=trusting())
+            client.login("postmaster@postfix.example", "pw")
+            client.sendmail("a@sender.example", "b@sink.example", MESSAGE)
+        wait_for(sink.count, 30)
+    finally:
+        postfix.close()
+    assert relay.wait_event("accepted")["user"] == "app"
