@@ -62,8 +62,10 @@ static bool check_certificate(const struct config_file *f)
 {
     struct tls_server_config *identity = NULL;
     struct fault why = {0};
+    if (!check_clients(f))
+        return false;
     if (!f->config->tls_certificate.n || !f->config->tls_key.n) /* one alone: has been said */
-        return check_clients(f);
+        return true;
     if (identity_load(f->config, &identity, &why) != ERR_OK) {
         printf("%s: tls.certificate: %s\n", f->path, why.text);
         return false;

@@ -1,9 +1,8 @@
 /* config_rules.c -- what one row cannot know: defaults from the world, and rules between keys. */
 #include "config_rules.h"
 
+#include "base/map.h"
 #include "config_value.h"
-
-#include <string.h>
 
 static const struct toml_spot nowhere = {0, 0};
 
@@ -204,9 +203,9 @@ static void check_certificates(struct rules *r, unsigned i)
     bool is_of_somebody = false;
     if (l->certificates == LISTENER_CERTIFICATES_NONE)
         return;
-    for (unsigned k = 0; k < r->draft->user_count; k++) {
+    for (unsigned k = 0; k < r->draft->user_count && !is_of_somebody; k++) {
         const struct toml_node *user = nth(r, "user", k);
-        is_of_somebody |= entry(user, "certificates") || entry(user, "certificate_names");
+        is_of_somebody = entry(user, "certificates") || entry(user, "certificate_names");
     }
     if (l->tls == LISTENER_TLS_NONE)
         config_mistakes_add(r->m, spot(node), "listen", SLICE("client_certificates"),
@@ -252,23 +251,26 @@ static void check_user_route(struct rules *r, struct config_user_item *u,
                             SLICE_FMT(u->route));
 }
 
+_Static_assert(sizeof(struct engine_fingerprint) == 33, "a key without padding");
+
 /* Nobody's fingerprint may be somebody else's, too. */
-static void check_fingerprints(struct rules *r, unsigned i, const struct toml_node *node)
+static void check_fingerprints(struct rules *r)
 {
-    const struct config_user_item *all = r->draft->users;
-    const struct engine_user *u = &all[i].engine;
-    for (unsigned n = 0; n < i; n++)
-        for (unsigned k = 0; k < all[n].engine.certificate_count; k++)
-            for (unsigned j = 0; j < u->certificate_count; j++) {
-                const struct engine_fingerprint *a = &u->certificates[j];
-                const struct engine_fingerprint *b = &all[n].engine.certificates[k];
-                if (a->is_of_key != b->is_of_key || memcmp(a->sha256, b->sha256, sizeof a->sha256))
-                    continue;
-                config_mistakes_add(r->m, spot(entry(node, "certificates")), "user",
+    const struct config_user_item *u = r->draft->users;
+    struct map owners;
+    map_init(&owners, 0);
+    for (unsigned i = 0; i < r->draft->user_count; i++)
+        for (unsigned k = 0; k < u[i].engine.certificate_count; k++) {
+            const struct engine_fingerprint *f = &u[i].engine.certificates[k];
+            const struct config_user_item *owner = map_get(&owners, slice_of(f, sizeof *f));
+            if (!owner)
+                map_put(&owners, slice_of(f, sizeof *f), (void *)&u[i]);
+            else if (owner != &u[i])
+                config_mistakes_add(r->m, spot(entry(nth(r, "user", i), "certificates")), "user",
                                     SLICE("certificates"), "the user on line %d has one of them",
-                                    spot(nth(r, "user", n)).line);
-                return;
-            }
+                                    spot(nth(r, "user", (unsigned)(owner - u))).line);
+        }
+    map_close(&owners);
 }
 
 static bool asks_certificates(const struct engine_options *e)
@@ -293,7 +295,6 @@ static void check_user_certificates(struct rules *r, unsigned i, const struct to
         config_mistakes_add(r->m, spot(entry(node, "certificate_names")), "user",
                             SLICE("certificate_names"),
                             "needs tls.client_ca_file: the authorities that sign such names");
-    check_fingerprints(r, i, node);
 }
 
 static void check_user(struct rules *r, unsigned i)
@@ -330,6 +331,7 @@ static void check_users(struct rules *r)
         }
         check_user(r, i);
     }
+    check_fingerprints(r);
 }
 
 static void check_queue(struct rules *r)

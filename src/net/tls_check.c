@@ -99,8 +99,8 @@ static unsigned verify(struct tls_check *c)
         c->verdict = "the certificate is not for clients (extended key usage)";
         return BR_ERR_X509_FORBIDDEN_KEY_USAGE;
     }
-    if (!error && !c->is_of_client &&
-        !c->name[0]) { /* the engine checks no name when there is none */
+    /* The engine checks no name when there is none. */
+    if (!error && !c->is_of_client && !c->name[0]) {
         c->verdict = "no server name to verify";
         return BR_ERR_X509_BAD_SERVER_NAME;
     }
