@@ -27,6 +27,7 @@ struct config {
     enum log_format_option log_format;
     struct slice tls_certificate, tls_key; /* paths; empty: self-signed under state_dir */
     struct slice tls_ca_file;              /* path */
+    struct slice tls_client_ca_file;       /* path; empty: no client's certificate is verified */
     struct slice users_file;               /* path; empty: none */
     struct config_user *users;             /* same order as engine.users */
     unsigned user_count;
@@ -36,7 +37,7 @@ struct config {
     struct slice control_socket; /* path */
     bool has_sendmail;
     struct slice sendmail_socket, sendmail_drop_dir; /* paths */
-    struct slice metrics_listen; /* "127.0.0.1:9587", empty: none */
+    struct slice metrics_listen;                     /* "127.0.0.1:9587", empty: none */
     int64_t shutdown_grace_ms;
     uint64_t history_bytes_max; /* how long: engine.history_ms */
     enum history_redaction history_redact;

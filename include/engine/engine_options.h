@@ -11,17 +11,33 @@
 
 enum engine_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
 
+enum engine_certificates {
+    LISTENER_CERTIFICATES_NONE, /* clients are not asked for any */
+    LISTENER_CERTIFICATES_OPTIONAL,
+    LISTENER_CERTIFICATES_REQUIRED, /* nothing is taken from who has none of a user */
+};
+
 struct engine_listener {
     struct slice address; /* as configured */
     enum engine_listener_tls tls;
     enum smtp_auth_mode auth;
     bool is_local; /* sendmail(1)'s socket: when it cannot be opened the relay warns and goes on */
+    enum engine_certificates certificates;
+};
+
+struct engine_fingerprint {
+    bool is_of_key; /* of the SubjectPublicKeyInfo, not of the whole certificate */
+    uint8_t sha256[32];
 };
 
 struct engine_user {
     struct slice name;
     struct slice *senders; /* patterns (mail_address_match); none: anyone */
     unsigned sender_count;
+    struct engine_fingerprint *certificates; /* whoever owns one of these is this user */
+    unsigned certificate_count;
+    struct slice *certificate_names; /* globs; the same, by name, when it is verified */
+    unsigned certificate_name_count;
     bool has_scram;           /* a password is stored so that SCRAM can use it */
     struct slice *recipients; /* patterns; none: anyone */
     unsigned recipient_count;

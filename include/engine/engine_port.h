@@ -42,10 +42,18 @@ enum engine_event_kind {
 
 enum engine_login { LOGIN_OK, LOGIN_WRONG, LOGIN_TROUBLE, LOGIN_CHALLENGE };
 
+/* What a client has shown, and proved to own. */
+struct engine_certificate {
+    const uint8_t *sha256, *key_sha256; /* 32 bytes: of all of it, of its public key (SPKI) */
+    struct slice names;                 /* printable ASCII, a NUL behind each */
+};
+
 struct engine_tls {
     struct slice version, cipher; /* static */
-    bool is_verified;
-    struct slice verdict; /* why not verified */
+    bool is_verified;             /* a client's certificate: by the authorities of clients */
+    struct slice verdict;         /* why not verified; "": no certificate was shown */
+    const struct engine_certificate *certificate; /* a client's; NULL: none that is usable */
+    struct slice end_point, unique; /* for channel binding (RFC 5929); "": it cannot be had */
 };
 
 /* How the journal was read at start. */
@@ -79,12 +87,13 @@ struct engine_event {
 enum engine_action_kind {
     ACTION_SEND,       /* conn, bytes; wants_drained: a DRAINED event follows when all has left */
     ACTION_READ,       /* conn, is_on: backpressure */
-    ACTION_TLS_SERVER, /* conn: handshake after what was sent has left */
+    ACTION_TLS_SERVER, /* conn, asks_certificate: handshake after what was sent has left */
     ACTION_TLS_CLIENT, /* conn, text = server name (empty: none), needs_verify (else any certificate
                           will do) */
     ACTION_CLOSE,      /* conn, at_once; no event of this connection follows */
     ACTION_CONNECT,    /* conn, address -> CONNECTED or CLOSED */
-    ACTION_LOGIN,      /* conn, login_step, user, password or text -> LOGIN, exactly one */
+    ACTION_LOGIN,      /* conn, login_step, user, password or text, binding (the bytes that SCRAM
+                          is bound to, or "") -> LOGIN, exactly one */
     ACTION_APPEND, /* ticket, type, id, part[], needs_sync, is_admission -> APPENDED, exactly one */
     ACTION_FETCH,  /* ticket, id, pos -> FETCHED, exactly one */
     ACTION_RELEASE,  /* segment: nothing in it is alive */
@@ -101,7 +110,7 @@ enum { ACTION_PARTS_MAX = 3 };
 struct engine_action {
     enum engine_action_kind kind;
     uint64_t conn, ticket, id, segment;
-    struct slice bytes, text, user, password;
+    struct slice bytes, text, user, password, binding;
     struct slice part[ACTION_PARTS_MAX];
     int part_count;
     uint8_t type;
@@ -109,7 +118,7 @@ struct engine_action {
     enum smtp_login_step login_step;
     struct journal_pos pos;
     struct ip_port address;
-    bool is_on, at_once, needs_sync, is_admission, needs_verify, wants_drained;
+    bool is_on, at_once, needs_sync, is_admission, needs_verify, wants_drained, asks_certificate;
     const struct note *note;
 };
 

@@ -65,8 +65,10 @@ void net_connect(struct net *n, uint64_t conn, const struct ip_port *to);
 void net_send(struct net *n, uint64_t conn,
               struct slice out); /* copied, or written at once; TCP_NODELAY is set */
 /* Starts a handshake on a plain connection; unread plain bytes must not exist (they are a failure).
- * For a server: after what was sent has left. */
-void net_tls_server(struct net *n, uint64_t conn, struct tls_server_config *config);
+ * For a server: after what was sent has left; asks_certificate: of the client, who may have none.
+ */
+void net_tls_server(struct net *n, uint64_t conn, struct tls_server_config *config,
+                    bool asks_certificate);
 void net_tls_client(struct net *n, uint64_t conn, const struct tls_client_config *config,
                     struct slice server_name);
 void net_read(struct net *n, uint64_t conn, bool is_on); /* backpressure */

@@ -3,13 +3,41 @@
 
 #include "base/slice.h"
 
+enum {
+    TLS_NAME_BYTES_MAX = 255,   /* longer names of a certificate are left out */
+    TLS_NAMES_BYTES_MAX = 2048, /* all together, each with its NUL; further ones are left out */
+    TLS_BINDING_BYTES_MAX = 64,
+    TLS_UNIQUE_BYTES = 12,
+    TLS_HINTS_BYTES_MAX = 16384, /* of the names of authorities that clients are told */
+};
+
+/* What a client has shown and, as the handshake is over, proved to own. */
+struct tls_certificate {
+    uint8_t sha256[32];     /* of the whole certificate (DER) */
+    uint8_t key_sha256[32]; /* of its SubjectPublicKeyInfo */
+    /* Its alternative names of the kinds DNS and email; without any, the common name. Printable
+     * ASCII, one behind the other, a NUL behind each. */
+    char names[TLS_NAMES_BYTES_MAX];
+    unsigned names_bytes;
+};
+
 struct tls_facts {
     const char *version; /* "TLSv1.2" */
     const char *cipher;  /* "ECDHE-ECDSA-AES128-GCM-SHA256" */
-    bool is_verified;    /* client side: chain and name were checked and are good */
-    const char
-        *verdict; /* client side, not verified: why ("self-signed", "wrong name"); "" otherwise */
+    /* Client side: chain and name of the server's certificate were checked and are good. Server
+     * side: chain, dates and use of the client's. */
+    bool is_verified;
+    /* Not verified: why ("self-signed", "wrong name"); "" otherwise, and on the server side when
+     * no certificate was shown. */
+    const char *verdict;
     bool is_resumed;
+    /* Server side. A certificate that cannot be used (kind of key, size) is not there, but has a
+     * verdict. */
+    bool has_certificate;
+    struct tls_certificate certificate;
+    /* Server side, for channel binding (RFC 5929); no bytes: it cannot be had. */
+    uint8_t end_point[TLS_BINDING_BYTES_MAX], unique[TLS_UNIQUE_BYTES];
+    unsigned end_point_bytes, unique_bytes;
 };
 
 /* Server side: certificates and keys of the listeners, session cache; shared by connections,
@@ -20,6 +48,11 @@ struct tls_server_config;
 MUST_USE enum err tls_server_config_new(struct tls_server_config **out,
                                         struct slice certificate_pem, struct slice key_pem,
                                         unsigned session_cache_entries, struct fault *why);
+struct tls_trust; /* trust anchors, reference counted */
+/* Whom we believe when a client's certificate is verified; takes the reference (NULL: nobody).
+ * Their names tell clients which certificate to send. Before the config is used. */
+MUST_USE enum err tls_server_config_trust(struct tls_server_config *c, struct tls_trust *clients,
+                                          struct fault *why);
 struct tls_server_config *tls_server_config_ref(struct tls_server_config *c);
 void tls_server_config_unref(
     struct tls_server_config *c); /* connections hold their own reference */
@@ -35,7 +68,6 @@ enum tls_verify {
     TLS_VERIFY_NONE, /* opportunistic: any certificate; the verdict is still told */
     TLS_VERIFY_NAME, /* chain to a trusted root and the server's name */
 };
-struct tls_trust; /* trust anchors, reference counted */
 MUST_USE enum err
 tls_trust_new(struct tls_trust **out, struct slice ca_pem, unsigned *count,
               struct fault *why); /* slow (50 ms): run it on a worker after start */

@@ -26,6 +26,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(LOGIN_FAILED, WARN, "login-failed", "login_failures_total", "Failed logins.")                \
     X(LOGIN_BLOCKED, WARN, "login-blocked", "logins_blocked_total",                                \
       "Logins not tried, after too many failures of that address or user.")                        \
+    X(CERTIFICATE_UNKNOWN, INFO, "certificate-unknown", "certificates_unknown_total",              \
+      "Client certificates that are no user's, and clients without a required one.")               \
     X(ACCEPTED, INFO, "accepted", "accepted_total", "Messages accepted (answered 250).")           \
     X(REJECTED, INFO, "rejected", "rejected_total",                                                \
       "Messages, senders or recipients refused at submission.")                                    \

@@ -4,8 +4,9 @@
  *   client first  n,,n=USER,r=NONCE            server first  r=NONCE+OURS,s=SALT,i=ROUNDS
  *   client final  c=biws,r=NONCE+OURS,p=PROOF  server final  v=SIGNATURE
  *
- * Channel binding ("p=") and acting for another user ("a=") are refused, as are extensions ("m=").
- */
+ * The first byte tells of channel binding (section 6): n the client cannot, y it could but thinks
+ * that we cannot, p= it does, and "p=TYPE" stands in place of "n". Acting for another user ("a=")
+ * is refused, as are extensions ("m="). */
 #pragma once
 
 #include "base/buf.h"
@@ -19,9 +20,13 @@ enum {
     SMTP_SCRAM_ROUNDS_MAX = 1000000,
 };
 
+enum smtp_scram_flag { SMTP_SCRAM_UNABLE, SMTP_SCRAM_UNUSED, SMTP_SCRAM_BOUND };
+
 struct smtp_scram_first {
-    struct slice header; /* "n,,": comes back as c= in base64 */
-    struct slice bare;   /* the rest, part of what is signed */
+    enum smtp_scram_flag flag;
+    struct slice binding; /* BOUND: "tls-unique" */
+    struct slice header;  /* "n,,": comes back as c= in base64 */
+    struct slice bare;    /* the rest, part of what is signed */
     struct slice nonce;
     char name[SMTP_SCRAM_NAME_BYTES_MAX + 1]; /* "=2C" and "=3D" undone */
     size_t name_bytes;

@@ -17,8 +17,9 @@
  *
  * Offered: PIPELINING, SIZE, 8BITMIME, SMTPUTF8 (RFC 6531), DSN (RFC 3461), CHUNKING and BINARYMIME
  * (RFC 3030), LIMITS (RFC 9422), ENHANCEDSTATUSCODES, STARTTLS (RFC 3207), AUTH PLAIN, LOGIN
- * and, where somebody can use it, SCRAM-SHA-256 (RFC 4954, RFC 7677); inside TLS REQUIRETLS (RFC
- * 8689). doc/smtp.md lists them with all limits.
+ * and, where somebody can use it, SCRAM-SHA-256 (RFC 4954, RFC 7677), with -PLUS where the channel
+ * can be bound to; EXTERNAL for who has shown a certificate; inside TLS REQUIRETLS (RFC 8689).
+ * doc/smtp.md lists them with all limits.
  *
  * The caller's loop: feed until NEEDS_INPUT or CLOSE comes (with the unused rest, with nothing when
  * nothing is left), also after each on_*(); then send the output. An answer of 421 to any question
@@ -56,8 +57,13 @@ struct smtp_server_options {
     bool offers_tls;     /* STARTTLS in EHLO, until TLS is on */
     bool offers_binary;  /* BINARYMIME: what can be delivered so */
     enum smtp_auth_mode auth;
-    bool offers_scram; /* somebody's secret is stored so that it can be used */
+    bool offers_scram;      /* somebody's secret is stored so that it can be used */
+    bool needs_certificate; /* neither MAIL nor AUTH for who is not certified */
 };
+
+/* What SCRAM can be bound to (RFC 5929). */
+enum smtp_binding { SMTP_BINDING_END_POINT, SMTP_BINDING_UNIQUE, SMTP_BINDING_COUNT };
+enum { SMTP_BINDING_BYTES_MAX = 64 };
 
 /* What a LOGIN brings. */
 enum smtp_login_step {
@@ -97,6 +103,7 @@ struct smtp_server_event {
     struct slice user, password; /* LOGIN: valid until the answer, then wiped */
     enum smtp_login_step step;
     struct slice message;   /* LOGIN, of SCRAM */
+    struct slice binding;   /* LOGIN, SCRAM_FIRST: what the client binds to; "": it does not */
     struct slice path_text; /* MAIL, RCPT: the address, canonical, without <>; "" = null sender;
                                "<Postmaster>" has got our hostname. Valid until the answer */
     struct mail_address address; /* parsed, pointing into path_text */
@@ -143,6 +150,11 @@ struct smtp_server_event smtp_server_feed(struct smtp_server *s, struct slice in
 /* Handshake done: back to before EHLO, login forgotten (RFC 3207 4.2). Before greet(): TLS was
  * there from the first byte. */
 void smtp_server_on_tls(struct smtp_server *s);
+/* Behind on_tls(): the peer's certificate makes it this user, without or with AUTH EXTERNAL (RFC
+ * 4422); another login takes its place. user: 1..255 bytes, no NUL. */
+void smtp_server_set_certified(struct smtp_server *s, struct slice user);
+/* Behind on_tls(): what this channel has of that kind, at most SMTP_BINDING_BYTES_MAX. */
+void smtp_server_set_binding(struct smtp_server *s, enum smtp_binding kind, struct slice bytes);
 void smtp_server_on_login(struct smtp_server *s,
                           struct smtp_answer a); /* code 0: 235; 535 wrong; 454 trouble */
 /* LOGIN, of SCRAM: it goes on with this message; is_last: the client has proved itself, and 235
@@ -169,7 +181,8 @@ void smtp_server_sent(struct smtp_server *s, size_t n);
 /* Facts for policy, log and Received. */
 struct slice smtp_server_helo(
     const struct smtp_server *s); /* "" before; printable, no blanks, none of ( ) < > ; , " \ */
-struct slice smtp_server_user(const struct smtp_server *s); /* "" when not logged in */
+struct slice smtp_server_user(const struct smtp_server *s); /* who has logged in, else who is
+                                                              certified; "": neither */
 bool smtp_server_is_esmtp(const struct smtp_server *s);
 bool smtp_server_has_tls(const struct smtp_server *s);
 bool smtp_server_is_idle(

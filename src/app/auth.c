@@ -354,7 +354,7 @@ static void make_up_secret(const struct auth *a, struct slice user, struct smtp_
 }
 
 enum engine_login auth_scram(struct auth *a, uint64_t conn, struct slice user, struct slice message,
-                             bool is_first)
+                             struct slice binding, bool is_first)
 {
     struct scram *s = map_get_id(&a->scrams, conn);
     if (!is_first)
@@ -366,7 +366,7 @@ enum engine_login auth_scram(struct auth *a, uint64_t conn, struct slice user, s
         make_up_secret(a, user, &secret);
     s = mem_new(sizeof *s);
     map_put_id(&a->scrams, conn, s);
-    return scram_begin(s, message, &secret, is_known) ? LOGIN_CHALLENGE : LOGIN_WRONG;
+    return scram_begin(s, message, binding, &secret, is_known) ? LOGIN_CHALLENGE : LOGIN_WRONG;
 }
 
 struct slice auth_challenge(const struct auth *a, uint64_t conn)

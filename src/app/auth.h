@@ -26,9 +26,10 @@ void auth_configure(struct auth *a, const struct config_user *users, unsigned co
 /* True: *login holds the answer already. False: `answered` is called once, later. */
 MUST_USE bool auth_ask(struct auth *a, uint64_t conn, struct slice user, struct slice password,
                        enum engine_login *login);
-/* One message of SCRAM, answered at once; auth_challenge() is ours then. */
+/* One message of SCRAM, answered at once; auth_challenge() is ours then. binding: what the exchange
+ * is bound to, "" for nothing; of the first message. */
 MUST_USE enum engine_login auth_scram(struct auth *a, uint64_t conn, struct slice user,
-                                      struct slice message, bool is_first);
+                                      struct slice message, struct slice binding, bool is_first);
 struct slice auth_challenge(const struct auth *a, uint64_t conn); /* "": none */
 /* The client is gone: what it asked and nobody has begun is not asked any more. */
 void auth_forget(struct auth *a, uint64_t conn);

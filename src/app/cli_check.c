@@ -18,6 +18,12 @@ static const char *const auth_word[] = {
     [SMTP_AUTH_OFF] = "off",
 };
 
+static const char *const certificates_word[] = {
+    [LISTENER_CERTIFICATES_NONE] = "",
+    [LISTENER_CERTIFICATES_OPTIONAL] = ", client certificates optional",
+    [LISTENER_CERTIFICATES_REQUIRED] = ", client certificates required",
+};
+
 static void print_summary(const struct config_file *f)
 {
     const struct config *c = f->config;
@@ -26,8 +32,9 @@ static void print_summary(const struct config_file *f)
            f->is_missing ? " (there is no such file: built-in defaults)" : "");
     printf("  hostname   %.*s\n", SLICE_FMT(e->hostname));
     for (unsigned i = 0; i < e->listener_count; i++)
-        printf("  listen     %.*s, %s, auth %s\n", SLICE_FMT(e->listeners[i].address),
-               tls_word[e->listeners[i].tls], auth_word[e->listeners[i].auth]);
+        printf("  listen     %.*s, %s, auth %s%s\n", SLICE_FMT(e->listeners[i].address),
+               tls_word[e->listeners[i].tls], auth_word[e->listeners[i].auth],
+               certificates_word[e->listeners[i].certificates]);
     printf("  queue      %.*s, at most %llu MiB\n", SLICE_FMT(c->state_dir),
            (unsigned long long)(e->queue_bytes_max >> 20));
     printf("  users      %u\n", e->user_count);
@@ -38,11 +45,25 @@ static void print_summary(const struct config_file *f)
     printf("  control    %.*s\n", SLICE_FMT(c->control_socket));
 }
 
+static bool check_clients(const struct config_file *f)
+{
+    struct tls_trust *clients;
+    struct fault why = {0};
+    if (identity_clients_load(f->config, &clients, &why) != ERR_OK) {
+        printf("%s: %s\n", f->path, why.text);
+        return false;
+    }
+    tls_trust_unref(clients);
+    return true;
+}
+
 /* The certificate is tried as `run` would; a self-signed one is not made here. */
 static bool check_certificate(const struct config_file *f)
 {
     struct tls_server_config *identity = NULL;
     struct fault why = {0};
+    if (!check_clients(f))
+        return false;
     if (!f->config->tls_certificate.n || !f->config->tls_key.n) /* one alone: has been said */
         return true;
     if (identity_load(f->config, &identity, &why) != ERR_OK) {

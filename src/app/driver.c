@@ -222,7 +222,7 @@ static enum err open_parts(struct driver *d, struct fault *why)
         return e;
     e = identity_load(d->config, &d->identity, why);
     if (e)
-        return d->config->tls_certificate.n ? ERR_BAD : e;
+        return d->config->tls_certificate.n || d->config->tls_client_ca_file.n ? ERR_BAD : e;
     const struct resolver_options resolver = resolver_options(d->config);
     e = resolver_new(&d->resolver, d->o.loop, &resolver, random_u64(), driver_on_answer, d, why);
     if (e)

@@ -24,10 +24,10 @@ static void send_bytes(struct driver *d, const struct engine_action *a)
         map_put_id(&d->wants_drained, a->conn, d);
 }
 
-static void start_server_tls(struct driver *d, uint64_t conn)
+static void start_server_tls(struct driver *d, uint64_t conn, bool asks_certificate)
 {
     if (d->identity) {
-        net_tls_server(d->net, conn, d->identity);
+        net_tls_server(d->net, conn, d->identity, asks_certificate);
         return;
     }
     net_close(d->net, conn, true);
@@ -121,8 +121,8 @@ static void login(struct driver *d, const struct engine_action *a)
 {
     enum engine_login answer;
     if (a->login_step != SMTP_LOGIN_PASSWORD) {
-        answer =
-            auth_scram(d->auth, a->conn, a->user, a->text, a->login_step == SMTP_LOGIN_SCRAM_FIRST);
+        answer = auth_scram(d->auth, a->conn, a->user, a->text, a->binding,
+                            a->login_step == SMTP_LOGIN_SCRAM_FIRST);
         driver_later(
             d, &(struct late_event){
                    .kind = EVENT_LOGIN, .conn = a->conn, .login = answer, .has_challenge = true});
@@ -143,7 +143,7 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
         net_read(d->net, a->conn, a->is_on);
         break;
     case ACTION_TLS_SERVER:
-        start_server_tls(d, a->conn);
+        start_server_tls(d, a->conn, a->asks_certificate);
         break;
     case ACTION_TLS_CLIENT:
         start_client_tls(d, a);

@@ -70,7 +70,8 @@ static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struc
         net_close(d->net, conn, true);
         return;
     }
-    if (d->config->engine.listeners[index].tls != LISTENER_TLS_IMPLICIT) {
+    const struct engine_listener *l = &d->config->engine.listeners[index];
+    if (l->tls != LISTENER_TLS_IMPLICIT) {
         tell_accepted(d, conn, index, peer, "");
         return;
     }
@@ -79,7 +80,7 @@ static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struc
         return;
     }
     handshakes_add(&d->handshakes, conn, listener, peer, driver_now_ms(d));
-    net_tls_server(d->net, conn, d->identity);
+    net_tls_server(d->net, conn, d->identity, l->certificates != LISTENER_CERTIFICATES_NONE);
 }
 
 /* A message out of the drop directory comes as a client of the local listener. */
@@ -140,11 +141,19 @@ static void on_tls_up(void *ctx, uint64_t conn, const struct tls_facts *facts)
         }
         tell_accepted(d, conn, index, &h.peer, "");
     }
+    const struct engine_certificate certificate = {
+        .sha256 = facts->certificate.sha256,
+        .key_sha256 = facts->certificate.key_sha256,
+        .names = slice_of(facts->certificate.names, facts->certificate.names_bytes),
+    };
     const struct engine_tls tls = {
         .version = slice_cstr(facts->version),
         .cipher = slice_cstr(facts->cipher),
         .is_verified = facts->is_verified,
         .verdict = slice_cstr(facts->verdict),
+        .certificate = facts->has_certificate ? &certificate : NULL,
+        .end_point = slice_of(facts->end_point, facts->end_point_bytes),
+        .unique = slice_of(facts->unique, facts->unique_bytes),
     };
     struct engine_event event = {.kind = EVENT_TLS_UP, .conn = conn, .tls = &tls};
     driver_tell(d, &event);

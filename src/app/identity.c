@@ -84,14 +84,8 @@ static enum err make_self_signed(struct slice hostname, const char *certificate_
     return e;
 }
 
-enum err identity_load(const struct config *c, struct tls_server_config **out, struct fault *why)
+static enum err load_own(const struct config *c, struct tls_server_config **out, struct fault *why)
 {
-    *out = NULL;
-    bool is_wanted = false;
-    for (unsigned i = 0; i < c->engine.listener_count; i++)
-        is_wanted |= c->engine.listeners[i].tls != LISTENER_TLS_NONE;
-    if (!is_wanted)
-        return ERR_OK;
     char certificate_path[PATH_MAX], key_path[PATH_MAX];
     bool is_configured = c->tls_certificate.n > 0;
     enum err e = is_configured
@@ -110,6 +104,55 @@ enum err identity_load(const struct config *c, struct tls_server_config **out, s
         return ERR_OK;
     e = make_self_signed(hostname, certificate_path, key_path, why);
     return e ? e : load_pair(certificate_path, key_path, out, why);
+}
+
+enum err identity_clients_load(const struct config *c, struct tls_trust **out, struct fault *why)
+{
+    struct buf text;
+    char path[PATH_MAX];
+    struct fault inner = {0};
+    *out = NULL;
+    if (!c->tls_client_ca_file.n)
+        return ERR_OK;
+    enum err e = path_of(c->tls_client_ca_file, "", path, why);
+    if (e)
+        return e;
+    buf_init(&text, FILE_BYTES_MAX);
+    e = file_read(path, &text, &inner);
+    if (!e)
+        e = tls_trust_new(out, buf_slice(&text), NULL, &inner);
+    buf_close(&text);
+    return e ? fault_set(why, e, 0, "tls.client_ca_file %s: %s", path, inner.text) : ERR_OK;
+}
+
+static enum err add_clients(const struct config *c, struct tls_server_config *own,
+                            struct fault *why)
+{
+    struct tls_trust *clients;
+    struct fault inner = {0};
+    enum err e = identity_clients_load(c, &clients, why);
+    if (e)
+        return e;
+    e = tls_server_config_trust(own, clients, &inner);
+    return e ? fault_set(why, e, 0, "tls.client_ca_file: %s", inner.text) : ERR_OK;
+}
+
+enum err identity_load(const struct config *c, struct tls_server_config **out, struct fault *why)
+{
+    *out = NULL;
+    bool is_wanted = false;
+    for (unsigned i = 0; i < c->engine.listener_count; i++)
+        is_wanted |= c->engine.listeners[i].tls != LISTENER_TLS_NONE;
+    if (!is_wanted)
+        return ERR_OK;
+    enum err e = load_own(c, out, why);
+    if (!e)
+        e = add_clients(c, *out, why);
+    if (e && *out) {
+        tls_server_config_unref(*out);
+        *out = NULL;
+    }
+    return e;
 }
 
 struct trust_job {

@@ -13,6 +13,10 @@
 MUST_USE enum err identity_load(const struct config *c, struct tls_server_config **out,
                                 struct fault *why);
 
+/* tls.client_ca_file; *out stays NULL when none is configured. */
+MUST_USE enum err identity_clients_load(const struct config *c, struct tls_trust **out,
+                                        struct fault *why);
+
 /* Reads tls.ca_file on a worker: parsing takes longer than the loop may wait. */
 typedef void identity_trusted(void *ctx, struct tls_trust *trust, /* NULL: none; taken */
                               unsigned count, const struct fault *why);

@@ -72,8 +72,19 @@ bool scram_verify(const struct smtp_scram_secret *secret, struct slice password)
     return sodium_memcmp(made.stored_key, secret->stored_key, KEY_BYTES) == 0;
 }
 
-bool scram_begin(struct scram *s, struct slice first, const struct smtp_scram_secret *secret,
-                 bool is_known)
+/* RFC 5802 section 7, cbind-input: the header as it came, and what it binds to. */
+static void keep_binding(struct scram *s, struct slice header, struct slice binding)
+{
+    struct buf input;
+    buf_init(&input, TEXT_BYTES_MAX);
+    buf_add(&input, header);
+    buf_add(&input, binding);
+    base64_build(buf_slice(&input), &s->binding);
+    buf_close(&input);
+}
+
+bool scram_begin(struct scram *s, struct slice first, struct slice binding,
+                 const struct smtp_scram_secret *secret, bool is_known)
 {
     struct smtp_scram_first f;
     *s = (struct scram){.is_known = is_known, .secret = *secret};
@@ -81,13 +92,13 @@ bool scram_begin(struct scram *s, struct slice first, const struct smtp_scram_se
     buf_init(&s->nonce, TEXT_BYTES_MAX);
     buf_init(&s->binding, TEXT_BYTES_MAX);
     buf_init(&s->out, TEXT_BYTES_MAX);
-    if (!smtp_scram_first_parse(first, &f))
+    if (!smtp_scram_first_parse(first, &f) || (f.flag == SMTP_SCRAM_BOUND) != (binding.n > 0))
         return false;
     uint8_t ours[NONCE_BYTES];
     randombytes_buf(ours, sizeof ours);
     buf_add(&s->nonce, f.nonce);
     base64_build(slice_of(ours, sizeof ours), &s->nonce);
-    base64_build(f.header, &s->binding);
+    keep_binding(s, f.header, binding);
     buf_addf(&s->out, "r=%.*s,s=", SLICE_FMT(buf_slice(&s->nonce)));
     base64_build(slice_of(secret->salt, secret->salt_bytes), &s->out);
     buf_addf(&s->out, ",i=%u", secret->rounds);

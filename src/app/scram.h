@@ -15,8 +15,9 @@ struct scram {
     struct buf out; /* our next message */
 };
 
-/* Our first message is in s->out. False: the client's is wrong. */
-MUST_USE bool scram_begin(struct scram *s, struct slice first,
+/* Our first message is in s->out. False: the client's is wrong. binding: of the channel; "": the
+ * exchange is not bound to one. */
+MUST_USE bool scram_begin(struct scram *s, struct slice first, struct slice binding,
                           const struct smtp_scram_secret *secret, bool is_known);
 /* LOGIN_OK: our last message is in s->out. */
 MUST_USE enum engine_login scram_end(struct scram *s, struct slice final);

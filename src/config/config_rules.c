@@ -1,6 +1,7 @@
 /* config_rules.c -- what one row cannot know: defaults from the world, and rules between keys. */
 #include "config_rules.h"
 
+#include "base/map.h"
 #include "config_value.h"
 
 static const struct toml_spot nowhere = {0, 0};
@@ -123,8 +124,9 @@ static void default_listeners(struct rules *r)
     e->listeners = arena_new(&r->c->arena, COUNT_OF(address) * sizeof *e->listeners);
     e->listener_count = COUNT_OF(address);
     for (size_t i = 0; i < COUNT_OF(address); i++)
-        e->listeners[i] = (struct engine_listener){slice_cstr(address[i]), LISTENER_TLS_STARTTLS,
-                                                   SMTP_AUTH_REQUIRED, false};
+        e->listeners[i] = (struct engine_listener){.address = slice_cstr(address[i]),
+                                                   .tls = LISTENER_TLS_STARTTLS,
+                                                   .auth = SMTP_AUTH_REQUIRED};
     r->c->has_default_listeners = true;
 }
 
@@ -139,8 +141,11 @@ static void add_local_listener(struct rules *r)
     for (unsigned i = 0; i < e->listener_count; i++)
         all[i] = e->listeners[i];
     all[e->listener_count++] = (struct engine_listener){
-        arena_printf(&r->c->arena, "unix:%.*s", SLICE_FMT(r->c->sendmail_socket)),
-        LISTENER_TLS_NONE, SMTP_AUTH_OFF, true};
+        .address = arena_printf(&r->c->arena, "unix:%.*s", SLICE_FMT(r->c->sendmail_socket)),
+        .tls = LISTENER_TLS_NONE,
+        .auth = SMTP_AUTH_OFF,
+        .is_local = true,
+    };
     e->listeners = all;
 }
 
@@ -190,6 +195,26 @@ static void check_unix_listener(struct rules *r, unsigned i)
     }
 }
 
+/* A listener that asks, and somebody who could answer. */
+static void check_certificates(struct rules *r, unsigned i)
+{
+    const struct engine_listener *l = &r->c->engine.listeners[i];
+    const struct toml_node *node = entry(nth(r, "listen", i), "client_certificates");
+    bool is_of_somebody = false;
+    if (l->certificates == LISTENER_CERTIFICATES_NONE)
+        return;
+    for (unsigned k = 0; k < r->draft->user_count && !is_of_somebody; k++) {
+        const struct toml_node *user = nth(r, "user", k);
+        is_of_somebody = entry(user, "certificates") || entry(user, "certificate_names");
+    }
+    if (l->tls == LISTENER_TLS_NONE)
+        config_mistakes_add(r->m, spot(node), "listen", SLICE("client_certificates"),
+                            "there are none without TLS");
+    else if (!is_of_somebody)
+        config_mistakes_add(r->m, spot(node), "listen", SLICE("client_certificates"),
+                            "no user has any: give a [[user]] certificates or certificate_names");
+}
+
 static void check_listeners(struct rules *r)
 {
     const struct engine_options *e = &r->c->engine;
@@ -197,6 +222,7 @@ static void check_listeners(struct rules *r)
     for (unsigned i = 0; i < e->listener_count; i++) {
         if (slice_starts(e->listeners[i].address, SLICE("unix:")))
             check_unix_listener(r, i);
+        check_certificates(r, i);
         if (!ip_port_parse(e->listeners[i].address, 0, &at[i]))
             continue;
         for (unsigned k = 0; k < i; k++) {
@@ -225,14 +251,62 @@ static void check_user_route(struct rules *r, struct config_user_item *u,
                             SLICE_FMT(u->route));
 }
 
+_Static_assert(sizeof(struct engine_fingerprint) == 33, "a key without padding");
+
+/* Nobody's fingerprint may be somebody else's, too. */
+static void check_fingerprints(struct rules *r)
+{
+    const struct config_user_item *u = r->draft->users;
+    struct map owners;
+    map_init(&owners, 0);
+    for (unsigned i = 0; i < r->draft->user_count; i++)
+        for (unsigned k = 0; k < u[i].engine.certificate_count; k++) {
+            const struct engine_fingerprint *f = &u[i].engine.certificates[k];
+            const struct config_user_item *owner = map_get(&owners, slice_of(f, sizeof *f));
+            if (!owner)
+                map_put(&owners, slice_of(f, sizeof *f), (void *)&u[i]);
+            else if (owner != &u[i])
+                config_mistakes_add(r->m, spot(entry(nth(r, "user", i), "certificates")), "user",
+                                    SLICE("certificates"), "the user on line %d has one of them",
+                                    spot(nth(r, "user", (unsigned)(owner - u))).line);
+        }
+    map_close(&owners);
+}
+
+static bool asks_certificates(const struct engine_options *e)
+{
+    for (unsigned i = 0; i < e->listener_count; i++)
+        if (e->listeners[i].certificates != LISTENER_CERTIFICATES_NONE)
+            return true;
+    return false;
+}
+
+static void check_user_certificates(struct rules *r, unsigned i, const struct toml_node *node)
+{
+    const struct engine_user *u = &r->draft->users[i].engine;
+    const char *key = u->certificate_count ? "certificates" : "certificate_names";
+    if (!u->certificate_count && !u->certificate_name_count)
+        return;
+    if (!asks_certificates(&r->c->engine))
+        config_mistakes_add(r->m, spot(entry(node, key)), "user", slice_cstr(key),
+                            "no listener asks for certificates: give one of them "
+                            "client_certificates = \"optional\"");
+    if (u->certificate_name_count && !r->c->tls_client_ca_file.n)
+        config_mistakes_add(r->m, spot(entry(node, "certificate_names")), "user",
+                            SLICE("certificate_names"),
+                            "needs tls.client_ca_file: the authorities that sign such names");
+}
+
 static void check_user(struct rules *r, unsigned i)
 {
     struct config_user_item *u = &r->draft->users[i];
     const struct toml_node *node = nth(r, "user", i);
     if (!node || node->kind != TOML_TABLE)
         return; /* told already */
+    check_user_certificates(r, i, node);
     if (!u->password_count && !entry(node, "password") && !entry(node, "password_file") &&
-        !entry(node, "passwords"))
+        !entry(node, "passwords") && !entry(node, "certificates") &&
+        !entry(node, "certificate_names"))
         config_mistakes_add(r->m, spot(node), "user", SLICE("password"),
                             "is missing: write password = \"$argon2id$...\" or password_file = "
                             "\"/path\"; `outpost passwd` makes the hash");
@@ -257,6 +331,7 @@ static void check_users(struct rules *r)
         }
         check_user(r, i);
     }
+    check_fingerprints(r);
 }
 
 static void check_queue(struct rules *r)

@@ -36,6 +36,7 @@ const struct config_type_facts config_type_facts[CONFIG_TYPE_COUNT] = {
     [CONFIG_RESOLVER] = {"an address", sizeof(struct ip_port), true, false},
     [CONFIG_HOST] = {"a host and port", sizeof(struct engine_host), true, false},
     [CONFIG_ADDRESS] = {"a mail address", sizeof(struct slice), true, false},
+    [CONFIG_SHA256] = {"a fingerprint", sizeof(struct engine_fingerprint), true, false},
     [CONFIG_RULE] = {"a rule \"pattern = target\"", sizeof(struct rewrite_rule), true, false},
 };
 
@@ -64,6 +65,13 @@ static const struct config_choice listener_auth[] = {
     {"required", SMTP_AUTH_REQUIRED, NULL},
     {"optional", SMTP_AUTH_OPTIONAL, NULL},
     {"off", SMTP_AUTH_OFF, NULL},
+    {0},
+};
+
+static const struct config_choice listener_certificates[] = {
+    {"none", LISTENER_CERTIFICATES_NONE, NULL},
+    {"optional", LISTENER_CERTIFICATES_OPTIONAL, NULL},
+    {"required", LISTENER_CERTIFICATES_REQUIRED, NULL},
     {0},
 };
 
@@ -187,6 +195,10 @@ const struct config_option config_options[] = {
         .sample = "/etc/outpost/key.pem", .normal_said = "made with the certificate"),
     ROW("tls.ca_file", PATH, TOP(tls_ca_file), "/etc/ssl/certs/ca-certificates.crt", NULL, "4095",
         "The certificate authorities (PEM) we believe when tls = \"verify\"."),
+    ROW("tls.client_ca_file", PATH, TOP(tls_client_ca_file), NULL, NULL, "4095",
+        "The certificate authorities (PEM) we believe when clients show certificates, for "
+        "user.certificate_names. Their names also tell clients which certificate to send.",
+        .sample = "/etc/outpost/clients-ca.pem", .normal_said = "none"),
 
     ROW("listen.address", ENDPOINT, LISTENER(address), NULL, NULL, NULL,
         "\"address:port\" or \"[v6]:port\", numeric. 0.0.0.0 and [::] are all addresses; port 0 "
@@ -204,6 +216,11 @@ const struct config_option config_options[] = {
         "only "
         "those two may relay. off: AUTH is not offered.",
         .choices = listener_auth),
+    ROW("listen.client_certificates", CHOICE, LISTENER(certificates), NULL, NULL, NULL,
+        "optional: clients are asked for a certificate, and who shows one of a user is that user, "
+        "with or without AUTH EXTERNAL. required: nothing is taken from others, from trusted "
+        "networks either. none: nobody is asked.",
+        .sample = "optional", .choices = listener_certificates, .normal_said = "none"),
 
     ROW("submission.trusted_networks", NETWORK, ENGINE(trusted_networks), "127.0.0.0/8 ::1/128",
         NULL, NULL,
@@ -243,12 +260,24 @@ const struct config_option config_options[] = {
         "The hash of the password, as `outpost passwd` or crypt(3) make it, or what `outpost "
         "passwd "
         "--scram` makes; or password_file = \"/path\" to keep it elsewhere.",
-        .sample = "$argon2id$...", .normal_said = "none: then passwords has some"),
+        .sample = "$argon2id$...", .normal_said = "none: then passwords or certificates has some"),
     ROW("user.passwords", HASH, USER(passwords), NULL, NULL, NULL,
         "Hashes of further passwords, any of which will do: while one is replaced, the old and the "
         "new one stand here.",
         LIST(USER(password_count), 1, CONFIG_PASSWORDS_MAX), .sample = "$argon2id$...",
         .normal_said = "none"),
+    ROW("user.certificates", SHA256, USER(engine.certificates), NULL, NULL, NULL,
+        "Fingerprints of client certificates that are this user: sha256 of the certificate, as "
+        "`openssl x509 -noout -fingerprint -sha256` prints it, or spki-sha256 of its public key. "
+        "Whoever signed them, and when they expire, does not matter.",
+        LIST(USER(engine.certificate_count), 1, CONFIG_CERTIFICATES_MAX),
+        .sample = "sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        .normal_said = "none"),
+    ROW("user.certificate_names", NAME, USER(engine.certificate_names), NULL, NULL, "255",
+        "Names (DNS or email, else the common name) in client certificates of "
+        "tls.client_ca_file that are this user; * is any run of characters.",
+        LIST(USER(engine.certificate_name_count), 1, CONFIG_CERTIFICATES_MAX),
+        .sample = "app.example.com", .normal_said = "none"),
     ROW("user.senders", PATTERN, USER(engine.senders), NULL, NULL, NULL,
         "Whom it may send as: the sender of the envelope and everybody named in From must match.",
         LIST(USER(engine.sender_count), 1, CONFIG_PATTERNS_MAX), .sample = "*@example.com",

@@ -18,9 +18,10 @@ enum {
     CONFIG_PATTERNS_MAX = 1000, /* of one user or route */
     CONFIG_RULES_MAX = 10000,   /* of one list of rewrite */
     CONFIG_BCC_MAX = 16,
-    CONFIG_HOSTS_MAX = 16,      /* of one route */
-    CONFIG_PASSWORDS_MAX = 8,   /* of one user, besides `password` */
-    CONFIG_DNS_SERVERS_MAX = 6, /* the resolver knows no more */
+    CONFIG_HOSTS_MAX = 16,        /* of one route */
+    CONFIG_PASSWORDS_MAX = 8,     /* of one user, besides `password` */
+    CONFIG_CERTIFICATES_MAX = 32, /* of one user, and as many names */
+    CONFIG_DNS_SERVERS_MAX = 6,   /* the resolver knows no more */
 };
 
 /* The type says how the text is read and what it becomes in memory. */
@@ -46,6 +47,7 @@ enum config_type {
     CONFIG_HOST,     /* struct engine_host, port 587 unless given */
     CONFIG_ADDRESS,  /* struct slice: canonical */
     CONFIG_RULE,     /* struct rewrite_rule */
+    CONFIG_SHA256,   /* struct engine_fingerprint */
     CONFIG_TYPE_COUNT
 };
 

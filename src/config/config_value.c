@@ -2,6 +2,7 @@
 #include "config_value.h"
 
 #include "base/utf8.h"
+#include "config_fingerprint.h"
 #include "config_map.h"
 #include "smtp/smtp_scram.h"
 
@@ -575,6 +576,8 @@ struct slice config_value_set(const struct config_option *o, struct slice text, 
         return config_map_set_address(text, a, out);
     case CONFIG_RULE:
         return config_map_set_rule(text, a, out);
+    case CONFIG_SHA256:
+        return config_fingerprint_set(text, a, out);
     case CONFIG_TYPE_COUNT:
         break;
     }

@@ -5,6 +5,7 @@
 #include "guard.h"
 #include "policy/policy_accept.h"
 #include "session.h"
+#include "submit_certificate.h"
 #include "usage.h"
 
 enum {
@@ -104,7 +105,9 @@ static void on_login(struct engine *e, struct session *s, const struct smtp_serv
 static void on_starttls(struct engine *e, struct session *s)
 {
     flush(e, s);
-    engine_do(e, ACTION_TLS_SERVER)->conn = s->conn;
+    struct engine_action *a = engine_do(e, ACTION_TLS_SERVER);
+    a->conn = s->conn;
+    a->asks_certificate = s->profile->certificates != LISTENER_CERTIFICATES_NONE;
 }
 
 /* False: the session is gone. */
@@ -262,6 +265,8 @@ void submit_on_tls(struct engine *e, struct session *s, const struct engine_tls 
     s->tls_version = tls->version;
     s->tls_cipher = tls->cipher;
     smtp_server_on_tls(s->smtp);
+    if (smtp_server_has_tls(s->smtp))
+        submit_certificate_on_tls(e, s, tls);
     if (s->profile->tls == LISTENER_TLS_IMPLICIT)
         smtp_server_greet(s->smtp);
     flush(e, s);

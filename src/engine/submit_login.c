@@ -49,12 +49,14 @@ bool submit_login_ask(struct engine *e, struct submit_login *l, const struct smt
     }
     struct slice name = engine_keep(e, ev->user), password = engine_keep(e, ev->password);
     struct slice message = engine_keep(e, ev->message);
+    struct slice binding = engine_keep(e, ev->binding);
     struct engine_action *login = engine_do(e, ACTION_LOGIN);
     login->conn = l->conn;
     login->user = name;
     login->password = password;
     login->login_step = ev->step;
     login->text = message;
+    login->binding = binding;
     return true;
 }
 

@@ -46,6 +46,7 @@ void submit_profiles_make(struct engine *e)
         p->hostname = mem_dup(o->hostname.p, o->hostname.n);
         p->domain = mem_dup(domain.p, domain.n);
         p->tls = o->listeners[i].tls;
+        p->certificates = o->listeners[i].certificates;
         p->smtp = (struct smtp_server_options){
             .hostname = slice_of(p->hostname, o->hostname.n),
             .message_bytes_max = o->message_bytes_max,
@@ -58,6 +59,7 @@ void submit_profiles_make(struct engine *e)
             .offers_tls = p->tls == LISTENER_TLS_STARTTLS,
             .auth = o->listeners[i].auth,
             .offers_scram = has_scram(o),
+            .needs_certificate = p->certificates == LISTENER_CERTIFICATES_REQUIRED,
         };
         e->profile[i] = p;
     }

@@ -9,6 +9,7 @@ struct submit_profile {
     struct smtp_server_options smtp;
     char *hostname, *domain;
     enum engine_listener_tls tls;
+    enum engine_certificates certificates;
 };
 
 void submit_profiles_make(struct engine *e); /* one a listener, by e->opt */

@@ -251,14 +251,15 @@ static void draw(unsigned char seed[TLS_LINK_SEED_BYTES])
     CHECK(getrandom(seed, TLS_LINK_SEED_BYTES, 0) == TLS_LINK_SEED_BYTES);
 }
 
-void net_tls_server(struct net *n, uint64_t conn, struct tls_server_config *config)
+void net_tls_server(struct net *n, uint64_t conn, struct tls_server_config *config,
+                    bool asks_certificate)
 {
     unsigned char seed[TLS_LINK_SEED_BYTES];
     struct net_conn *c;
     if (!may_begin(n, conn, &c))
         return;
     draw(seed);
-    set_link(c, tls_link_server(config, seed));
+    set_link(c, tls_link_server(config, asks_certificate, seed));
 }
 
 void net_tls_client(struct net *n, uint64_t conn, const struct tls_client_config *config,

@@ -5,65 +5,21 @@
  * stumbles over order or strangers (it wants the exact path), once more over the path that we
  * sort out by issuer and subject. Opportunistic delivery goes on whatever the verdict is.
  *
- * That the server owns the leaf's key is proved to the engine later, in the key exchange. */
+ * That the server owns the leaf's key is proved to the engine later, in the key exchange.
+ *
+ * Of a client, the same; but whatever the verdict, the handshake goes on, and those above decide.
+ * BearSSL is told to tolerate clients without a certificate, and then it lets a chain that this
+ * class refuses pass too, without asking for a signature. So a certificate that is handed on
+ * (is_usable) is always one that was not refused here: its owner has signed the handshake. */
 #include "tls_check.h"
 
 #include <string.h>
 
+#include "tls_certificate.h"
+#include "tls_der.h"
 #include "tls_trust.h"
 
-enum { RSA_BYTES_MIN = 256, TAG_SEQUENCE = 0x30, TAG_INTEGER = 0x02, TAG_VERSION = 0xa0 };
-
-/* ---- names out of a certificate's DER ----------------------------------------------------- */
-
-/* The element at the start of *in, header included; *in moves behind it. */
-static bool take_element(struct slice *in, unsigned *tag, struct slice *whole, struct slice *body)
-{
-    const uint8_t *p = (const uint8_t *)in->p;
-    size_t n, head = 2;
-    if (in->n < 2 || (p[0] & 0x1f) == 0x1f)
-        return false;
-    *tag = p[0];
-    n = p[1];
-    if (n & 0x80) {
-        size_t bytes = n & 0x7f;
-        if (bytes == 0 || bytes > 3 || in->n < 2 + bytes)
-            return false;
-        for (n = 0; head < 2 + bytes; head++)
-            n = n << 8 | p[head];
-    }
-    if (n > in->n - head)
-        return false;
-    *whole = slice_head(*in, head + n);
-    *body = slice_from(*whole, head);
-    *in = slice_from(*in, head + n);
-    return true;
-}
-
-/* RFC 5280 section 4.1: version, serial, algorithm, issuer, validity, subject. */
-static bool take_names(struct slice der, struct slice *issuer, struct slice *subject)
-{
-    static const unsigned want[] = {TAG_INTEGER, TAG_SEQUENCE, TAG_SEQUENCE, TAG_SEQUENCE,
-                                    TAG_SEQUENCE};
-    struct slice whole, body, at = der;
-    unsigned tag;
-    if (!take_element(&at, &tag, &whole, &body) || tag != TAG_SEQUENCE)
-        return false;
-    at = body;
-    if (!take_element(&at, &tag, &whole, &body) || tag != TAG_SEQUENCE)
-        return false;
-    at = body;
-    if (at.n && (uint8_t)at.p[0] == TAG_VERSION && !take_element(&at, &tag, &whole, &body))
-        return false;
-    for (size_t i = 0; i < COUNT_OF(want); i++) {
-        if (!take_element(&at, &tag, &whole, &body) || tag != want[i])
-            return false;
-        if (i == 2)
-            *issuer = whole;
-    }
-    *subject = whole;
-    return true;
-}
+enum { RSA_BYTES_MIN = 256 };
 
 /* ---- judging ------------------------------------------------------------------------------ */
 
@@ -96,21 +52,21 @@ static unsigned judge(struct tls_check *c, const unsigned *path, unsigned count)
 /* From the leaf upwards, each time the certificate whose subject is the last one's issuer. */
 static unsigned sort_path(const struct tls_check *c, unsigned path[TLS_CHECK_CHAIN_MAX])
 {
-    struct slice issuer[TLS_CHECK_CHAIN_MAX], subject[TLS_CHECK_CHAIN_MAX];
+    struct tls_der_certificate part[TLS_CHECK_CHAIN_MAX];
     bool is_used[TLS_CHECK_CHAIN_MAX] = {false};
     unsigned count = 0, next = 0;
     for (unsigned i = 0; i < c->count; i++) {
-        if (!take_names(certificate(c, i), &issuer[i], &subject[i]))
-            issuer[i] = subject[i] = SLICE_NONE;
+        if (!tls_der_certificate(certificate(c, i), &part[i]))
+            part[i] = (struct tls_der_certificate){0};
     }
     while (next < c->count) {
         unsigned last = next;
         path[count++] = last;
         is_used[last] = true;
-        if (issuer[last].n == 0 || slice_eq(issuer[last], subject[last]))
+        if (part[last].issuer.n == 0 || slice_eq(part[last].issuer, part[last].subject))
             break;
         for (next = 0; next < c->count; next++) {
-            if (!is_used[next] && slice_eq(subject[next], issuer[last]))
+            if (!is_used[next] && slice_eq(part[next].subject, part[last].issuer))
                 break;
         }
     }
@@ -119,15 +75,16 @@ static unsigned sort_path(const struct tls_check *c, unsigned path[TLS_CHECK_CHA
 
 static bool is_self_signed(const struct tls_check *c)
 {
-    struct slice issuer, subject;
-    return take_names(certificate(c, 0), &issuer, &subject) && slice_eq(issuer, subject);
+    struct tls_der_certificate part;
+    return tls_der_certificate(certificate(c, 0), &part) && slice_eq(part.issuer, part.subject);
 }
 
 static unsigned verify(struct tls_check *c)
 {
     unsigned path[TLS_CHECK_CHAIN_MAX], error;
     if (!c->trust) {
-        c->verdict = "nothing to verify with: no CA certificates are loaded";
+        c->verdict = c->is_of_client ? "no authority of clients is configured"
+                                     : "nothing to verify with: no CA certificates are loaded";
         return BR_ERR_X509_NOT_TRUSTED;
     }
     for (unsigned i = 0; i < c->count; i++)
@@ -138,7 +95,12 @@ static unsigned verify(struct tls_check *c)
         if (again != BR_ERR_X509_DN_MISMATCH)
             error = again;
     }
-    if (!error && !c->name[0]) { /* the engine checks no name when there is none */
+    if (!error && c->is_of_client && !tls_certificate_is_for_clients(certificate(c, 0))) {
+        c->verdict = "the certificate is not for clients (extended key usage)";
+        return BR_ERR_X509_FORBIDDEN_KEY_USAGE;
+    }
+    /* The engine checks no name when there is none. */
+    if (!error && !c->is_of_client && !c->name[0]) {
         c->verdict = "no server name to verify";
         return BR_ERR_X509_BAD_SERVER_NAME;
     }
@@ -179,9 +141,13 @@ static void end_cert(const br_x509_class **ctx)
         c->end[c->count++] = c->der.n;
 }
 
-static unsigned end_chain(const br_x509_class **ctx)
+static bool is_weak(const br_x509_pkey *key)
 {
-    struct tls_check *c = (struct tls_check *)ctx;
+    return key->key_type == BR_KEYTYPE_RSA && key->key.rsa.nlen < RSA_BYTES_MIN;
+}
+
+static unsigned read_chain(struct tls_check *c)
+{
     if (c->is_too_large)
         return BR_ERR_X509_LIMIT_EXCEEDED;
     if (c->count == 0)
@@ -192,15 +158,30 @@ static unsigned end_chain(const br_x509_class **ctx)
     int unreadable = br_x509_decoder_last_error(&c->leaf);
     if (unreadable)
         return (unsigned)unreadable;
-    unsigned error = verify(c);
+    return c->is_of_client && is_weak(br_x509_decoder_get_pkey(&c->leaf))
+               ? BR_ERR_X509_WEAK_PUBLIC_KEY
+               : 0;
+}
+
+static unsigned end_chain(const br_x509_class **ctx)
+{
+    struct tls_check *c = (struct tls_check *)ctx;
+    unsigned error = read_chain(c);
+    if (error) {
+        if (c->is_of_client && error != BR_ERR_X509_EMPTY_CHAIN)
+            c->verdict = tls_error_text((int)error);
+        return error;
+    }
+    c->is_usable = true;
+    error = verify(c);
     return c->verify == TLS_VERIFY_NONE ? 0 : error;
 }
 
 static const br_x509_pkey *get_pkey(const br_x509_class *const *ctx, unsigned *usages)
 {
     struct tls_check *c = (struct tls_check *)ctx;
-    if (usages)
-        *usages = BR_KEYTYPE_KEYX | BR_KEYTYPE_SIGN;
+    if (usages) /* a client has to sign: its key is of no use otherwise */
+        *usages = c->is_of_client ? BR_KEYTYPE_SIGN : BR_KEYTYPE_KEYX | BR_KEYTYPE_SIGN;
     return br_x509_decoder_get_pkey(&c->leaf);
 }
 
@@ -224,6 +205,21 @@ void tls_check_init(struct tls_check *c, const struct tls_client_config *config,
     buf_init(&c->der, TLS_CHECK_CHAIN_BYTES_MAX);
     if (server_name.n && server_name.n < sizeof c->name)
         memcpy(c->name, server_name.p, server_name.n);
+}
+
+void tls_check_init_client(struct tls_check *c, const struct tls_trust *trust)
+{
+    c->vtable = &check_class;
+    c->trust = trust;
+    c->verify = TLS_VERIFY_NONE;
+    c->is_of_client = true;
+    c->verdict = "";
+    buf_init(&c->der, TLS_CHECK_CLIENT_BYTES_MAX);
+}
+
+struct slice tls_check_leaf(const struct tls_check *c)
+{
+    return c->is_usable ? certificate(c, 0) : SLICE_NONE;
 }
 
 void tls_check_close(struct tls_check *c)

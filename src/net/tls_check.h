@@ -1,4 +1,5 @@
-/* tls_check.h -- judges the certificates of a server we deliver to, as BearSSL's X.509 class. */
+/* tls_check.h -- judges the certificates of a server we deliver to, or of a client that comes to
+ * us, as BearSSL's X.509 class. */
 #pragma once
 
 #include <bearssl.h>
@@ -8,7 +9,8 @@
 
 enum {
     TLS_CHECK_CHAIN_MAX = 10,
-    TLS_CHECK_CHAIN_BYTES_MAX = 65536, /* the protocol would allow 16 MB */
+    TLS_CHECK_CHAIN_BYTES_MAX = 65536,  /* the protocol would allow 16 MB */
+    TLS_CHECK_CLIENT_BYTES_MAX = 16384, /* of a stranger's chain while its handshake lasts */
     TLS_CHECK_NAME_BYTES_MAX = 254,
 };
 
@@ -22,6 +24,8 @@ struct tls_check {
     size_t end[TLS_CHECK_CHAIN_MAX];     /* where each ends in der */
     unsigned count;
     bool is_too_large;
+    bool is_of_client;            /* nothing of it ends the handshake; no name to check */
+    bool is_usable;               /* of_client: its key is the one that must have signed */
     br_x509_decoder_context leaf; /* holds the leaf's key */
     br_x509_minimal_context minimal;
     const char *verdict; /* "" once verified */
@@ -31,4 +35,7 @@ struct tls_check {
 /* server_name without final dot; an address literal or nothing leaves no name to check. */
 void tls_check_init(struct tls_check *c, const struct tls_client_config *config,
                     struct slice server_name);
+void tls_check_init_client(struct tls_check *c, const struct tls_trust *trust);
+/* The leaf; empty: nothing was sent, or nothing that is usable. */
+struct slice tls_check_leaf(const struct tls_check *c);
 void tls_check_close(struct tls_check *c);

@@ -9,6 +9,7 @@
 #include <bearssl.h>
 #include <string.h>
 
+#include "tls_certificate.h"
 #include "tls_check.h"
 #include "tls_profile.h"
 #include "tls_server.h"
@@ -24,10 +25,10 @@ enum {
 struct tls_link {
     br_ssl_engine_context *engine; /* inside one of the two below */
     bool is_server, is_up;
-    const char *verdict; /* client */
+    const char *verdict;
     bool is_verified;
-    struct tls_check *check; /* client, until the handshake is over */
-    struct tls_trust *trust; /* client, the same */
+    struct tls_check *check; /* who judges, until the handshake is over */
+    struct tls_trust *trust; /* the same */
     struct tls_server_config *config;
     struct tls_server_policy policy;
     union {
@@ -43,8 +44,8 @@ static size_t out_bytes(const struct tls_link *l)
     return l->is_server ? SERVER_OUT_BYTES : CLIENT_OUT_BYTES;
 }
 
-/* The only place that reaches into the engine (BearSSL 0.6): there is no call to take buffers away
- * from an idle engine, and setting them again would reset its keys. Idle means: no part of a
+/* The only place that changes the engine's inside (BearSSL 0.6): there is no call to take buffers
+ * away from an idle engine, and setting them again would reset its keys. Idle means: no part of a
  * record has come (it waits for the 5 bytes of a header), nothing waits to go, nothing was put. */
 static void wake(struct tls_link *l)
 {
@@ -87,7 +88,26 @@ static void open_engine(struct tls_link *l, const unsigned char *seed)
     br_ssl_engine_inject_entropy(l->engine, seed, TLS_LINK_SEED_BYTES);
 }
 
-struct tls_link *tls_link_server(struct tls_server_config *config,
+/* Without a name there would be no request at all, so when we know no authority an empty one goes.
+ */
+static void ask_certificate(struct tls_link *l)
+{
+    static unsigned char no_name[] = {0x30, 0x00};
+    static const br_x500_name any = {no_name, sizeof no_name};
+    br_ssl_server_context *s = &l->context.server;
+    if (l->config->clients)
+        l->trust = tls_trust_ref(l->config->clients);
+    l->check = mem_new(sizeof *l->check);
+    tls_check_init_client(l->check, l->trust);
+    br_ssl_engine_set_x509(l->engine, &l->check->vtable);
+    br_ssl_engine_add_flags(l->engine, BR_OPT_TOLERATE_NO_CLIENT_AUTH);
+    if (l->trust)
+        br_ssl_server_set_trust_anchor_names_alt(s, l->trust->anchor, l->trust->count);
+    else
+        br_ssl_server_set_trust_anchor_names(s, &any, 1);
+}
+
+struct tls_link *tls_link_server(struct tls_server_config *config, bool asks_certificate,
                                  const unsigned char seed[TLS_LINK_SEED_BYTES])
 {
     struct tls_link *l = make(true);
@@ -99,7 +119,9 @@ struct tls_link *tls_link_server(struct tls_server_config *config,
     br_ssl_engine_add_flags(l->engine, BR_OPT_ENFORCE_SERVER_PREFERENCES);
     tls_server_policy_init(&l->policy, config);
     br_ssl_server_set_policy(s, &l->policy.vtable);
-    if (config->has_cache)
+    if (asks_certificate)
+        ask_certificate(l);
+    else if (config->has_cache)
         br_ssl_server_set_cache(s, &config->cache.vtable);
     open_engine(l, seed);
     br_ssl_server_reset(s);
@@ -206,6 +228,19 @@ bool tls_link_is_up(const struct tls_link *l)
     return l->is_up;
 }
 
+/* RFC 5929 section 3.1: the first Finished of a full handshake is the client's, and BearSSL keeps
+ * it for secure renegotiation (there is no call for it, but the field is in the public struct). Of
+ * a resumed one it would not be unique, as there is no extended master secret (RFC 7627). */
+static void tell_bindings(const struct tls_link *l, struct tls_facts *facts)
+{
+    facts->end_point_bytes = l->config->end_point_bytes;
+    memcpy(facts->end_point, l->config->end_point, facts->end_point_bytes);
+    if (facts->is_resumed)
+        return;
+    facts->unique_bytes = TLS_UNIQUE_BYTES;
+    memcpy(facts->unique, l->engine->saved_finished, TLS_UNIQUE_BYTES);
+}
+
 void tls_link_settle(struct tls_link *l, struct tls_facts *facts)
 {
     br_ssl_session_parameters session;
@@ -218,10 +253,16 @@ void tls_link_settle(struct tls_link *l, struct tls_facts *facts)
         .is_resumed = l->is_server && !l->policy.was_asked,
     };
     explicit_bzero(&session, sizeof session);
-    if (!l->is_server) {
-        br_ssl_engine_set_x509(l->engine, NULL);
-        drop_check(l);
-    }
+    if (l->is_server)
+        tell_bindings(l, facts);
+    if (!l->check)
+        return;
+    struct slice leaf = l->is_server ? tls_check_leaf(l->check) : SLICE_NONE;
+    facts->has_certificate = leaf.n && tls_certificate_read(leaf, &facts->certificate);
+    br_ssl_engine_set_x509(l->engine, NULL);
+    if (l->is_server) /* the names it was told are gone with the check */
+        br_ssl_server_set_trust_anchor_names(&l->context.server, NULL, 0);
+    drop_check(l);
 }
 
 /* ---- afterwards

@@ -18,8 +18,9 @@ enum {
 struct tls_link;
 
 /* seed: fresh bytes of the system, one set a link. Neither fails: what is wrong shows as the
- * link's error. The link holds its own references. */
-MUST_USE struct tls_link *tls_link_server(struct tls_server_config *config,
+ * link's error. The link holds its own references. asks_certificate: of the client, which need not
+ * have one; its session is not resumed, as its certificate would not be there. */
+MUST_USE struct tls_link *tls_link_server(struct tls_server_config *config, bool asks_certificate,
                                           const unsigned char seed[TLS_LINK_SEED_BYTES]);
 MUST_USE struct tls_link *tls_link_client(const struct tls_client_config *config,
                                           struct slice server_name,

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls_certificate.h"
 #include "tls_pem.h"
+#include "tls_trust.h"
 
 enum { CACHE_ENTRY_BYTES = 100, SIGNATURE_BYTES_MAX = 512, EC_SIGNATURE_BYTES_MAX = 139 };
 
@@ -276,7 +278,27 @@ enum err tls_server_config_new(struct tls_server_config **out, struct slice cert
     }
     if (session_cache_entries)
         cache_open(c, session_cache_entries);
+    c->end_point_bytes =
+        tls_certificate_end_point(slice_of(c->chain[0].data, c->chain[0].data_len), c->end_point);
     *out = c;
+    return ERR_OK;
+}
+
+enum err tls_server_config_trust(struct tls_server_config *c, struct tls_trust *clients,
+                                 struct fault *why)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; clients && i < clients->count; i++)
+        bytes += 2 + clients->anchor[i].dn.len;
+    if (bytes > TLS_HINTS_BYTES_MAX) {
+        tls_trust_unref(clients);
+        return fault_set(why, ERR_FULL, 0,
+                         "the names of its authorities take more than %d bytes: leave those of "
+                         "your clients",
+                         TLS_HINTS_BYTES_MAX);
+    }
+    tls_trust_unref(c->clients);
+    c->clients = clients;
     return ERR_OK;
 }
 
@@ -292,6 +314,7 @@ void tls_server_config_unref(struct tls_server_config *c)
         return;
     for (size_t i = 0; i < c->chain_count; i++)
         mem_free(c->chain[i].data);
+    tls_trust_unref(c->clients);
     if (c->has_cache) {
         pthread_mutex_destroy(&c->cache.lock);
         explicit_bzero(c->cache.store, c->cache.lru.store_len); /* session secrets */

@@ -31,6 +31,9 @@ struct tls_server_config {
     bool has_key;
     struct tls_server_cache cache;
     bool has_cache;
+    struct tls_trust *clients; /* may be NULL */
+    uint8_t end_point[TLS_BINDING_BYTES_MAX];
+    unsigned end_point_bytes;
 };
 
 /* One a connection; outlives its engine's handshake. */

@@ -46,16 +46,38 @@ static bool take_name(struct slice in, struct smtp_scram_first *out)
     return out->name_bytes > 0 && utf8_is_valid(slice_of(out->name, out->name_bytes));
 }
 
+/* cb-name = 1*(ALPHA / DIGIT / "." / "-") */
+static bool is_binding(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!ascii_is_alpha(s.p[i]) && !ascii_is_digit(s.p[i]) && s.p[i] != '.' && s.p[i] != '-')
+            return false;
+    return s.n > 0;
+}
+
+/* "n", "y" or "p=TYPE"; *flag_bytes: how long it is. */
+static bool take_flag(struct slice in, struct smtp_scram_first *out, size_t *flag_bytes)
+{
+    struct slice flag = slice_head(in, slice_find(in, ','));
+    *flag_bytes = flag.n;
+    if (slice_starts(flag, SLICE("p="))) {
+        out->flag = SMTP_SCRAM_BOUND;
+        out->binding = slice_from(flag, 2);
+        return is_binding(out->binding);
+    }
+    out->flag = slice_eq(flag, SLICE("y")) ? SMTP_SCRAM_UNUSED : SMTP_SCRAM_UNABLE;
+    return out->flag == SMTP_SCRAM_UNUSED || slice_eq(flag, SLICE("n"));
+}
+
 bool smtp_scram_first_parse(struct slice in, struct smtp_scram_first *out)
 {
+    size_t flag_bytes;
     *out = (struct smtp_scram_first){0};
-    /* "y": it would bind to the channel and thinks we cannot, which is so. */
-    if (in.n > SMTP_SCRAM_MESSAGE_BYTES_MAX ||
-        (!slice_starts(in, SLICE("n,")) && !slice_starts(in, SLICE("y,"))))
+    if (in.n > SMTP_SCRAM_MESSAGE_BYTES_MAX || !take_flag(in, out, &flag_bytes))
         return false;
-    struct slice authzid = slice_from(in, 2);
+    struct slice authzid = slice_from(in, flag_bytes + 1);
     authzid = slice_head(authzid, slice_find(authzid, ','));
-    out->header = slice_head(in, 2 + authzid.n + 1);
+    out->header = slice_head(in, flag_bytes + 1 + authzid.n + 1);
     out->bare = slice_from(in, out->header.n);
     struct slice rest = out->bare, name;
     if (!take_attribute(&rest, 'n', &name) || !take_name(name, out))

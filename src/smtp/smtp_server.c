@@ -10,6 +10,8 @@
 #include "smtp_server_command.h"
 #include "smtp_server_state.h"
 
+#include <string.h>
+
 #define NOTHING smtp_server_state_event(SMTP_SERVER_NEEDS_INPUT)
 
 static uint64_t discard_bytes_max(const struct smtp_server *s)
@@ -177,6 +179,7 @@ void smtp_server_free(struct smtp_server *s)
     buf_close(&s->out);
     mem_free(s->helo);
     mem_free(s->user);
+    mem_free(s->certified);
     mem_free(s->claimed);
     mem_free(s->parting);
     mem_free(s);
@@ -221,6 +224,21 @@ void smtp_server_on_tls(struct smtp_server *s)
     s->is_esmtp = false;
     smtp_server_state_end_transaction(s);
     smtp_server_state_enter(s, S_GREETED);
+}
+
+void smtp_server_set_certified(struct smtp_server *s, struct slice user)
+{
+    CHECK(s->has_tls && user.n > 0 && user.n <= SMTP_SERVER_NAME_BYTES_MAX);
+    forget(&s->certified);
+    s->certified = mem_dup(user.p, user.n);
+}
+
+void smtp_server_set_binding(struct smtp_server *s, enum smtp_binding kind, struct slice bytes)
+{
+    CHECK(s->has_tls && bytes.n <= SMTP_BINDING_BYTES_MAX);
+    if (bytes.n)
+        memcpy(s->binding[kind], bytes.p, bytes.n);
+    s->binding_bytes[kind] = (uint8_t)bytes.n;
 }
 
 /* Every answer passes here: takes the question back; true: the caller said yes. What the question
@@ -357,7 +375,8 @@ struct slice smtp_server_helo(const struct smtp_server *s)
 
 struct slice smtp_server_user(const struct smtp_server *s)
 {
-    return s->user ? slice_cstr(s->user) : SLICE("");
+    const char *user = s->user ? s->user : s->certified;
+    return user ? slice_cstr(user) : SLICE("");
 }
 
 bool smtp_server_is_esmtp(const struct smtp_server *s)

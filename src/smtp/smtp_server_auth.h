@@ -1,11 +1,12 @@
-/* smtp_server_auth.h -- AUTH PLAIN (RFC 4616), LOGIN and SCRAM-SHA-256 (RFC 7677) inside SMTP (RFC
- * 4954). */
+/* smtp_server_auth.h -- AUTH PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 with and without -PLUS (RFC
+ * 7677) and EXTERNAL (RFC 4422) inside SMTP (RFC 4954). */
 #pragma once
 
 #include "smtp_server_state.h"
 
-/* Is AUTH on offer in this session, here and now? Never in clear text over a network. */
-bool smtp_server_auth_is_offered(const struct smtp_server *s);
+/* EHLO's line, if AUTH is on offer in this session, here and now: never in clear text over a
+ * network. */
+void smtp_server_auth_say_offer(struct smtp_server *s);
 /* The AUTH command. */
 struct smtp_server_event smtp_server_auth_begin(struct smtp_server *s, struct slice args);
 /* A line in one of the AUTH states. */

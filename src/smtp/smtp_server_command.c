@@ -91,9 +91,7 @@ static struct smtp_server_event on_ehlo(struct smtp_server *s, struct command c)
         smtp_server_state_say(s, "250-REQUIRETLS");
     if (o->offers_tls && !s->has_tls)
         smtp_server_state_say(s, "250-STARTTLS");
-    if (smtp_server_auth_is_offered(s))
-        smtp_server_state_say(s, o->offers_scram ? "250-AUTH SCRAM-SHA-256 PLAIN LOGIN"
-                                                 : "250-AUTH PLAIN LOGIN");
+    smtp_server_auth_say_offer(s);
     smtp_server_state_say(s, "250 ENHANCEDSTATUSCODES");
     return ev;
 }
@@ -131,10 +129,15 @@ static const char *mail_is_early(const struct smtp_server *s)
         return "503 5.5.1 send EHLO or HELO first";
     if (smtp_server_state_in_transaction(s))
         return "503 5.5.1 sender already given: finish the message or send RSET";
-    if (s->options->auth != SMTP_AUTH_REQUIRED || s->is_trusted || s->user)
+    bool lacks_certificate = smtp_server_state_lacks_certificate(s);
+    bool may_send =
+        s->options->auth != SMTP_AUTH_REQUIRED || s->is_trusted || s->user || s->certified;
+    if (may_send && !lacks_certificate)
         return NULL;
     if (s->options->offers_tls && !s->has_tls)
         return "530 5.7.0 Must issue a STARTTLS command first";
+    if (lacks_certificate)
+        return "530 5.7.0 a client certificate is required here, one that belongs to a user";
     return "530 5.7.0 Authentication required";
 }
 

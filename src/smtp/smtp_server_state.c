@@ -7,10 +7,11 @@ static const unsigned may_enter[S_COUNT] = {
     [S_TLS] = BIT(S_GREETED),
     [S_READY] = BIT(S_READY) | BIT(S_TLS) | BIT(S_AUTH_PLAIN) | BIT(S_AUTH_USER) |
                 BIT(S_AUTH_PASSWORD) | BIT(S_AUTH_SCRAM_FIRST) | BIT(S_AUTH_SCRAM_FINAL) |
-                BIT(S_AUTH_SCRAM_END) | BIT(S_ENVELOPE),
+                BIT(S_AUTH_SCRAM_END) | BIT(S_AUTH_EXTERNAL) | BIT(S_ENVELOPE),
     [S_AUTH_PLAIN] = BIT(S_READY),
     [S_AUTH_USER] = BIT(S_READY) | BIT(S_AUTH_PASSWORD),
     [S_AUTH_PASSWORD] = BIT(S_READY),
+    [S_AUTH_EXTERNAL] = BIT(S_READY),
     [S_AUTH_SCRAM_FIRST] = BIT(S_READY),
     [S_AUTH_SCRAM_FINAL] = BIT(S_READY),
     [S_AUTH_SCRAM_END] = BIT(S_READY),
@@ -37,6 +38,11 @@ bool smtp_server_state_in_transaction(const struct smtp_server *s)
 bool smtp_server_state_is_auth(const struct smtp_server *s)
 {
     return s->state >= S_AUTH_PLAIN && s->state <= S_AUTH_SCRAM_END;
+}
+
+bool smtp_server_state_lacks_certificate(const struct smtp_server *s)
+{
+    return s->options->needs_certificate && !s->certified;
 }
 
 void smtp_server_state_forget_scratch(struct smtp_server *s)

@@ -35,6 +35,7 @@ enum smtp_server_state {
     S_AUTH_PLAIN,
     S_AUTH_USER,
     S_AUTH_PASSWORD,
+    S_AUTH_EXTERNAL,
     S_AUTH_SCRAM_FIRST,
     S_AUTH_SCRAM_FINAL,
     S_AUTH_SCRAM_END, /* the client is right, and has to say that we are */
@@ -74,8 +75,12 @@ struct smtp_server {
     struct buf scratch; /* what an event's slices point to */
     struct buf out;
     char *helo, *user; /* owned, NULL when none */
-    char *claimed;     /* owned: the user whose password is being looked at */
-    char *parting;     /* owned: shutdown was asked for while an answer was outstanding */
+    char *certified;   /* owned: whose certificate the peer has shown */
+    uint8_t binding[SMTP_BINDING_COUNT][SMTP_BINDING_BYTES_MAX];
+    uint8_t binding_bytes[SMTP_BINDING_COUNT]; /* 0: there is none */
+    bool is_bound;                             /* AUTH under way: of the -PLUS kind */
+    char *claimed; /* owned: the user whose password is being looked at */
+    char *parting; /* owned: shutdown was asked for while an answer was outstanding */
 };
 
 /* The only writer of `state`. */
@@ -83,6 +88,8 @@ void smtp_server_state_enter(struct smtp_server *s, enum smtp_server_state next)
 /* A sender was accepted, and the message has not ended. */
 bool smtp_server_state_in_transaction(const struct smtp_server *s);
 bool smtp_server_state_is_auth(const struct smtp_server *s);
+/* The listener wants a certificate, and the peer has shown none that we know. */
+bool smtp_server_state_lacks_certificate(const struct smtp_server *s);
 /* Wipes the scratch: it may hold a password. */
 void smtp_server_state_forget_scratch(struct smtp_server *s);
 

@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(first.name_bytes > 0 && !memchr(first.name, 0, first.name_bytes));
         CHECK(!first.name[SMTP_SCRAM_NAME_BYTES_MAX]);
         check_within(first.nonce, in);
+        CHECK((first.flag == SMTP_SCRAM_BOUND) == (first.binding.n > 0));
     }
     struct smtp_scram_final final;
     if (smtp_scram_final_parse(in, &final)) {

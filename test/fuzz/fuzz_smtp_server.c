@@ -150,8 +150,13 @@ static void run(struct drive *d, struct caller *c, const struct smtp_server_opti
     d->answer = answer;
     d->context = c;
     smtp_server_set_peer(d->machine, &peer, flags & 8);
-    if (flags & 16)
+    if (flags & 16) {
         smtp_server_on_tls(d->machine);
+        if (flags & 32)
+            smtp_server_set_certified(d->machine, SLICE("app"));
+        if (flags & 64)
+            smtp_server_set_binding(d->machine, SMTP_BINDING_UNIQUE, SLICE("x"));
+    }
     smtp_server_greet(d->machine);
     drive_drain(d);
     drive_feed_pieces(d, c->input, piece_bytes, 7);
@@ -196,6 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .offers_binary = !(data[3] & 16),
         .auth = (enum smtp_auth_mode)((flags & 3) % 3),
         .offers_scram = data[3] & 8,
+        .needs_certificate = data[3] & 32,
     };
     struct caller one = {.input = slice_of(data + CHOICES, size - CHOICES), .answers = data[2]};
     struct caller two = one;

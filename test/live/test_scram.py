@@ -2,13 +2,18 @@
 import base64
 import hashlib
 import hmac
+import os
 import secrets
 import shutil
+import smtplib
+import socket
 import subprocess
 
 import pytest
 
-from relay import BINARY, SLOW, passwd, trusting
+from names import HOSTS
+from postfix import Postfix
+from relay import BINARY, SLOW, free_port, passwd, trusting, wait_for
 
 
 def secret(password):
@@ -38,13 +43,15 @@ def digest(key, text):
 
 
 class Exchange:
-    """RFC 5802 from the client's side."""
+    """RFC 5802 from the client's side. flag: "n", "y" or "p=TYPE"; bound: the channel's bytes."""
 
-    def __init__(self, client, user):
+    def __init__(self, client, user, flag="n", bound=b""):
         self.client = client
+        self.binding = base64.b64encode(f"{flag},,".encode() + bound).decode()
         self.nonce = secrets.token_hex(12)
         self.bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={self.nonce}"
-        code, text = client.docmd("AUTH", "SCRAM-SHA-256 " + self.encode("n,," + self.bare))
+        mechanism = "SCRAM-SHA-256-PLUS " if flag.startswith("p=") else "SCRAM-SHA-256 "
+        code, text = client.docmd("AUTH", mechanism + self.encode(f"{flag},,{self.bare}"))
         assert code == 334, text
         self.server_first = base64.b64decode(text).decode()
         fields = dict(part.split("=", 1) for part in self.server_first.split(","))
@@ -56,9 +63,9 @@ class Exchange:
     def encode(text):
         return base64.b64encode(text.encode()).decode()
 
-    def prove(self, password, nonce=None, binding="biws", spoil=0):
+    def prove(self, password, nonce=None, binding=None, spoil=0):
         salted = hashlib.pbkdf2_hmac("sha256", password.encode(), self.salt, self.rounds)
-        without = f"c={binding},r={nonce or self.both}"
+        without = f"c={binding or self.binding},r={nonce or self.both}"
         signed = f"{self.bare},{self.server_first},{without}".encode()
         key = digest(salted, b"Client Key")
         mask = digest(hashlib.sha256(key).digest(), signed)
@@ -145,3 +152,142 @@ def test_gsasl(relay, password, code):
         gsasl.kill()
     assert got == code, text
     relay.wait_event("login" if code == 235 else "login-failed", user="app")
+
+
+# --- bound to the channel ---
+
+def end_point(client, algorithm="sha256"):
+    return hashlib.new(algorithm, client.sock.getpeercert(binary_form=True)).digest()
+
+
+def unique(client):
+    return client.sock.get_channel_binding("tls-unique")
+
+
+def logs_in(client, flag, bound):
+    code, text = Exchange(client, "a,p=p", flag, bound).prove("pencil \u00e4")
+    if code != 334:
+        assert (code, text[:5]) == (535, b"5.7.8")
+        return False
+    return client.docmd("")[0] == 235
+
+
+@pytest.mark.parametrize("flag, bytes_of", [("p=tls-server-end-point", end_point),
+                                            ("p=tls-unique", unique)])
+def test_bound(scrammed, flag, bytes_of):
+    with connected(scrammed) as client:
+        assert client.esmtp_features["auth"].split() == [
+            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
+        assert logs_in(client, flag, bytes_of(client))
+        assert client.mail("x@y.example")[0] == 250
+    assert scrammed.wait_event("login")["user"] == "a,p=p"
+
+
+def test_bound_to_another_channel(scrammed):
+    """What somebody in the middle would pass on: the right password, bound to his own channel."""
+    with connected(scrammed) as other, connected(scrammed) as client:
+        assert not logs_in(client, "p=tls-unique", unique(other))
+        assert not logs_in(client, "p=tls-server-end-point", hashlib.sha256(b"his").digest())
+        assert not logs_in(client, "p=tls-server-end-point", b"")
+        assert not logs_in(client, "p=tls-unique", end_point(client))
+        assert logs_in(client, "p=tls-unique", unique(client))
+
+
+def test_a_downgrade(scrammed):
+    """A client that can bind and has seen no -PLUS, which is offered."""
+    with connected(scrammed) as client:
+        message = base64.b64encode(b"y,,n=a=2Cp=3Dp,r=x").decode()
+        code, text = client.docmd("AUTH", "SCRAM-SHA-256 " + message)
+        assert code == 535 and b"was offered" in text
+
+
+@pytest.mark.parametrize("digest_name, is_pss", [("sha256", False), ("sha384", False),
+                                                 ("sha512", False), ("sha256", True)])
+def test_the_certificates_own_hash(relay, folder, digest_name, is_pss):
+    """tls-server-end-point goes by the hash of the certificate's signature; for RSA-PSS there is
+    none that all agree on, and tls-unique is left."""
+    pair = [f"{folder}/own.pem", f"{folder}/own.key"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", pair[1], "-out",
+         pair[0], "-subj", "/CN=relay.example", "-days", "30", f"-{digest_name}",
+         *(["-sigopt", "rsa_padding_mode:pss"] if is_pss else [])], check=True, capture_output=True)
+    relay.set("tls", certificate=pair[0], key=pair[1]).closed_to_strangers()
+    relay.set("submission", login_delay="0s")
+    relay.add("user", name="a,p=p", password=secret("pencil \u00e4")).start()
+    with connected(relay) as client:
+        if is_pss:
+            message = base64.b64encode(b"p=tls-server-end-point,,n=a=2Cp=3Dp,r=x").decode()
+            code, text = client.docmd("AUTH", "SCRAM-SHA-256-PLUS " + message)
+            assert code == 535 and b"cannot be had" in text
+        else:
+            assert logs_in(client, "p=tls-server-end-point", end_point(client, digest_name))
+    with connected(relay) as client:
+        assert logs_in(client, "p=tls-unique", unique(client))
+
+
+def test_a_resumed_session_has_no_unique_bytes(scrammed):
+    """Without an extended master secret they could be those of another connection."""
+    scrammed.stop()
+    scrammed.config["listen"][0]["tls"] = "implicit"
+    scrammed.start()
+    context, before = trusting(), None
+    for turn in range(2):
+        with smtplib.SMTP() as client:
+            client.timeout = 30 * SLOW
+            plain = socket.create_connection(("127.0.0.1", scrammed.port), timeout=30 * SLOW)
+            client.sock = context.wrap_socket(plain, session=before)
+            client.file = None
+            assert client.getreply()[0] == 220
+            client.ehlo()
+            assert client.sock.session_reused == (turn == 1)
+            if turn == 1:
+                message = base64.b64encode(b"p=tls-unique,,n=a=2Cp=3Dp,r=x").decode()
+                assert client.docmd("AUTH", "SCRAM-SHA-256-PLUS " + message)[0] == 535
+            assert logs_in(client, "p=tls-server-end-point", end_point(client))
+            before = client.sock.session
+
+
+# --- clients that do not bind, where -PLUS is offered ---
+
+MESSAGE = "From: <a@sender.example>\nTo: <b@sink.example>\nSubject: scrammed\n\nhello\n"
+
+
+@pytest.mark.skipif(not shutil.which("msmtp"), reason="needs msmtp")
+@pytest.mark.parametrize("auth", ["scram-sha-256", "on"])
+def test_msmtp(relay, sink, auth):
+    relay.closed_to_strangers().add("user", name="app", password=secret("pencil"))
+    relay.start()
+    done = subprocess.run(
+        ["msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={relay.port}", "--tls=on",
+         "--tls-starttls=on", "--tls-certcheck=off", f"--auth={auth}", "--user=app",
+         "--passwordeval=echo pencil", "--from=a@sender.example", "b@sink.example"],
+        input=MESSAGE, capture_output=True, text=True, timeout=60 * SLOW, check=False)
+    assert done.returncode == 0, done.stderr
+    wait_for(sink.count)
+    assert relay.wait_event("accepted")["user"] == "app"
+
+
+def test_postfix(relay, certs, sink, place):
+    """With Cyrus SASL."""
+    relay.closed_to_strangers().add("user", name="app", password=secret("pencil"))
+    relay.start()
+    more = f"""
+smtp_tls_security_level = encrypt
+smtp_sasl_auth_enable = yes
+smtp_sasl_security_options = noanonymous
+smtp_sasl_mechanism_filter = !plain, !login, static:all
+smtp_sasl_password_maps = inline:{{ {{ 127.0.0.1 = app:pencil }} }}
+transport_maps = inline:{{ {{ sink.example = smtp:[127.0.0.1]:{relay.port} }} }}
+"""
+    postfix = Postfix(os.path.join(place, "scram"), free_port(HOSTS["mx.postfix.example"]),
+                      free_port(HOSTS["smart.example"]), certs.path("relay"), "postmaster", "pw",
+                      more)
+    try:
+        with smtplib.SMTP(HOSTS["smart.example"], postfix.smart_port, timeout=30 * SLOW) as client:
+            client.starttls(context=trusting())
+            client.login("postmaster@postfix.example", "pw")
+            client.sendmail("a@sender.example", "b@sink.example", MESSAGE)
+        wait_for(sink.count, 30)
+    finally:
+        postfix.close()
+    assert relay.wait_event("accepted")["user"] == "app"

@@ -457,6 +457,8 @@ struct mistake_row {
     const char *key, *says; /* says: a part of the text */
 };
 
+#define ASKS "[[listen]]\naddress = '[::1]:1'\nclient_certificates = 'optional'\n"
+#define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff"
 #define USER "[[user]]\nname = 'a'\npassword = '$6$x$y'\n"
 #define ROUTE "[[route]]\nhosts = ['smtp.example.net']\n"
 
@@ -633,6 +635,30 @@ static const struct mistake_row bad[] = {
      "is not a password hash"},
     {"a list has no file", USER "passwords_file = '/run/secrets/hash'", 4, 1, "user.passwords_file",
      "there is no such key"},
+    {"half a fingerprint", ASKS USER "certificates = ['sha256:00ff']", 7, 17, "user.certificates",
+     "\"sha256:00ff\" is not a fingerprint: write \"sha256:\""},
+    {"a fingerprint of another kind", ASKS USER "certificates = ['md5:" HEX "']", 7, 17,
+     "user.certificates", "is not a fingerprint"},
+    {"a digit too many", ASKS USER "certificates = ['sha256:" HEX "0']", 7, 17, "user.certificates",
+     "is not a fingerprint"},
+    {"a colon at the end", ASKS USER "certificates = ['sha256:" HEX ":']", 7, 17,
+     "user.certificates", "is not a fingerprint"},
+    {"no digit", ASKS USER "certificates = ['sha256:g" HEX "']", 7, 17, "user.certificates",
+     "is not a fingerprint"},
+    {"nobody asks for it", USER "certificates = ['sha256:" HEX "']", 4, 16, "user.certificates",
+     "no listener asks for certificates"},
+    {"nobody signs it", ASKS USER "certificate_names = ['a.example']", 7, 21,
+     "user.certificate_names", "needs tls.client_ca_file"},
+    {"nobody has any", "[[listen]]\naddress = '[::1]:1'\nclient_certificates = 'required'", 3, 23,
+     "listen.client_certificates", "no user has any"},
+    {"certificates without TLS",
+     "[[listen]]\naddress = '[::1]:1'\ntls = 'none'\nclient_certificates = 'optional'", 4, 23,
+     "listen.client_certificates", "there are none without TLS"},
+    {"a certificate of two users",
+     "[[listen]]\naddress = '[::1]:1'\nclient_certificates = 'optional'\n"
+     "[[user]]\nname = 'a'\ncertificates = ['sha256:" HEX "']\n"
+     "[[user]]\nname = 'b'\ncertificates = ['spki-sha256:" HEX "', 'sha256:" HEX "']",
+     9, 16, "user.certificates", "the user on line 4 has one of them"},
     {"a rate without a time", USER "message_rate = '100'", 4, 16, "user.message_rate",
      "write a whole number up to 1000000 and a time"},
     {"a rate of nothing", USER "message_rate = '0/h'", 4, 16, "user.message_rate", "is not a rate"},
@@ -837,6 +863,10 @@ static const struct {
     {"networks", "submission.trusted_networks = [", "'10.1.1.%',", "]", CONFIG_NETWORKS_MAX},
     {"senders", USER "senders = [", "'s%',", "]", CONFIG_PATTERNS_MAX},
     {"recipients", "[[route]]\nrecipients = [", "'s%',", "]", CONFIG_PATTERNS_MAX},
+    {"certificates", ASKS USER "certificates = [", "'sha256:" HEX "',", "]",
+     CONFIG_CERTIFICATES_MAX},
+    {"names of certificates", "tls.client_ca_file = '/ca'\n" ASKS USER "certificate_names = [",
+     "'n%',", "]", CONFIG_CERTIFICATES_MAX},
     {"hosts", "[[route]]\nhosts = [", "'h%',", "]", CONFIG_HOSTS_MAX},
     {"resolvers", "dns.servers = [", "'10.1.1.%',", "]", CONFIG_DNS_SERVERS_MAX},
     {"bytes", "#", "x", "\n", CONFIG_BYTES_MAX - 2},
@@ -934,6 +964,34 @@ static void test_users(void **state)
     config_free(c);
 }
 
+static void test_certificates(void **state)
+{
+    static const char text[] =
+        "tls.client_ca_file = '/ca'\n"
+        "[[listen]]\naddress = '[::1]:1'\nclient_certificates = 'required'\n"
+        "[[listen]]\naddress = '[::1]:2'\n"
+        "[[user]]\nname = 'a'\ncertificates = ['sha256:" HEX "', 'spki-sha256:00:01:02:03:04:05:"
+        "06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1a:1B:1C:1D:1E:FF']\n"
+        "[[user]]\nname = 'b'\ncertificate_names = ['*.example']\n";
+    uint8_t wanted[32];
+    for (int i = 0; i < 32; i++)
+        wanted[i] = (uint8_t)(i == 31 ? 0xff : i);
+    struct config *c = load_well(text);
+    const struct engine_options *e = &c->engine;
+    assert_slice(c->tls_client_ca_file, "/ca");
+    assert_int_equal(e->listeners[0].certificates, LISTENER_CERTIFICATES_REQUIRED);
+    assert_int_equal(e->listeners[1].certificates, LISTENER_CERTIFICATES_NONE);
+    assert_int_equal(e->users[0].certificate_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(e->users[0].certificates[i].is_of_key, i);
+        assert_memory_equal(e->users[0].certificates[i].sha256, wanted, 32);
+    }
+    assert_int_equal(c->users[0].password_count, 0);
+    assert_int_equal(e->users[1].certificate_name_count, 1);
+    assert_slice(e->users[1].certificate_names[0], "*.example");
+    config_free(c);
+}
+
 static void test_users_file(void **state)
 {
     static const char text[] = "users_file = '/etc/outpost/users'\n"
@@ -1013,6 +1071,7 @@ int main(void)
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_users),
+        cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_users_file),
         cmocka_unit_test(test_users_file_is_bounded),
         cmocka_unit_test(test_bad),

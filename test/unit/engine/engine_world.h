@@ -35,7 +35,8 @@ enum {
 struct world_conn {
     uint64_t id;
     bool is_out, is_connecting, is_connected, is_open, is_reading;
-    bool wants_tls_server, wants_tls_client, needs_verify, has_tls;
+    bool wants_tls_server, wants_tls_client, needs_verify, has_tls,
+        asks_certificate;
     unsigned drained_owed;
     struct ip_port address;
     struct buf sent;          /* by the engine */
@@ -111,6 +112,7 @@ struct world {
     int64_t told_ms;            /* EVENT_TOLD at the next start; 0: none */
     struct engine_action login; /* last one; user and password copied */
     char login_user[300], login_password[300];
+    char login_binding[80];
     unsigned logins;
     uint64_t operated; /* the last order that is on disk, or, is_operated_lost, is not */
     bool is_operated_lost;
@@ -210,7 +212,9 @@ static inline void world_take(struct world *w, const struct engine_action *a)
         world_live_conn(w, a->conn)->is_reading = a->is_on;
         break;
     case ACTION_TLS_SERVER:
-        world_live_conn(w, a->conn)->wants_tls_server = true;
+        c = world_live_conn(w, a->conn);
+        c->wants_tls_server = true;
+        c->asks_certificate = a->asks_certificate;
         break;
     case ACTION_TLS_CLIENT:
         c = world_live_conn(w, a->conn);
@@ -232,6 +236,7 @@ static inline void world_take(struct world *w, const struct engine_action *a)
         w->logins++;
         snprintf(w->login_user, sizeof w->login_user, "%.*s", SLICE_FMT(a->user));
         snprintf(w->login_password, sizeof w->login_password, "%.*s", SLICE_FMT(a->password));
+        snprintf(w->login_binding, sizeof w->login_binding, "%.*s", SLICE_FMT(a->binding));
         break;
     case ACTION_APPEND: {
         assert_true(w->append_count < WORLD_WAITS_MAX && a->ticket > w->last_ticket);

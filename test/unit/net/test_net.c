@@ -686,7 +686,7 @@ static void test_unknown_numbers(void **state)
     net_send(net, 12345, SLICE("x"));
     net_read(net, 12345, false);
     net_close(net, 12345, true);
-    net_tls_server(net, 12345, identity);
+    net_tls_server(net, 12345, identity, false);
     assert_int_equal(net_output_bytes(net, 12345), 0);
     close_stage();
 }
@@ -726,7 +726,7 @@ static const char *server_name;
 static void server_on_accept(struct side *s)
 {
     s->on_bytes = echo;
-    CALL(net_tls_server(net, s->id, identity));
+    CALL(net_tls_server(net, s->id, identity, false));
 }
 
 static void client_on_connect(struct side *s)
@@ -974,7 +974,7 @@ static void starttls_server(struct side *s, struct slice in)
     }
     assert_true(slice_starts(in, SLICE("STARTTLS\r\n")));
     send_text(s, "220 go\r\n");
-    CALL(net_tls_server(net, s->id, identity));
+    CALL(net_tls_server(net, s->id, identity, false));
 }
 
 static void starttls_client(struct side *s, struct slice in)
@@ -1028,7 +1028,7 @@ static void late_starttls(struct side *s, struct slice in)
     static char block[8000000];
     if (s->n_got++ == 0) {
         CALL(net_send(net, s->id, slice_of(block, sizeof block)));
-        CALL(net_tls_server(net, s->id, identity));
+        CALL(net_tls_server(net, s->id, identity, false));
     }
 }
 

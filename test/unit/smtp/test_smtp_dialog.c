@@ -28,7 +28,8 @@ struct player {
     size_t planned_count;
     struct buf input; /* the present group */
     size_t said_read, seen_read;
-    bool is_started, is_trusted, has_tls, is_whole, checks_events;
+    bool is_started, is_trusted, has_tls, is_whole, checks_events, has_binding;
+    struct slice certified; /* in the file's text */
     size_t piece_bytes;
     uint32_t seed;
     const char *path;
@@ -57,6 +58,19 @@ static struct smtp_answer answer(struct drive *d, const struct smtp_server_event
     return (struct smtp_answer){0};
 }
 
+static void tls_is_up(struct player *p)
+{
+    struct smtp_server *s = p->drive.machine;
+    smtp_server_on_tls(s);
+    if (p->certified.n)
+        smtp_server_set_certified(s, p->certified);
+    if (p->has_binding) {
+        smtp_server_set_binding(s, SMTP_BINDING_END_POINT,
+                                SLICE("tls-server-end-point of this channel"));
+        smtp_server_set_binding(s, SMTP_BINDING_UNIQUE, SLICE("tls-unique of this channel"));
+    }
+}
+
 static void start(struct player *p)
 {
     if (p->is_started)
@@ -69,7 +83,7 @@ static void start(struct player *p)
     p->drive.context = p;
     smtp_server_set_peer(p->drive.machine, &peer, p->is_trusted);
     if (p->has_tls)
-        smtp_server_on_tls(p->drive.machine);
+        tls_is_up(p);
     smtp_server_greet(p->drive.machine);
     drive_drain(&p->drive);
     p->said_read = p->drive.said.n; /* the greeting is checked in the unit test */
@@ -191,6 +205,14 @@ static void set_option(struct player *p, struct slice text)
                                                               : SMTP_AUTH_OFF;
     else if (slice_eq(name, SLICE("tls")))
         *(slice_eq(text, SLICE("on")) ? &p->has_tls : &p->options.offers_tls) = true;
+    else if (slice_eq(name, SLICE("certificate")))
+        p->certified = text;
+    else if (slice_eq(name, SLICE("certificates")))
+        p->options.needs_certificate = slice_eq(text, SLICE("required"));
+    else if (slice_eq(name, SLICE("scram")))
+        p->options.offers_scram = true;
+    else if (slice_eq(name, SLICE("binding")))
+        p->has_binding = true;
     else if (slice_eq(name, SLICE("binary")))
         p->options.offers_binary = true;
     else if (slice_eq(name, SLICE("trusted")))
@@ -261,7 +283,7 @@ static void play_line(struct player *p, struct slice line)
         flush(p);
         if (!p->drive.wants_tls)
             fail_at(p, "no handshake is due", text);
-        smtp_server_on_tls(p->drive.machine);
+        tls_is_up(p);
         drive_feed(&p->drive, SLICE_NONE);
         break;
     case 'X': {

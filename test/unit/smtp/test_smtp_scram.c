@@ -20,7 +20,14 @@ static const struct {
     {"escaped", "n,,n=a=2Cb=3Dc,r=x", "a,b=c"},
     {"an unknown extension at the end is ignored", "n,,n=user,r=x,z=1", "user"},
     {"UTF-8", "n,,n=\xc3\xa4,r=x", "\xc3\xa4"},
-    {"binding", "p=tls-unique,,n=user,r=x", NULL},
+    {"binding", "p=tls-unique,,n=user,r=x", "user"},
+    {"binding, for itself", "p=tls-server-end-point,a=user,n=user,r=x", "user"},
+    {"binding to nothing", "p=,,n=user,r=x", NULL},
+    {"binding to no name", "p=a b,,n=user,r=x", NULL},
+    {"binding alone", "p=tls-unique", NULL},
+    {"a flag with a tail", "nn,,n=user,r=x", NULL},
+    {"no flag", ",,n=user,r=x", NULL},
+    {"an unknown flag", "x,,n=user,r=x", NULL},
     {"for itself", "n,a=user,n=user,r=x", "user"},
     {"for nobody in particular", "n,a=,n=user,r=x", "user"},
     {"half a header", "n,n=user,r=x", NULL},
@@ -46,6 +53,15 @@ static void first_messages(void **state)
             (is_good && !slice_eq(slice_of(f.name, f.name_bytes), slice_cstr(firsts[i].name))))
             fail_msg("%s", firsts[i].shows);
     }
+    assert_true(smtp_scram_first_parse(SLICE("p=tls-unique,a=u,n=u,r=x"), &f));
+    assert_int_equal(f.flag, SMTP_SCRAM_BOUND);
+    assert_true(slice_eq(f.binding, SLICE("tls-unique")));
+    assert_true(slice_eq(f.header, SLICE("p=tls-unique,a=u,")));
+    assert_true(slice_eq(f.bare, SLICE("n=u,r=x")));
+    assert_true(smtp_scram_first_parse(SLICE("y,,n=u,r=x"), &f));
+    assert_int_equal(f.flag, SMTP_SCRAM_UNUSED);
+    assert_true(smtp_scram_first_parse(SLICE("n,,n=u,r=x"), &f));
+    assert_int_equal(f.flag, SMTP_SCRAM_UNABLE);
     char nul[] = "n,,n=a\0b,r=x", many[600] = "n,,n=";
     assert_false(smtp_scram_first_parse(slice_of(nul, sizeof nul - 1), &f));
     memset(many + 5, 'a', 255);
