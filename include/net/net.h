@@ -67,6 +67,9 @@ void net_send(struct net *n, uint64_t conn,
 /* Starts a handshake on a plain connection; unread plain bytes must not exist (they are a failure).
  * For a server: after what was sent has left. */
 void net_tls_server(struct net *n, uint64_t conn, struct tls_server_config *config);
+/* The same, where the other side's first bytes of the handshake were read already. */
+void net_tls_server_begun(struct net *n, uint64_t conn, struct tls_server_config *config,
+                          struct slice begun);
 void net_tls_client(struct net *n, uint64_t conn, const struct tls_client_config *config,
                     struct slice server_name);
 void net_read(struct net *n, uint64_t conn, bool is_on); /* backpressure */
