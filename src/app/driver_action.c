@@ -24,10 +24,10 @@ static void send_bytes(struct driver *d, const struct engine_action *a)
         map_put_id(&d->wants_drained, a->conn, d);
 }
 
-static void start_server_tls(struct driver *d, uint64_t conn)
+static void start_server_tls(struct driver *d, uint64_t conn, struct slice begun)
 {
     if (d->identity) {
-        net_tls_server(d->net, conn, d->identity);
+        net_tls_server_begun(d->net, conn, d->identity, begun);
         return;
     }
     net_close(d->net, conn, true);
@@ -143,7 +143,7 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
         net_read(d->net, a->conn, a->is_on);
         break;
     case ACTION_TLS_SERVER:
-        start_server_tls(d, a->conn);
+        start_server_tls(d, a->conn, a->bytes);
         break;
     case ACTION_TLS_CLIENT:
         start_client_tls(d, a);

@@ -123,8 +123,9 @@ static void default_listeners(struct rules *r)
     e->listeners = arena_new(&r->c->arena, COUNT_OF(address) * sizeof *e->listeners);
     e->listener_count = COUNT_OF(address);
     for (size_t i = 0; i < COUNT_OF(address); i++)
-        e->listeners[i] = (struct engine_listener){slice_cstr(address[i]), LISTENER_TLS_STARTTLS,
-                                                   SMTP_AUTH_REQUIRED, false};
+        e->listeners[i] = (struct engine_listener){.address = slice_cstr(address[i]),
+                                                   .tls = LISTENER_TLS_STARTTLS,
+                                                   .auth = SMTP_AUTH_REQUIRED};
     r->c->has_default_listeners = true;
 }
 
@@ -139,8 +140,10 @@ static void add_local_listener(struct rules *r)
     for (unsigned i = 0; i < e->listener_count; i++)
         all[i] = e->listeners[i];
     all[e->listener_count++] = (struct engine_listener){
-        arena_printf(&r->c->arena, "unix:%.*s", SLICE_FMT(r->c->sendmail_socket)),
-        LISTENER_TLS_NONE, SMTP_AUTH_OFF, true};
+        .address = arena_printf(&r->c->arena, "unix:%.*s", SLICE_FMT(r->c->sendmail_socket)),
+        .tls = LISTENER_TLS_NONE,
+        .auth = SMTP_AUTH_OFF,
+        .is_local = true};
     e->listeners = all;
 }
 
@@ -173,6 +176,11 @@ static void check_unix_listener(struct rules *r, unsigned i)
     if (tls && l[i].tls != LISTENER_TLS_NONE)
         config_mistakes_add(r->m, spot(tls), "listen", SLICE("tls"),
                             "a Unix socket has no TLS: write \"none\", or leave it out");
+    if (entry(node, "proxy_networks"))
+        config_mistakes_add(r->m, spot(entry(node, "proxy_networks")), "listen",
+                            SLICE("proxy_networks"),
+                            "the clients of a Unix socket have no address: let the proxy connect "
+                            "to a listener with address and port");
     l[i].tls = LISTENER_TLS_NONE;
     bool is_taken = slice_eq(path, r->c->control_socket) ||
                     (r->c->has_sendmail && slice_eq(path, r->c->sendmail_socket));

@@ -36,6 +36,7 @@ struct world_conn {
     uint64_t id;
     bool is_out, is_connecting, is_connected, is_open, is_reading;
     bool wants_tls_server, wants_tls_client, needs_verify, has_tls;
+    char tls_begun[64]; /* what the client had said of its handshake */
     unsigned drained_owed;
     struct ip_port address;
     struct buf sent;          /* by the engine */
@@ -210,7 +211,9 @@ static inline void world_take(struct world *w, const struct engine_action *a)
         world_live_conn(w, a->conn)->is_reading = a->is_on;
         break;
     case ACTION_TLS_SERVER:
-        world_live_conn(w, a->conn)->wants_tls_server = true;
+        c = world_live_conn(w, a->conn);
+        c->wants_tls_server = true;
+        snprintf(c->tls_begun, sizeof c->tls_begun, "%.*s", SLICE_FMT(a->bytes));
         break;
     case ACTION_TLS_CLIENT:
         c = world_live_conn(w, a->conn);
