@@ -57,9 +57,9 @@ void submit_proxy_on_overdue(struct engine *e, struct session *s)
 
 void submit_proxy_on_closed(struct engine *e, struct session *s, struct slice reason)
 {
-    if (s->stage == SESSION_HANDSHAKE)
-        tell(e, s, NOTE_TLS_FAILED, reason);
-    else if (s->held.n)
+    if (s->stage == SESSION_HEADER && s->held.n)
         tell(e, s, NOTE_PROXY_REFUSED, SLICE("it was closed inside the PROXY header"));
-    /* else a proxy looked whether the port is open */
+    if (s->stage == SESSION_HANDSHAKE && !s->is_nameless)
+        tell(e, s, NOTE_TLS_FAILED, reason);
+    /* else a proxy looked whether the port is open, every other second */
 }

@@ -370,6 +370,20 @@ static void implicit_tls_fails(void **state)
     world_down(w);
 }
 
+/* A health check of the proxy goes away there, every other second. */
+static void implicit_tls_checked(void **state)
+{
+    struct world *w = world_behind_proxy();
+    size_t before = w->log.n;
+    struct world_conn *c = world_client_of(w, PROXY, 1);
+    say_bytes(w, c, SLICE("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"));
+    assert_true(c->wants_tls_server);
+    c->is_open = false;
+    world_tell(w, (struct engine_event){.kind = EVENT_CLOSED, .conn = c->id, .err = ERR_TLS});
+    assert_int_equal(w->log.n, before);
+    world_down(w);
+}
+
 /* A limit of the client's is said inside TLS. */
 static void implicit_tls_refused(void **state)
 {
@@ -435,6 +449,7 @@ int main(void)
         cmocka_unit_test(the_login_guard_knows_the_client),
         cmocka_unit_test(implicit_tls),
         cmocka_unit_test(implicit_tls_fails),
+        cmocka_unit_test(implicit_tls_checked),
         cmocka_unit_test(implicit_tls_refused),
         cmocka_unit_test(tls_first_means_no_header),
         cmocka_unit_test(stop_ends_what_has_not_begun),
