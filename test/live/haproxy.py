@@ -37,6 +37,20 @@ class HaProxy:
         self.ports.append((host, mine))
         return mine
 
+    def add_statistics(self):
+        """A socket that answers `ask`."""
+        path = os.path.join(self.folder, "h.sock")
+        self.text = self.text.replace("global\n", f"global\n    stats socket {path} mode 600\n")
+        return path
+
+    @staticmethod
+    def ask(path, what):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(path)
+            s.sendall(what.encode() + b"\n")
+            return b"".join(iter(lambda: s.recv(65536), b"")).decode()
+
     def start(self):
         path = os.path.join(self.folder, "haproxy.cfg")
         with open(path, "w", encoding="utf-8") as f:

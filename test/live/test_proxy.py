@@ -153,6 +153,21 @@ def test_health_checks(behind, haproxy, way):
         nobody.say("MAIL FROM:<a@sender.example>\r\n", "530 5.7.0")
 
 
+def test_health_checks_before_tls(behind, haproxy):
+    """They go away where the handshake would begin: no line of the log for each."""
+    implicit = behind.add_listener(tls="implicit", proxy_networks=[HaProxy.SOURCE])
+    behind.start()
+    port = haproxy.add(implicit, "send-proxy-v2 check inter 50ms fall 1")
+    statistics = haproxy.add_statistics()
+    haproxy.start()
+    wait_for(lambda: "L4OK" in haproxy.ask(statistics, "show stat"))
+    for _ in range(5):
+        with client(port, TRUSTED, smtplib.SMTP_SSL, context=trusting()) as trusted:
+            assert trusted.noop()[0] == 250
+    assert not behind.events("tls-failed", ip=HaProxy.SOURCE)
+    assert metric(behind, "proxies_refused_total") == 0
+
+
 class say_as_proxy(Raw):
     """A connection from the proxy's address that begins with these bytes."""
 
