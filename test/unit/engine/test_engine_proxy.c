@@ -416,6 +416,8 @@ static void tls_first_means_no_header(void **state)
     c->wants_tls_server = true;
     tls_up(w, c);
     world_expect(c, "220 ");
+    world_say(w, c, "EHLO x\r\n");
+    world_expect(c, "250 ");
     world_down(w);
 }
 
