@@ -23,6 +23,8 @@ struct engine_listener {
     enum smtp_auth_mode auth;
     bool is_local; /* sendmail(1)'s socket: when it cannot be opened the relay warns and goes on */
     enum engine_certificates certificates;
+    struct ip_net *proxy_networks; /* connections from here begin with a PROXY header */
+    unsigned proxy_network_count;
 };
 
 struct engine_fingerprint {
@@ -117,5 +119,7 @@ struct engine_options {
 /* The defaults of every key, hostname "localhost", one listener 127.0.0.1:587; for tests and for
  * config's table to start from. */
 void engine_options_default(struct engine_options *o);
+/* Does a connection from there begin with a PROXY header? */
+bool engine_listener_is_proxied(const struct engine_listener *l, const struct ip *from);
 /* NULL: there is none of that name (any more). */
 const struct engine_user *engine_options_user(const struct engine_options *o, struct slice name);

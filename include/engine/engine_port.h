@@ -23,7 +23,8 @@ enum engine_event_kind {
     EVENT_TOLD,     /* start-up, before the records: told_ms. Without it: all that is finished */
     EVENT_USAGE,    /* start-up: text, as engine_usage() wrote it when it was last saved */
     EVENT_STARTED,  /* start-up is over: listeners open next */
-    EVENT_ACCEPTED, /* a client: conn, listener, peer; is_unix: text = who, "uid=0 root" */
+    EVENT_ACCEPTED, /* a client: conn, listener, peer; is_unix: text = who, "uid=0 root". Implicit
+                       TLS: is_tls and TLS_UP follows, but not from the listener's proxies */
     EVENT_BYTES,    /* conn, bytes */
     EVENT_DRAINED,  /* conn: what was sent has left */
     EVENT_CLOSED, /* conn, err, text: the last event of this connection (not after ACTION_CLOSE) */
@@ -68,7 +69,7 @@ struct engine_event {
     uint64_t conn, ticket;
     unsigned listener;
     struct ip_port peer, local;
-    bool is_unix;
+    bool is_unix, is_tls;
     struct slice bytes;
     enum err err;
     struct slice text;
@@ -87,7 +88,8 @@ struct engine_event {
 enum engine_action_kind {
     ACTION_SEND,       /* conn, bytes; wants_drained: a DRAINED event follows when all has left */
     ACTION_READ,       /* conn, is_on: backpressure */
-    ACTION_TLS_SERVER, /* conn, asks_certificate: handshake after what was sent has left */
+    ACTION_TLS_SERVER, /* conn, asks_certificate: handshake after what was sent has left; bytes =
+                           what the client has already said of it */
     ACTION_TLS_CLIENT, /* conn, text = server name (empty: none), needs_verify (else any certificate
                           will do) */
     ACTION_CLOSE,      /* conn, at_once; no event of this connection follows */

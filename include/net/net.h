@@ -69,6 +69,9 @@ void net_send(struct net *n, uint64_t conn,
  */
 void net_tls_server(struct net *n, uint64_t conn, struct tls_server_config *config,
                     bool asks_certificate);
+/* The same, where the first bytes of the other side's handshake were read already. */
+void net_tls_server_begun(struct net *n, uint64_t conn, struct tls_server_config *config,
+                          bool asks_certificate, struct slice begun);
 void net_tls_client(struct net *n, uint64_t conn, const struct tls_client_config *config,
                     struct slice server_name);
 void net_read(struct net *n, uint64_t conn, bool is_on); /* backpressure */

@@ -21,6 +21,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(DISCONNECTED, DEBUG, "disconnected", "sessions_closed_total", "Submission sessions closed.") \
     X(SESSION_REFUSED, WARN, "session-refused", "sessions_refused_total",                          \
       "Sessions refused with 421 (limits, shutting down).")                                        \
+    X(PROXY_REFUSED, WARN, "proxy-refused", "proxies_refused_total",                               \
+      "Connections of proxies closed because their PROXY header was missing or wrong.")            \
     X(TLS_FAILED, INFO, "tls-failed", "tls_failures_total", "Failed TLS handshakes of clients.")   \
     X(LOGIN, DEBUG, "login", "logins_total", "Successful logins.")                                 \
     X(LOGIN_FAILED, WARN, "login-failed", "login_failures_total", "Failed logins.")                \

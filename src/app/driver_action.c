@@ -24,15 +24,15 @@ static void send_bytes(struct driver *d, const struct engine_action *a)
         map_put_id(&d->wants_drained, a->conn, d);
 }
 
-static void start_server_tls(struct driver *d, uint64_t conn, bool asks_certificate)
+static void start_server_tls(struct driver *d, const struct engine_action *a)
 {
     if (d->identity) {
-        net_tls_server(d->net, conn, d->identity, asks_certificate);
+        net_tls_server_begun(d->net, a->conn, d->identity, a->asks_certificate, a->bytes);
         return;
     }
-    net_close(d->net, conn, true);
+    net_close(d->net, a->conn, true);
     driver_later(d, &(struct late_event){.kind = EVENT_CLOSED,
-                                         .conn = conn,
+                                         .conn = a->conn,
                                          .err = ERR_TLS,
                                          .text = "there is no certificate"});
 }
@@ -143,7 +143,7 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
         net_read(d->net, a->conn, a->is_on);
         break;
     case ACTION_TLS_SERVER:
-        start_server_tls(d, a->conn, a->asks_certificate);
+        start_server_tls(d, a);
         break;
     case ACTION_TLS_CLIENT:
         start_client_tls(d, a);

@@ -43,9 +43,9 @@ void driver_tell(struct driver *d, struct engine_event *event)
 
 /* --- net --- */
 
-/* more: what else is to be known of a Unix client, " drop=NAME". */
+/* more: what else is to be known of a Unix client, " drop=NAME". is_tls: TLS is up. */
 static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
-                          const struct net_peer *peer, const char *more)
+                          const struct net_peer *peer, const char *more, bool is_tls)
 {
     char text[sizeof(struct who) + sizeof(struct drop_name) + 8] = "";
     if (peer->is_unix)
@@ -57,6 +57,7 @@ static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
         .peer = peer->address,
         .local = peer->local,
         .is_unix = peer->is_unix,
+        .is_tls = is_tls,
         .text = slice_cstr(text),
     };
     driver_tell(d, &event);
@@ -71,8 +72,9 @@ static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struc
         return;
     }
     const struct engine_listener *l = &d->config->engine.listeners[index];
-    if (l->tls != LISTENER_TLS_IMPLICIT) {
-        tell_accepted(d, conn, index, peer, "");
+    /* A proxy's header comes before the handshake: the engine reads it and asks for TLS then. */
+    if (l->tls != LISTENER_TLS_IMPLICIT || engine_listener_is_proxied(l, &peer->address.ip)) {
+        tell_accepted(d, conn, index, peer, "", false);
         return;
     }
     if (!d->identity) {
@@ -100,7 +102,7 @@ void driver_on_drop(void *ctx, int fd, uid_t owner, const char *name)
     uint64_t conn = net_adopt(d->net, fd);
     snprintf(more, sizeof more, " drop=%s", name);
     if (conn)
-        tell_accepted(d, conn, index, &peer, more);
+        tell_accepted(d, conn, index, &peer, more, false);
 }
 
 static void on_connected(void *ctx, uint64_t conn, const struct net_peer *peer)
@@ -139,7 +141,7 @@ static void on_tls_up(void *ctx, uint64_t conn, const struct tls_facts *facts)
             net_close(d->net, conn, true);
             return;
         }
-        tell_accepted(d, conn, index, &h.peer, "");
+        tell_accepted(d, conn, index, &h.peer, "", true);
     }
     const struct engine_certificate certificate = {
         .sha256 = facts->certificate.sha256,

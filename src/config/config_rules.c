@@ -178,6 +178,11 @@ static void check_unix_listener(struct rules *r, unsigned i)
     if (tls && l[i].tls != LISTENER_TLS_NONE)
         config_mistakes_add(r->m, spot(tls), "listen", SLICE("tls"),
                             "a Unix socket has no TLS: write \"none\", or leave it out");
+    if (entry(node, "proxy_networks"))
+        config_mistakes_add(r->m, spot(entry(node, "proxy_networks")), "listen",
+                            SLICE("proxy_networks"),
+                            "the clients of a Unix socket have no address: let the proxy connect "
+                            "to a listener with address and port");
     l[i].tls = LISTENER_TLS_NONE;
     bool is_taken = slice_eq(path, r->c->control_socket) ||
                     (r->c->has_sendmail && slice_eq(path, r->c->sendmail_socket));

@@ -221,6 +221,12 @@ const struct config_option config_options[] = {
         "with or without AUTH EXTERNAL. required: nothing is taken from others, from trusted "
         "networks either. none: nobody is asked.",
         .sample = "optional", .choices = listener_certificates, .normal_said = "none"),
+    ROW("listen.proxy_networks", NETWORK, LISTENER(proxy_networks), NULL, NULL, NULL,
+        "Proxies such as HAProxy, addresses or networks. Connections from there must begin with a "
+        "PROXY header (version 1 or 2), before TLS, and are then those of the client that it "
+        "names; from all others it is never read. At the widest /8 (IPv4) or /16 (IPv6).",
+        LIST(LISTENER(proxy_network_count), 1, CONFIG_NETWORKS_MAX), .sample = "192.0.2.10",
+        .normal_said = "none"),
 
     ROW("submission.trusted_networks", NETWORK, ENGINE(trusted_networks), "127.0.0.0/8 ::1/128",
         NULL, NULL,

@@ -449,8 +449,8 @@ static struct slice set_network(struct slice text, struct arena *a, struct ip_ne
     if (ip_net_parse(text, &net)) {
         if (is_too_wide(&net))
             return arena_printf(a,
-                                "%.*s would make an open relay: name the networks of your own "
-                                "clients, at the widest /8 (IPv4) or /16 (IPv6)",
+                                "%.*s would make an open relay: name networks of your own, at "
+                                "the widest /8 (IPv4) or /16 (IPv6)",
                                 SLICE_FMT(q));
         *out = net;
         return SLICE_NONE;

@@ -56,6 +56,14 @@ void engine_options_default(struct engine_options *o)
     };
 }
 
+bool engine_listener_is_proxied(const struct engine_listener *l, const struct ip *from)
+{
+    for (unsigned i = 0; i < l->proxy_network_count; i++)
+        if (ip_in_net(from, &l->proxy_networks[i]))
+            return true;
+    return false;
+}
+
 const struct engine_user *engine_options_user(const struct engine_options *o, struct slice name)
 {
     for (unsigned i = 0; i < o->user_count; i++)

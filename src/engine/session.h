@@ -7,14 +7,20 @@
 #include "submit_login.h"
 #include "submit_profile.h"
 
+/* Before the talk only behind a proxy (submit_proxy.c). */
+enum session_stage { SESSION_HEADER, SESSION_HANDSHAKE, SESSION_TALK };
+
 struct session {
     uint64_t conn;
+    enum session_stage stage;
     struct submit_profile *profile;
     struct smtp_server *smtp;
     struct timer timer;
     struct submit_limit limit;
-    struct ip_port peer;
-    char *local; /* who is at the other end of a Unix socket, "uid=0 root"; else NULL */
+    struct ip_port peer; /* the client, also behind a proxy */
+    struct ip proxy;     /* IP_NONE: there is none */
+    bool is_nameless;    /* the proxy names no client: peer is the proxy itself */
+    char *local;         /* who is at the other end of a Unix socket, "uid=0 root"; else NULL */
     bool is_trusted;
     bool is_reading;  /* the driver reads for us */
     bool is_draining; /* output was sent that the client has yet to read */

@@ -6,6 +6,7 @@
 #include "policy/policy_accept.h"
 #include "session.h"
 #include "submit_certificate.h"
+#include "submit_proxy.h"
 #include "usage.h"
 
 enum {
@@ -55,6 +56,13 @@ static void session_close(struct engine *e, struct session *s)
     flush(e, s);
     session_note(e, s, NOTE_DISCONNECTED, 0);
     engine_close_conn(e, s->conn, false);
+    session_free(e, s);
+}
+
+/* Before anything was said: no reply would be understood. */
+static void close_early(struct engine *e, struct session *s)
+{
+    engine_close_conn(e, s->conn, true);
     session_free(e, s);
 }
 
@@ -170,6 +178,10 @@ static bool feed(struct engine *e, struct session *s, struct slice *in)
 /* Stopping: who is between messages goes now, the others after their message. */
 static bool leave_if_stopping(struct engine *e, struct session *s)
 {
+    if (e->is_stopping && s->stage != SESSION_TALK) {
+        close_early(e, s);
+        return true;
+    }
     if (!e->is_stopping || !smtp_server_is_idle(s->smtp) || smtp_server_awaits_answer(s->smtp))
         return false;
     smtp_server_shutdown(s->smtp, "shutting down, try again later");
@@ -202,7 +214,7 @@ void session_resume(struct engine *e, struct session *s)
     settle(e, s);
 }
 
-void submit_on_bytes(struct engine *e, struct session *s, struct slice in)
+static void talk_bytes(struct engine *e, struct session *s, struct slice in)
 {
     if (smtp_server_in_body(s->smtp))
         submit_limit_on_body(&s->limit, e->opt, in.n, e->now_ms);
@@ -215,6 +227,53 @@ void submit_on_bytes(struct engine *e, struct session *s, struct slice in)
         return;
     }
     settle(e, s);
+}
+
+static void tell_connected(struct engine *e, struct session *s)
+{
+    struct note *n = session_note(e, s, NOTE_CONNECTED, 0);
+    struct ip_text proxy = ip_build(&s->proxy);
+    if (proxy.s[0])
+        engine_tell(e, n, "proxy", slice_cstr(proxy.s));
+}
+
+/* Who it is is known: greets, or says why not. False: the session is gone. */
+static bool admit(struct engine *e, struct session *s)
+{
+    bool is_unix = s->local != NULL;
+    s->stage = SESSION_TALK;
+    s->is_trusted =
+        is_unix || (!s->is_nameless && policy_is_trusted(&s->peer.ip, e->opt->trusted_networks,
+                                                         e->opt->trusted_network_count));
+    s->login = (struct submit_login){
+        .conn = s->conn, .from = s->peer.ip, .is_trusted = s->is_trusted, .is_unix = is_unix};
+    smtp_server_set_peer(s->smtp, &s->peer.ip, s->is_trusted);
+    tell_connected(e, s);
+    const char *why = NULL;
+    bool is_counted = !s->is_trusted && !s->is_nameless;
+    if (!submit_limit_init(&s->limit, &e->places, e->opt, &s->peer.ip, is_counted, e->now_ms))
+        why = "too many connections from your address, try again later";
+    if (e->is_stopping)
+        why = "shutting down";
+    if (e->sessions.count > e->opt->connections_max)
+        why = "too many connections, try again later";
+    if (why) {
+        note_text(session_note(e, s, NOTE_SESSION_REFUSED, 0), "reason", slice_cstr(why));
+        smtp_server_refuse(s->smtp, 421, why);
+        session_close(e, s);
+        return false;
+    }
+    return true;
+}
+
+static void begin_talk(struct engine *e, struct session *s)
+{
+    if (!admit(e, s))
+        return;
+    if (s->profile->tls != LISTENER_TLS_IMPLICIT)
+        smtp_server_greet(s->smtp);
+    flush(e, s);
+    watch(e, s);
 }
 
 void submit_on_accepted(struct engine *e, const struct engine_event *ev)
@@ -232,38 +291,60 @@ void submit_on_accepted(struct engine *e, const struct engine_event *ev)
     if (ev->is_unix)
         s->local = ev->text.n ? mem_dup(ev->text.p, ev->text.n) : mem_dup("local", 5);
     s->is_reading = true;
-    s->is_trusted = ev->is_unix || policy_is_trusted(&ev->peer.ip, e->opt->trusted_networks,
-                                                     e->opt->trusted_network_count);
-    s->login = (struct submit_login){
-        .conn = s->conn, .from = s->peer.ip, .is_trusted = s->is_trusted, .is_unix = ev->is_unix};
     timer_init(&s->timer, TIMER_SESSION);
     buf_init(&s->held, HELD_BYTES_MAX);
     map_put_id(&e->sessions, s->conn, s);
-    smtp_server_set_peer(s->smtp, &s->peer.ip, s->is_trusted);
-    session_note(e, s, NOTE_CONNECTED, 0);
-    const char *why = NULL;
-    if (!submit_limit_init(&s->limit, &e->places, e->opt, &s->peer.ip, !s->is_trusted, e->now_ms))
-        why = "too many connections from your address, try again later";
-    if (e->is_stopping)
-        why = "shutting down";
-    if (e->sessions.count > e->opt->connections_max)
-        why = "too many connections, try again later";
-    if (why) {
-        note_text(session_note(e, s, NOTE_SESSION_REFUSED, 0), "reason", slice_cstr(why));
-        smtp_server_refuse(s->smtp, 421, why);
-        session_close(e, s);
+    if (!submit_proxy_begin(e, s, ev))
+        begin_talk(e, s);
+}
+
+/* What a proxy's connection begins with. */
+static void header_bytes(struct engine *e, struct session *s, struct slice in)
+{
+    struct slice rest;
+    if (!buf_add(&s->held, in)) { /* more than one read of the driver */
+        close_early(e, s);
         return;
     }
-    if (s->profile->tls != LISTENER_TLS_IMPLICIT)
-        smtp_server_greet(s->smtp);
-    flush(e, s);
-    watch(e, s);
+    enum parse p = submit_proxy_read(e, s, buf_slice(&s->held), &rest);
+    if (p == PARSE_BAD)
+        close_early(e, s);
+    if (p != PARSE_DONE)
+        return;
+    struct buf held = s->held;
+    buf_init(&s->held, HELD_BYTES_MAX);
+    if (s->profile->tls == LISTENER_TLS_IMPLICIT) {
+        submit_proxy_secure(e, s, rest);
+    } else {
+        uint64_t conn = s->conn;
+        begin_talk(e, s);
+        if (rest.n && map_get_id(&e->sessions, conn))
+            talk_bytes(e, s, rest);
+    }
+    buf_close(&held);
+}
+
+void submit_on_bytes(struct engine *e, struct session *s, struct slice in)
+{
+    switch (s->stage) {
+    case SESSION_HEADER:
+        header_bytes(e, s, in);
+        break;
+    case SESSION_HANDSHAKE: /* the driver's slip: TLS has them */
+        close_early(e, s);
+        break;
+    case SESSION_TALK:
+        talk_bytes(e, s, in);
+        break;
+    }
 }
 
 void submit_on_tls(struct engine *e, struct session *s, const struct engine_tls *tls)
 {
     s->tls_version = tls->version;
     s->tls_cipher = tls->cipher;
+    if (s->stage == SESSION_HANDSHAKE && !admit(e, s))
+        return;
     smtp_server_on_tls(s->smtp);
     if (smtp_server_has_tls(s->smtp))
         submit_certificate_on_tls(e, s, tls);
@@ -281,6 +362,11 @@ void submit_on_drained(struct engine *e, struct session *s)
 
 void submit_on_closed(struct engine *e, struct session *s, const struct engine_event *ev)
 {
+    if (s->stage != SESSION_TALK) {
+        submit_proxy_on_closed(e, s, ev->text);
+        session_free(e, s);
+        return;
+    }
     if (ev->err == ERR_TLS) {
         struct note *n = session_note(e, s, NOTE_TLS_FAILED, 0);
         engine_tell(e, n, "reason", ev->text);
@@ -307,6 +393,11 @@ void submit_on_login(struct engine *e, struct session *s, enum engine_login logi
 void submit_on_timer(struct engine *e, struct timer *t)
 {
     struct session *s = CONTAINER_OF(t, struct session, timer);
+    if (s->stage != SESSION_TALK) {
+        submit_proxy_on_overdue(e, s);
+        close_early(e, s);
+        return;
+    }
     if (s->login.due_ms) {
         smtp_server_on_login(s->smtp, submit_login_late(&s->login));
         session_resume(e, s);

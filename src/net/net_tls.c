@@ -181,19 +181,6 @@ static void start_workers(struct net *n)
     }
 }
 
-/* Without input: the client's first words. They cost no key operation. */
-void net_tls_begin(struct net_conn *c)
-{
-    struct net_handshake *h = mem_new(sizeof *h);
-    h->conn = c;
-    buf_init(&h->in, 2 * NET_SLAB_BYTES);
-    buf_init(&h->out, TLS_LINK_HANDSHAKE_OUT_MAX);
-    c->handshake = h;
-    c->tls = T_HANDSHAKE;
-    tls_link_step(c->tls_link, SLICE_NONE, &h->out);
-    on_step(c);
-}
-
 static void handshake_bytes(struct net_conn *c, struct slice in)
 {
     struct net_handshake *h = c->handshake;
@@ -205,6 +192,24 @@ static void handshake_bytes(struct net_conn *c, struct slice in)
     list_add_last(&c->net->handshakes, &h->queued);
     net_conn_update_reading(c);
     start_workers(c->net);
+}
+
+/* Without input: the client's first words. They cost no key operation. */
+void net_tls_begin(struct net_conn *c)
+{
+    struct net_handshake *h = mem_new(sizeof *h);
+    h->conn = c;
+    buf_init(&h->in, 2 * NET_SLAB_BYTES);
+    buf_init(&h->out, TLS_LINK_HANDSHAKE_OUT_MAX);
+    c->handshake = h;
+    c->tls = T_HANDSHAKE;
+    tls_link_step(c->tls_link, SLICE_NONE, &h->out);
+    on_step(c);
+    if (c->state == N_OPEN && c->in_left.n) { /* net_tls_server_begun */
+        handshake_bytes(c, buf_slice(&c->in_left));
+        buf_clear(&c->in_left);
+        buf_trim(&c->in_left);
+    }
 }
 
 void net_tls_bytes(struct net_conn *c, struct slice in)
@@ -254,10 +259,20 @@ static void draw(unsigned char seed[TLS_LINK_SEED_BYTES])
 void net_tls_server(struct net *n, uint64_t conn, struct tls_server_config *config,
                     bool asks_certificate)
 {
+    net_tls_server_begun(n, conn, config, asks_certificate, SLICE_NONE);
+}
+
+void net_tls_server_begun(struct net *n, uint64_t conn, struct tls_server_config *config,
+                          bool asks_certificate, struct slice begun)
+{
     unsigned char seed[TLS_LINK_SEED_BYTES];
     struct net_conn *c;
     if (!may_begin(n, conn, &c))
         return;
+    if (!buf_add(&c->in_left, begun)) {
+        net_conn_fail(c, ERR_TLS, "TLS: too many bytes in the handshake");
+        return;
+    }
     draw(seed);
     set_link(c, tls_link_server(config, asks_certificate, seed));
 }

@@ -359,10 +359,26 @@ static void on_reply(struct sim_world *w, struct sim_client *c, int code, struct
 
 /* From the network */
 
+const struct ip_port sim_client_proxy = {{IP_V4, {81, 2, 69, 170}}, 50000};
+
+static struct ip_port address_of(const struct sim_client *c)
+{
+    static const struct ip_port trusted = {{IP_V4, {127, 0, 0, 1}}, 40000},
+                                foreign = {{IP_V4, {81, 2, 69, 160}}, 40000};
+    return c->manners.wants_tls ? foreign : trusted;
+}
+
 static void on_opened(struct sim_world *w, struct sim_conn *conn)
 {
     struct sim_client *c = conn->peer;
     c->has_tls = c->manners.is_implicit;
+    if (!c->manners.is_proxied)
+        return;
+    struct ip_port client = address_of(c);
+    struct ip_text ip = ip_build(&client.ip);
+    char header[120];
+    snprintf(header, sizeof header, "PROXY TCP4 %s 127.0.0.1 %u 587\r\n", ip.s, client.port);
+    sim_net_say(w, conn, slice_cstr(header));
 }
 
 static void on_bytes(struct sim_world *w, struct sim_conn *conn, struct slice in)
@@ -419,9 +435,7 @@ static void dial(struct sim_world *w, void *thing, uint64_t unused)
     struct sim_client *c = thing;
     if (c->conn || c->at == c->count)
         return;
-    struct ip_port from = {{IP_V4, {127, 0, 0, 1}}, 40000};
-    if (c->manners.wants_tls)
-        from = (struct ip_port){{IP_V4, {81, 2, 69, 160}}, 40000};
+    struct ip_port from = c->manners.is_proxied ? sim_client_proxy : address_of(c);
     c->session++;
     c->has_tls = c->has_auth = c->is_silent = c->is_ahead = false;
     c->done_here = 0;

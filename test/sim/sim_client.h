@@ -21,6 +21,7 @@ struct sim_manners {
     bool is_eager;    /* pipelining: the next envelope goes out right behind the final dot */
     bool wants_tls;   /* STARTTLS and AUTH from a foreign address; else from a trusted one */
     bool is_implicit; /* the second listener */
+    bool is_proxied;  /* comes from sim_client_proxy, whose header names it */
     bool quits;       /* QUIT at the end, else it just closes */
     bool says_8bit, says_size;
     bool is_chunking; /* BDAT instead of DATA; pipelining: in the envelope's group */
@@ -29,6 +30,8 @@ struct sim_manners {
     unsigned messages_a_session;
     int64_t pause_ms; /* between sessions, at most */
 };
+
+extern const struct ip_port sim_client_proxy; /* a stranger's address, if it were not a proxy's */
 
 struct sim_client;
 

@@ -36,6 +36,9 @@ void sim_options_init(struct sim_options *s)
     s->listener[1] = (struct engine_listener){.address = SLICE("127.0.0.1:465"),
                                               .tls = LISTENER_TLS_IMPLICIT,
                                               .auth = SMTP_AUTH_REQUIRED};
+    s->proxy = (struct ip_net){.ip = sim_client_proxy.ip, .bits = 32};
+    s->listener[0].proxy_networks = &s->proxy;
+    s->listener[0].proxy_network_count = 1;
     s->user.name = SLICE("app");
     s->o.hostname = SLICE("relay.test");
     s->o.listeners = s->listener;
@@ -192,6 +195,7 @@ static void draw_clients(struct plan *p)
                                       .messages_a_session = (unsigned)ONE_OF(r, 1, 2, 5, 100),
                                       .pause_ms = ONE_OF(r, 10, SIM_MINUTE_MS, 20 * SIM_MINUTE_MS)};
         manners.is_implicit = manners.wants_tls && rng_chance(r, 40);
+        manners.is_proxied = !manners.is_implicit && i % 3 == 2;
         int64_t begin = p->w->begin_ms + rng_between(r, 100, (p->heal_ms - p->w->begin_ms) / 2);
         sim_client_add(p->w, &manners, mail, count, begin);
     }

@@ -8,6 +8,7 @@
 struct sim_options {
     struct engine_options o;
     struct engine_listener listener[2];
+    struct ip_net proxy; /* in front of the first */
     struct engine_user user;
     struct engine_route route;
     struct engine_host route_host[2];

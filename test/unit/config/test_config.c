@@ -193,6 +193,7 @@ static const char whole[] =
     "address = \"[::]:465\"\n"
     "tls = \"implicit\"\n"
     "auth = \"optional\"\n"
+    "proxy_networks = [\"192.0.2.10\", \"2001:db8:1::/48\"]\n"
     "[[listen]]\n"
     "address = \"127.0.0.1:25\"\n"
     "tls = \"none\"\n"
@@ -273,6 +274,11 @@ static void test_whole(void **state)
     assert_slice(e->listeners[1].address, "[::]:465");
     assert_int_equal(e->listeners[1].tls, LISTENER_TLS_IMPLICIT);
     assert_int_equal(e->listeners[1].auth, SMTP_AUTH_OPTIONAL);
+    assert_int_equal(e->listeners[0].proxy_network_count, 0);
+    assert_int_equal(e->listeners[1].proxy_network_count, 2);
+    assert_int_equal(e->listeners[1].proxy_networks[0].bits, 32);
+    assert_int_equal(e->listeners[1].proxy_networks[1].bits, 48);
+    assert_int_equal(e->listeners[2].proxy_network_count, 0);
     assert_int_equal(e->listeners[2].tls, LISTENER_TLS_NONE);
     assert_int_equal(e->listeners[2].auth, SMTP_AUTH_OFF);
 
@@ -589,6 +595,17 @@ static const struct mistake_row bad[] = {
      2, 11, "listen.address", "at most 107 bytes"},
     {"TLS in a Unix socket", "[[listen]]\naddress = 'unix:/run/s'\ntls = 'starttls'", 3, 7,
      "listen.tls", "a Unix socket has no TLS"},
+    {"a proxy at a Unix socket",
+     "[[listen]]\naddress = 'unix:/run/s'\nproxy_networks = ['192.0.2.1']", 3, 18,
+     "listen.proxy_networks", "a listener with address and port"},
+    {"proxies anywhere", "[[listen]]\naddress = '[::1]:1'\nproxy_networks = ['0.0.0.0/0']", 3, 19,
+     "listen.proxy_networks", "would make an open relay"},
+    {"proxies nowhere", "[[listen]]\naddress = '[::1]:1'\nproxy_networks = []", 3, 18,
+     "listen.proxy_networks", "is empty; without the key it is none"},
+    {"a proxy by name", "[[listen]]\naddress = '[::1]:1'\nproxy_networks = ['haproxy']", 3, 19,
+     "listen.proxy_networks", "is not a network"},
+    {"one proxy without a list", "[[listen]]\naddress = '[::1]:1'\nproxy_networks = '192.0.2.1'", 3,
+     18, "listen.proxy_networks", "must be a list"},
     {"a Unix socket twice",
      "[[listen]]\naddress = 'unix:/run/s,mode=0600'\n[[listen]]\naddress = 'unix:/run/s'", 4, 11,
      "listen.address", "the listener on line 1 has it already"},

@@ -35,8 +35,8 @@ enum {
 struct world_conn {
     uint64_t id;
     bool is_out, is_connecting, is_connected, is_open, is_reading;
-    bool wants_tls_server, wants_tls_client, needs_verify, has_tls,
-        asks_certificate;
+    bool wants_tls_server, wants_tls_client, needs_verify, has_tls, asks_certificate;
+    char tls_begun[64]; /* what the client had said of its handshake */
     unsigned drained_owed;
     struct ip_port address;
     struct buf sent;          /* by the engine */
@@ -215,6 +215,7 @@ static inline void world_take(struct world *w, const struct engine_action *a)
         c = world_live_conn(w, a->conn);
         c->wants_tls_server = true;
         c->asks_certificate = a->asks_certificate;
+        snprintf(c->tls_begun, sizeof c->tls_begun, "%.*s", SLICE_FMT(a->bytes));
         break;
     case ACTION_TLS_CLIENT:
         c = world_live_conn(w, a->conn);

@@ -1006,6 +1006,73 @@ static void test_starttls(void **state)
     close_stage();
 }
 
+/* Plain words and the begin of the handshake in one read: who reads the words gives the rest back.
+ */
+static void words_first_server(struct side *s, struct slice in)
+{
+    static const struct slice words = SLICE_INIT("words\r\n");
+    if (s->is_tls_up) {
+        echo(s, in);
+        return;
+    }
+    buf_add(&s->got, in);
+    struct slice got = buf_slice(&s->got);
+    if (got.n > words.n)
+        CALL(net_tls_server_begun(net, s->id, identity, false, slice_from(got, words.n)));
+}
+
+static void words_first_on_accept(struct side *s)
+{
+    s->on_bytes = words_first_server;
+}
+
+static void words_first_on_connect(struct side *s)
+{
+    send_text(s, "words\r\n");
+    CALL(net_tls_client(net, s->id, &client, SLICE("mail.example")));
+}
+
+static void test_handshake_begun(void **state)
+{
+    open_stage(10, 1 << 20);
+    listen_here(1);
+    on_accepted = words_first_on_accept;
+    on_connected = words_first_on_connect;
+    client = (struct tls_client_config){.verify = TLS_VERIFY_NONE};
+    struct side *c = connect_to(2, 1);
+    UNTIL(c->is_tls_up || c->is_closed);
+    if (c->is_closed)
+        fail_msg("%s", c->reason);
+    send_text(c, "EHLO inside\r\n");
+    UNTIL(has(c, "EHLO inside\r\n"));
+    close_stage();
+}
+
+static void begun_badly_on_accept(struct side *s)
+{
+    CALL(net_tls_server_begun(net, s->id, identity, false, SLICE("EHLO plain.example\r\n")));
+}
+
+static void begun_too_long_on_accept(struct side *s)
+{
+    static char block[1 << 20];
+    CALL(net_tls_server_begun(net, s->id, identity, false, slice_of(block, sizeof block)));
+}
+
+static void test_handshake_begun_badly(void **state)
+{
+    for (int is_long = 0; is_long < 2; is_long++) {
+        open_stage(10, 1 << 20);
+        listen_here(1);
+        on_accepted = is_long ? begun_too_long_on_accept : begun_badly_on_accept;
+        connect_to(2, 1);
+        UNTIL(first_incoming() && first_incoming()->is_closed);
+        assert_int_equal(first_incoming()->err, ERR_TLS);
+        assert_non_null(strstr(first_incoming()->reason, is_long ? "too many" : "not TLS"));
+        close_stage();
+    }
+}
+
 static void test_starttls_injected(void **state)
 {
     open_stage(10, 1 << 20);
@@ -1133,6 +1200,8 @@ int main(void)
         cmocka_unit_test(test_not_tls),
         cmocka_unit_test(test_hung_up_in_handshake),
         cmocka_unit_test(test_starttls),
+        cmocka_unit_test(test_handshake_begun),
+        cmocka_unit_test(test_handshake_begun_badly),
         cmocka_unit_test(test_starttls_injected),
         cmocka_unit_test(test_starttls_before_drained),
         cmocka_unit_test(test_close_in_each_state),
