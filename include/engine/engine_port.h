@@ -61,6 +61,7 @@ struct engine_event {
     unsigned listener;
     struct ip_port peer, local;
     bool is_unix;
+    unsigned handshakes; /* ACCEPTED: connections that are not sessions yet, for the limit in all */
     struct slice bytes;
     enum err err;
     struct slice text;

@@ -19,7 +19,7 @@ int64_t driver_now_ms(const struct driver *d)
 
 void driver_note(struct driver *d, const struct note *n)
 {
-    metrics_note(d->o.metrics, n->kind);
+    metrics_note(d->o.metrics, n);
     log_note(d->o.log, n, driver_now_ms(d));
 }
 
@@ -82,6 +82,7 @@ static void expire_handshakes(struct driver *d)
         struct note n;
         note_init(&n, NOTE_TLS_FAILED, 0);
         note_text(&n, "ip", slice_cstr(ip.s));
+        note_limit(&n, NOTE_LIMIT_TLS_TIME);
         note_text(&n, "reason", SLICE("no handshake in time"));
         driver_note(d, &n);
     }

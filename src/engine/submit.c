@@ -2,9 +2,12 @@
  *
  * The SMTP talk is smtp_server's, the message submit_mail's; here is when a client is listened to,
  * how long it is waited for, and what of its input is held while something is asked. */
+#include "engine/engine_view.h"
 #include "guard.h"
 #include "policy/policy_accept.h"
 #include "session.h"
+#include "submit_rate.h"
+#include "submit_struck.h"
 #include "usage.h"
 
 enum {
@@ -40,6 +43,7 @@ struct note *session_note(struct engine *e, struct session *s, enum note_kind ki
 static void flush(struct engine *e, struct session *s)
 {
     struct slice out = smtp_server_output(s->smtp);
+    submit_struck_by_machine(e, s);
     if (!out.n)
         return;
     submit_limit_on_progress(&s->limit, e->now_ms); /* a reply: it has finished something */
@@ -75,6 +79,7 @@ static void watch(struct engine *e, struct session *s)
         submit_limit_on_pause(&s->limit);
     else if (!s->limit.window_ms)
         submit_limit_on_minute(&s->limit, e->now_ms);
+    submit_limit_on_phase(&s->limit, smtp_server_phase(s->smtp), e->now_ms);
     int64_t due_ms = submit_limit_due_ms(&s->limit, e->opt, began_ms(s));
     if (is_ours)
         due_ms = s->login.due_ms ? s->login.due_ms : INT64_MAX;
@@ -206,6 +211,7 @@ void submit_on_bytes(struct engine *e, struct session *s, struct slice in)
     if (s->held.n == 0 && !feed(e, s, &in))
         return;
     if (in.n && !buf_add(&s->held, in)) {
+        submit_struck_end(e, s, NOTE_LIMIT_UNREAD_INPUT, SLICE("input without end"));
         /* It went on sending though nobody read: the driver's slip or an abuse of pipelining. */
         engine_close_conn(e, s->conn, true);
         session_free(e, s);
@@ -239,14 +245,21 @@ void submit_on_accepted(struct engine *e, const struct engine_event *ev)
     smtp_server_set_peer(s->smtp, &s->peer.ip, s->is_trusted);
     session_note(e, s, NOTE_CONNECTED, 0);
     const char *why = NULL;
-    if (!submit_limit_init(&s->limit, &e->places, e->opt, &s->peer.ip, !s->is_trusted, e->now_ms))
+    enum note_limit limit = NOTE_NO_LIMIT;
+    if (!submit_limit_init(&s->limit, &e->places, e->opt, &s->peer.ip, !s->is_trusted, e->now_ms)) {
+        limit = NOTE_LIMIT_ADDRESS_CONNECTIONS;
         why = "too many connections from your address, try again later";
-    if (e->is_stopping)
-        why = "shutting down";
-    if (e->sessions.count > e->opt->connections_max)
+    }
+    if (e->sessions.count + ev->handshakes > e->opt->connections_max) {
+        limit = NOTE_LIMIT_CONNECTIONS;
         why = "too many connections, try again later";
+    }
+    if (e->is_stopping) {
+        limit = NOTE_NO_LIMIT;
+        why = "shutting down";
+    }
     if (why) {
-        note_text(session_note(e, s, NOTE_SESSION_REFUSED, 0), "reason", slice_cstr(why));
+        submit_struck_end(e, s, limit, slice_cstr(why));
         smtp_server_refuse(s->smtp, 421, why);
         session_close(e, s);
         return;
@@ -307,15 +320,13 @@ void submit_on_timer(struct engine *e, struct timer *t)
         session_resume(e, s);
         return;
     }
-    enum submit_overdue how = submit_limit_overdue(&s->limit, e->opt, began_ms(s), e->now_ms);
-    if (how == SUBMIT_IN_TIME) { /* a fast minute is over: the next one */
+    enum note_limit limit = submit_limit_overdue(&s->limit, e->opt, began_ms(s), e->now_ms);
+    if (!limit) { /* a fast minute is over: the next one */
         submit_limit_on_pause(&s->limit);
         watch(e, s);
         return;
     }
-    if (how != SUBMIT_IDLE)
-        note_text(session_note(e, s, NOTE_SESSION_REFUSED, 0), "reason", submit_limit_why(how));
-    smtp_server_on_timeout(s->smtp);
+    smtp_server_on_timeout(s->smtp, submit_struck_late(e, s, limit));
     session_close(e, s);
 }
 
@@ -338,6 +349,7 @@ void submit_init(struct engine *e)
 {
     usage_init(e);
     guard_init(e);
+    submit_rate_init(e);
     submit_profiles_make(e);
 }
 
@@ -351,6 +363,16 @@ void submit_on_options(struct engine *e)
 uint64_t submit_count(const struct engine *e)
 {
     return e->sessions.count;
+}
+
+uint64_t engine_session_count(const struct engine *e)
+{
+    return e->sessions.count;
+}
+
+unsigned engine_sessions_at(const struct engine *e, const struct ip *ip)
+{
+    return submit_limit_sessions_at(&e->places, ip_place(ip));
 }
 
 void submit_close(struct engine *e)
@@ -373,5 +395,6 @@ void submit_close(struct engine *e)
     submit_profiles_drop(e);
     usage_close(e);
     guard_close(e);
+    submit_rate_close(e);
     submit_limit_places_close(&e->places);
 }
