@@ -16,8 +16,9 @@ struct session {
     struct ip_port peer;
     char *local; /* who is at the other end of a Unix socket, "uid=0 root"; else NULL */
     bool is_trusted;
-    bool is_reading;  /* the driver reads for us */
-    bool is_draining; /* output was sent that the client has yet to read */
+    bool is_reading;    /* the driver reads for us */
+    bool is_draining;   /* output was sent that the client has yet to read */
+    size_t burst_bytes; /* sent since it was last asked whether the client reads */
     struct buf held;
     struct intake *intake;
     struct slice tls_version, tls_cipher; /* static */

@@ -47,7 +47,10 @@ static void flush(struct engine *e, struct session *s)
     if (!out.n)
         return;
     submit_limit_on_progress(&s->limit, e->now_ms); /* a reply: it has finished something */
-    bool is_burst = out.n >= OUTPUT_BURST_BYTES;
+    s->burst_bytes += out.n;
+    bool is_burst = s->burst_bytes >= OUTPUT_BURST_BYTES;
+    if (is_burst)
+        s->burst_bytes = 0;
     engine_send(e, s->conn, out, is_burst);
     smtp_server_sent(s->smtp, out.n);
     s->is_draining |= is_burst;
