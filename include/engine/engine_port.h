@@ -61,7 +61,8 @@ struct engine_event {
     unsigned listener;
     struct ip_port peer, local;
     bool is_unix;
-    unsigned handshakes; /* ACCEPTED: connections that are not sessions yet, for the limit in all */
+    unsigned handshakes, handshakes_there; /* ACCEPTED: connections that are not sessions yet, in
+                                              all and of this one's place (ip_place) */
     struct slice bytes;
     enum err err;
     struct slice text;

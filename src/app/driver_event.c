@@ -59,6 +59,7 @@ static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
         .local = peer->local,
         .is_unix = peer->is_unix,
         .handshakes = handshakes_count(&d->handshakes),
+        .handshakes_there = handshakes_count_at(&d->handshakes, &peer->address.ip),
         .text = slice_cstr(text),
     };
     driver_tell(d, &event);

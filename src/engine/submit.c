@@ -249,7 +249,7 @@ void submit_on_accepted(struct engine *e, const struct engine_event *ev)
     session_note(e, s, NOTE_CONNECTED, 0);
     const char *why = NULL;
     enum note_limit limit = NOTE_NO_LIMIT;
-    if (!submit_limit_init(&s->limit, &e->places, e->opt, &s->peer.ip, !s->is_trusted, e->now_ms)) {
+    if (!submit_limit_init(&s->limit, &e->places, e->opt, ev, !s->is_trusted, e->now_ms)) {
         limit = NOTE_LIMIT_ADDRESS_CONNECTIONS;
         why = "too many connections from your address, try again later";
     }

@@ -8,15 +8,16 @@ struct place {
 };
 
 bool submit_limit_init(struct submit_limit *l, struct map *places, const struct engine_options *o,
-                       const struct ip *peer, bool is_counted, int64_t now_ms)
+                       const struct engine_event *ev, bool is_counted, int64_t now_ms)
 {
     *l = (struct submit_limit){
         .phase = SMTP_SERVER_PHASE_GREETING, .phase_ms = now_ms, .progress_ms = now_ms};
-    uint64_t id = ip_place(peer);
+    uint64_t id = ip_place(&ev->peer.ip);
     if (!is_counted || !id)
         return true;
     struct place *p = map_get_id(places, id);
-    if (p && o->connections_per_address_max && p->sessions >= o->connections_per_address_max)
+    unsigned there = (p ? p->sessions : 0) + ev->handshakes_there;
+    if (o->connections_per_address_max && there >= o->connections_per_address_max)
         return false;
     if (!p) {
         p = mem_new(sizeof *p);

@@ -11,7 +11,7 @@
 
 #include "base/ip.h"
 #include "base/map.h"
-#include "engine/engine_options.h"
+#include "engine/engine_port.h"
 #include "note/note.h"
 
 enum { SUBMIT_RATE_WINDOW_MS = 60 * 1000 };
@@ -25,9 +25,10 @@ struct submit_limit {
     uint64_t window_bytes;
 };
 
-/* False: its place has all the sessions it may have. Unless is_counted, it is not asked. */
+/* By ACCEPTED. False: its place has all the sessions it may have. Unless is_counted, it is not
+ * asked. */
 MUST_USE bool submit_limit_init(struct submit_limit *l, struct map *places,
-                                const struct engine_options *o, const struct ip *peer,
+                                const struct engine_options *o, const struct engine_event *ev,
                                 bool is_counted, int64_t now_ms);
 void submit_limit_close(struct submit_limit *l, struct map *places);
 void submit_limit_places_close(struct map *places);

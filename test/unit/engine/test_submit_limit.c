@@ -96,6 +96,25 @@ static void connections_in_all(void **state)
     world_down(w);
 }
 
+/* Of one place, too. */
+static void handshakes_of_a_place(void **state)
+{
+    struct world *w = world_new();
+    w->opt.connections_per_address_max = 3;
+    world_start(w);
+    world_expect(world_client_of(w, "192.0.2.1:1", 0), "220 ");
+    for (unsigned there = 1; there <= 2; there++) {
+        struct engine_event ev = {.kind = EVENT_ACCEPTED, .handshakes_there = there};
+        assert_true(ip_port_parse(SLICE("192.0.2.1:1"), 0, &ev.peer));
+        struct world_conn *c = world_conn_new(w, ev.conn = w->next_in);
+        w->next_in += 2;
+        world_tell(w, ev);
+        world_expect(c, there == 1 ? "220 " : "421 4.3.2 ");
+    }
+    assert_int_equal(w->limits[NOTE_LIMIT_ADDRESS_CONNECTIONS], 1);
+    world_down(w);
+}
+
 static void sessions_at_a_place(void **state)
 {
     struct world *w = world_up();
@@ -223,6 +242,7 @@ int main(void)
         cmocka_unit_test(places),
         cmocka_unit_test(no_limit_of_a_place),
         cmocka_unit_test(connections_in_all),
+        cmocka_unit_test(handshakes_of_a_place),
         cmocka_unit_test(sessions_at_a_place),
         cmocka_unit_test(one_byte_at_a_time_is_idle),
         cmocka_unit_test(slow_messages),
