@@ -10,7 +10,7 @@ import ssl
 
 import pytest
 
-from relay import SLOW, Raw, trusting, wait_for
+from relay import REPOSITORY, SLOW, Raw, trusting, wait_for
 
 CLIENTS = int(os.environ.get("OUTPOST_IDLE_CLIENTS", "2000"))
 TLS_CLIENTS = CLIENTS if CLIENTS >= 10000 else CLIENTS // 4
@@ -274,3 +274,13 @@ def test_the_rate_of_an_address(relay, sink):
     relay.wait_event("rejected", limit="message_rate")
     assert struck(relay, "message_rate") == 1
     wait_for(lambda: sink.count() == 2)
+
+
+def test_each_limit_is_documented_and_has_its_series(relay):
+    relay.start()
+    shown = re.findall(r'^outpost_limit_hits_total{limit="(\w+)"} 0$', relay.word("metrics"), re.M)
+    with open(os.path.join(REPOSITORY, "doc", "limits.md"), encoding="utf-8") as f:
+        text = f.read()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert sorted(shown) == sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
+    assert f"{len(shown)} of them" in text
