@@ -287,6 +287,21 @@ static void recipients_of_a_session(void **state)
     world_down(w);
 }
 
+static void messages_of_a_session(void **state)
+{
+    struct world *w = world_new();
+    w->opt.session_mails_max = 2;
+    world_start(w);
+    struct world_conn *c = world_client(w);
+    world_say(w, c, ENVELOPE "RSET\r\nMAIL FROM:<>\r\nRSET\r\n");
+    assert_true(c->is_open);
+    world_say(w, c, "MAIL FROM:<>\r\n");
+    world_expect(c, "421 4.7.0 relay.example too many messages in one session");
+    assert_struck(w, NOTE_LIMIT_SESSION_MESSAGES, 1);
+    all_gone(w);
+    world_down(w);
+}
+
 static void large_chunks(void **state)
 {
     static const struct {
@@ -419,6 +434,7 @@ int main(void)
         cmocka_unit_test(their_ends_are_configured),
         cmocka_unit_test(a_flood_of_recipients),
         cmocka_unit_test(recipients_of_a_session),
+        cmocka_unit_test(messages_of_a_session),
         cmocka_unit_test(large_chunks),
         cmocka_unit_test(many_small_chunks),
         cmocka_unit_test(replies_that_nobody_reads),
