@@ -214,8 +214,8 @@ void submit_on_bytes(struct engine *e, struct session *s, struct slice in)
     if (s->held.n == 0 && !feed(e, s, &in))
         return;
     if (in.n && !buf_add(&s->held, in)) {
-        submit_struck_end(e, s, NOTE_LIMIT_UNREAD_INPUT, SLICE("input without end"));
         /* It went on sending though nobody read: the driver's slip or an abuse of pipelining. */
+        submit_struck_end(e, s, NOTE_LIMIT_UNREAD_INPUT, SLICE("input without end"));
         engine_close_conn(e, s->conn, true);
         session_free(e, s);
         return;
