@@ -32,6 +32,9 @@ bool ip_net_parse(
     struct ip_net *out); /* "10.0.0.0/8", "::1/128", a bare address; host bits set is an error */
 bool ip_in_net(const struct ip *ip, const struct ip_net *net); /* v4-mapped v6 counts as v4 */
 bool ip_eq(const struct ip *a, const struct ip *b);
+/* Where it is, for counting: the IPv4 address (mapped into v6, too) or the /64, as a number; 0 for
+ * IP_NONE. A /64 is the least that one customer gets, and its host may take any address in it. */
+uint64_t ip_place(const struct ip *ip);
 /* Loopback, unspecified, private (RFC 1918, 4193), link-local, CGNAT (RFC 6598), multicast,
  * documentation and reserved: where no public MX can be. */
 bool ip_is_private(const struct ip *ip);

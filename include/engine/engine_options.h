@@ -89,10 +89,14 @@ struct engine_options {
     unsigned user_count;
     uint64_t message_bytes_max;
     unsigned recipients_max;
-    unsigned session_mails_max; /* MAIL commands of a session; 0: no limit */
+    unsigned session_mails_max;          /* MAIL commands of a session; 0: no limit */
+    unsigned session_recipients_max;     /* 0: no limit */
+    unsigned commands_max, errors_max;   /* since a session's last message */
+    struct policy_rate address_messages; /* count 0: no limit */
     unsigned connections_max;
     unsigned connections_per_address_max; /* IPv6: per /64; 0: any number */
     int64_t idle_ms;
+    int64_t first_command_ms, tls_ms, auth_ms, body_ms; /* where a client is waited for less */
     unsigned login_failures_max; /* of one address in a window; of one user some times as many */
     int64_t login_window_ms, login_delay_ms;
     int64_t transaction_ms; /* from MAIL to the final dot, however busy the client looks */

@@ -70,6 +70,8 @@ struct engine_event {
     unsigned listener;
     struct ip_port peer, local;
     bool is_unix, is_tls;
+    unsigned handshakes, handshakes_there; /* ACCEPTED: connections that are not sessions yet, in
+                                              all and of this one's place (ip_place) */
     struct slice bytes;
     enum err err;
     struct slice text;

@@ -16,6 +16,9 @@ struct engine_stats {
     bool is_stopping, is_store_failing;
     bool is_store_full; /* that is why: queue.max_size is reached, or the disk is full */
 };
+/* Sessions in all, and those that count against connections_per_address_max at this address. */
+uint64_t engine_session_count(const struct engine *e);
+unsigned engine_sessions_at(const struct engine *e, const struct ip *ip);
 void engine_stats(const struct engine *e, struct engine_stats *out);
 
 /* One page of a list. A page looks at a bounded number of messages: it may hold fewer than asked

@@ -61,6 +61,9 @@ void net_listen_stop(struct net *n,
                      unsigned listener); /* closes the listening socket, keeps its connections */
 void net_accept_pause(struct net *n, bool is_paused); /* new clients wait in the backlog */
 
+/* What became of options.connections_max. */
+unsigned net_connections_max(const struct net *n);
+
 void net_connect(struct net *n, uint64_t conn, const struct ip_port *to);
 void net_send(struct net *n, uint64_t conn,
               struct slice out); /* copied, or written at once; TCP_NODELAY is set */

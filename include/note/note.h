@@ -23,6 +23,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
       "Sessions refused with 421 (limits, shutting down).")                                        \
     X(PROXY_REFUSED, WARN, "proxy-refused", "proxies_refused_total",                               \
       "Connections of proxies closed because their PROXY header was missing or wrong.")            \
+    X(TIMED_OUT, INFO, "timed-out", "sessions_timed_out_total",                                    \
+      "Sessions ended because the client was silent for too long.")                                \
     X(TLS_FAILED, INFO, "tls-failed", "tls_failures_total", "Failed TLS handshakes of clients.")   \
     X(LOGIN, DEBUG, "login", "logins_total", "Successful logins.")                                 \
     X(LOGIN_FAILED, WARN, "login-failed", "login_failures_total", "Failed logins.")                \
@@ -76,6 +78,44 @@ enum note_kind {
         NOTE_COUNT
 };
 
+/* Limits of clients, by the name of the key that sets them, where there is one. A note that tells
+ * of one bears its name, and is counted under it. */
+#define NOTE_LIMIT_TABLE(X)                                                                        \
+    X(CONNECTIONS, "max_connections")                                                              \
+    X(ADDRESS_CONNECTIONS, "max_connections_per_address")                                          \
+    X(COMMANDS, "max_commands")                                                                    \
+    X(ERRORS, "max_errors")                                                                        \
+    X(RECIPIENTS, "max_recipients")                                                                \
+    X(SESSION_RECIPIENTS, "max_recipients_per_session")                                            \
+    X(REFUSED_RECIPIENTS, "refused_recipients")                                                    \
+    X(SESSION_MESSAGES, "max_messages_per_session")                                                \
+    X(MESSAGE_SIZE, "max_message_size")                                                            \
+    X(LINE_LENGTH, "line_length")                                                                  \
+    X(UNREAD_INPUT, "unread_input")                                                                \
+    X(ADDRESS_RATE, "message_rate")                                                                \
+    X(USER_MESSAGES, "user_message_rate")                                                          \
+    X(USER_RECIPIENTS, "user_recipient_rate")                                                      \
+    X(USER_QUOTA, "user_daily_quota")                                                              \
+    X(USER_SIZE, "user_max_message_size")                                                          \
+    X(LOGIN_FAILURES, "login_failures")                                                            \
+    X(QUEUE_SIZE, "queue_max_size")                                                                \
+    X(TLS_TIME, "tls_timeout")                                                                     \
+    X(GREETING_TIME, "greeting_timeout")                                                           \
+    X(IDLE_TIME, "idle_timeout")                                                                   \
+    X(AUTH_TIME, "auth_timeout")                                                                   \
+    X(DATA_TIME, "data_timeout")                                                                   \
+    X(TRANSACTION_TIME, "transaction_timeout")                                                     \
+    X(DATA_RATE, "min_data_rate")
+
+enum note_limit {
+    NOTE_NO_LIMIT,
+#define X(name, word) NOTE_LIMIT_##name,
+    NOTE_LIMIT_TABLE(X)
+#undef X
+        NOTE_LIMIT_COUNT
+};
+extern const char *const note_limit_word[NOTE_LIMIT_COUNT]; /* NULL for NOTE_NO_LIMIT */
+
 struct note_row {
     const char *name; /* "ACCEPTED" */
     enum note_level level;
@@ -96,6 +136,7 @@ struct note_field {
 struct note {
     enum note_kind kind;
     uint64_t msg; /* message id, 0 when none */
+    enum note_limit limit;
     int count;
     struct note_field field[NOTE_FIELDS_MAX];
 };
@@ -105,6 +146,8 @@ void note_init(struct note *n, enum note_kind kind, uint64_t msg);
  * matters). */
 void note_text(struct note *n, const char *key, struct slice text);
 void note_number(struct note *n, const char *key, int64_t number);
+/* The field limit=, and what is counted; with NOTE_NO_LIMIT nothing. */
+void note_limit(struct note *n, enum note_limit limit);
 
 struct buf;
 /* 2026-11-22T00:47:42.123Z info accepted msg=... key=value key="quoted when needed"   (no line end)

@@ -48,6 +48,8 @@ struct smtp_server_options {
     struct slice hostname;
     uint64_t message_bytes_max; /* SIZE: of the body in wire form, without the final dot */
     unsigned recipients_max;
+    unsigned session_recipients_max; /* accepted ones of one session, then 452 4.5.3, and 421 4.7.0
+                                        to MAIL; 0: no such limit */
     unsigned mails_max;    /* MAIL commands of one session before 421 4.7.0; 0: no such limit */
     unsigned errors_max;   /* 5xx to bad commands and logins before 421 4.7.0 */
     unsigned commands_max; /* commands other than RCPT since the last accepted message, before 421
@@ -128,6 +130,28 @@ struct smtp_answer {
                          be NULL */
 };
 
+/* What a client may come up against; the machine answers by itself. */
+enum smtp_server_limit {
+    SMTP_SERVER_LIMIT_COMMANDS,
+    SMTP_SERVER_LIMIT_ERRORS,
+    SMTP_SERVER_LIMIT_RECIPIENTS, /* once a message */
+    SMTP_SERVER_LIMIT_SESSION_RECIPIENTS,
+    SMTP_SERVER_LIMIT_REFUSED_RECIPIENTS,
+    SMTP_SERVER_LIMIT_MAILS,
+    SMTP_SERVER_LIMIT_MESSAGE_BYTES,
+    SMTP_SERVER_LIMIT_LINE_BYTES,
+    SMTP_SERVER_LIMIT_COUNT
+};
+
+/* What the client is to do next; each has a time-out of its own, which the caller keeps. */
+enum smtp_server_phase {
+    SMTP_SERVER_PHASE_GREETING, /* EHLO or HELO */
+    SMTP_SERVER_PHASE_TLS,      /* the handshake after STARTTLS */
+    SMTP_SERVER_PHASE_COMMAND,
+    SMTP_SERVER_PHASE_AUTH, /* the answer to a 334 */
+    SMTP_SERVER_PHASE_BODY, /* DATA, or the bytes of a chunk */
+};
+
 struct smtp_server;
 
 /* Memory: one heap block a session, small while idle (input line buffer grows on demand and is
@@ -168,9 +192,9 @@ void smtp_server_on_message(struct smtp_server *s, struct smtp_answer a, const c
 /* End the session from our side: 421 with this text, then CLOSE on the next feed of nothing. While
  * an answer is outstanding that answer is said first. */
 void smtp_server_shutdown(struct smtp_server *s, const char *text);
-/* Nothing came for too long: 421 4.4.2, then CLOSE on the next feed. Never while an answer is
+/* It took too long: 421 4.4.2 with this text, then CLOSE on the next feed. Never while an answer is
  * outstanding: then we are the slow ones. */
-void smtp_server_on_timeout(struct smtp_server *s);
+void smtp_server_on_timeout(struct smtp_server *s, const char *text);
 
 /* Output: hand smtp_server_output() to the peer, then smtp_server_sent(n). Replies gather while
  * input lasts, so that a pipelined group goes out in one write (RFC 2920 3.2). Bounded: the machine
@@ -189,5 +213,8 @@ bool smtp_server_is_idle(
     const struct smtp_server *s); /* between messages: a shutdown may close it now */
 bool smtp_server_awaits_answer(const struct smtp_server *s);
 bool smtp_server_in_body(const struct smtp_server *s);
+enum smtp_server_phase smtp_server_phase(const struct smtp_server *s);
+/* BIT(enum smtp_server_limit) of those reached since it was last asked. */
+unsigned smtp_server_take_limits(struct smtp_server *s);
 unsigned
 smtp_server_recipient_count(const struct smtp_server *s); /* accepted in this transaction */

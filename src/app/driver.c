@@ -19,7 +19,7 @@ int64_t driver_now_ms(const struct driver *d)
 
 void driver_note(struct driver *d, const struct note *n)
 {
-    metrics_note(d->o.metrics, n->kind);
+    metrics_note(d->o.metrics, n);
     log_note(d->o.log, n, driver_now_ms(d));
 }
 
@@ -82,6 +82,7 @@ static void expire_handshakes(struct driver *d)
         struct note n;
         note_init(&n, NOTE_TLS_FAILED, 0);
         note_text(&n, "ip", slice_cstr(ip.s));
+        note_limit(&n, NOTE_LIMIT_TLS_TIME);
         note_text(&n, "reason", SLICE("no handshake in time"));
         driver_note(d, &n);
     }
@@ -166,20 +167,46 @@ void driver_on_trust(void *ctx, struct tls_trust *trust, unsigned count, const s
 
 /* --- start --- */
 
-static unsigned connection_limit(struct driver *d)
+static unsigned connections_wanted(const struct driver *d)
 {
-    unsigned wanted = d->config->engine.connections_max + DRIVER_REFUSALS_MAX;
-    uint64_t reserved = d->config->engine.out_connections_max + (uint64_t)DRIVER_FILES_RESERVED;
+    return d->config->engine.connections_max + DRIVER_REFUSALS_MAX;
+}
+
+static uint64_t files_reserved(const struct driver *d)
+{
+    return d->config->engine.out_connections_max + (uint64_t)DRIVER_FILES_RESERVED;
+}
+
+static unsigned connection_limit(const struct driver *d)
+{
+    uint64_t reserved = files_reserved(d);
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY ||
-        files.rlim_cur >= wanted + reserved)
-        return wanted;
-    unsigned allowed = files.rlim_cur > reserved + 16 ? (unsigned)(files.rlim_cur - reserved) : 16;
-    driver_warn(d,
-                "only %llu files may be open: at most %u clients at once instead of %u (raise "
-                "LimitNOFILE or ulimit -n)",
-                (unsigned long long)files.rlim_cur, allowed, d->config->engine.connections_max);
-    return allowed;
+        files.rlim_cur >= connections_wanted(d) + reserved)
+        return connections_wanted(d);
+    return files.rlim_cur > reserved + 16 ? (unsigned)(files.rlim_cur - reserved) : 16;
+}
+
+/* So many files that neither we nor net, which keeps a quarter for others, lower the limit. */
+static uint64_t files_needed(const struct driver *d)
+{
+    uint64_t wanted = connections_wanted(d), ours = wanted + files_reserved(d);
+    uint64_t net = (wanted + DRIVER_FILES_RESERVED) * 4 / 3 + 1;
+    return ours > net ? ours : net;
+}
+
+static void warn_of_few_files(struct driver *d)
+{
+    unsigned allowed = net_connections_max(d->net);
+    struct rlimit files;
+    if (allowed >= connections_wanted(d) || getrlimit(RLIMIT_NOFILE, &files))
+        return;
+    driver_warn(
+        d,
+        "only %llu files may be open: at most %u clients at once instead of %u, and further "
+        "ones wait instead of hearing 421 (raise LimitNOFILE or ulimit -n to %llu)",
+        (unsigned long long)files.rlim_cur, allowed, d->config->engine.connections_max,
+        (unsigned long long)files_needed(d));
 }
 
 static struct resolver_options resolver_options(const struct config *c)
@@ -231,6 +258,7 @@ static enum err open_parts(struct driver *d, struct fault *why)
                                     .output_bytes_max = DRIVER_OUTPUT_BYTES_MAX};
     const struct net_callbacks callbacks = driver_net_callbacks(d);
     d->net = net_new(d->o.loop, &net, &callbacks);
+    warn_of_few_files(d);
     listeners_init(&d->listeners, d->net);
     return ERR_OK;
 }

@@ -31,8 +31,10 @@ enum {
     DRIVER_OUTPUT_BYTES_MAX = 8 * 1024 * 1024, /* unsent, of one connection */
     DRIVER_HELD_BYTES_MAX = 64 * 1024 * 1024,  /* appends that wait for the journal's next batch */
     LOG_AGAIN_MS = 10,
-    DRIVER_FILES_RESERVED = 128, /* journal, DNS, control socket, log */
-    DRIVER_REFUSALS_MAX = 64,    /* connections beyond the limit, let in to be told 421 */
+    DRIVER_FILES_RESERVED = 128,          /* journal, DNS, control socket, log */
+    DRIVER_REFUSALS_MAX = 64,             /* connections beyond the limit, let in to be told 421 */
+    DRIVER_HANDSHAKE_REFUSALS_MAX = 32,   /* of them for implicit TLS, whose 421 comes later */
+    DRIVER_HANDSHAKE_REFUSALS_AT_MAX = 4, /* the same beyond the limit of one address */
 };
 
 /* An event that an action caused at once. */

@@ -1,6 +1,7 @@
 /* driver_event.c -- what the shell reports, as events. */
 #include "driver_core.h"
 
+#include "policy/policy_accept.h"
 #include "queue/queue_record.h"
 
 static void tell_one(struct driver *d, struct engine_event *event)
@@ -58,9 +59,48 @@ static void tell_accepted(struct driver *d, uint64_t conn, unsigned index,
         .local = peer->local,
         .is_unix = peer->is_unix,
         .is_tls = is_tls,
+        .handshakes = handshakes_count(&d->handshakes),
+        .handshakes_there = handshakes_count_at(&d->handshakes, &peer->address.ip),
         .text = slice_cstr(text),
     };
     driver_tell(d, &event);
+}
+
+/* A client of implicit TLS hears its 421 inside TLS only, and until then nothing but tls_timeout
+ * ends it. NOTE_NO_LIMIT: there is room for its handshake. */
+static enum note_limit judge_handshake(struct driver *d, const struct ip *ip)
+{
+    const struct engine_options *o = &d->config->engine;
+    if (engine_session_count(d->engine) + handshakes_count(&d->handshakes) >=
+        (uint64_t)o->connections_max + DRIVER_HANDSHAKE_REFUSALS_MAX)
+        return NOTE_LIMIT_CONNECTIONS;
+    if (!o->connections_per_address_max ||
+        policy_is_trusted(ip, o->trusted_networks, o->trusted_network_count))
+        return NOTE_NO_LIMIT;
+    return (uint64_t)engine_sessions_at(d->engine, ip) + handshakes_count_at(&d->handshakes, ip) >=
+                   (uint64_t)o->connections_per_address_max + DRIVER_HANDSHAKE_REFUSALS_AT_MAX
+               ? NOTE_LIMIT_ADDRESS_CONNECTIONS
+               : NOTE_NO_LIMIT;
+}
+
+static void begin_handshake(struct driver *d, uint64_t conn, unsigned listener,
+                            const struct net_peer *peer, bool asks_certificate)
+{
+    enum note_limit limit = judge_handshake(d, &peer->address.ip);
+    if (limit) {
+        struct ip_text ip = ip_build(&peer->address.ip);
+        struct note n;
+        note_init(&n, NOTE_SESSION_REFUSED, 0);
+        note_text(&n, "ip", slice_cstr(ip.s));
+        note_limit(&n, limit);
+        note_text(&n, "reason", SLICE("too many connections, some of them without a handshake"));
+        driver_note(d, &n);
+        net_close(d->net, conn, true);
+        return;
+    }
+    handshakes_add(&d->handshakes, conn, listener, peer,
+                   driver_now_ms(d) + d->config->engine.tls_ms);
+    net_tls_server(d->net, conn, d->identity, asks_certificate);
 }
 
 static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struct net_peer *peer)
@@ -81,8 +121,7 @@ static void on_accepted(void *ctx, uint64_t conn, unsigned listener, const struc
         net_close(d->net, conn, true);
         return;
     }
-    handshakes_add(&d->handshakes, conn, listener, peer, driver_now_ms(d));
-    net_tls_server(d->net, conn, d->identity, l->certificates != LISTENER_CERTIFICATES_NONE);
+    begin_handshake(d, conn, listener, peer, l->certificates != LISTENER_CERTIFICATES_NONE);
 }
 
 /* A message out of the drop directory comes as a client of the local listener. */

@@ -12,9 +12,10 @@ void metrics_init(struct metrics *m, int64_t now_ms)
     m->sample_count = m->next = 1;
 }
 
-void metrics_note(struct metrics *m, enum note_kind kind)
+void metrics_note(struct metrics *m, const struct note *n)
 {
-    m->count[kind]++;
+    m->count[n->kind]++;
+    m->limits[n->limit]++;
 }
 
 /* Upper bounds of the histogram of loop turns; the last bucket has none. */
@@ -138,6 +139,14 @@ static void build_journal(const struct metrics_view *v, struct buf *out)
           v->engine.is_store_failing);
 }
 
+static void build_limits(const struct metrics *m, struct buf *out)
+{
+    head(out, "limit_hits_total", "counter", "How often a limit of clients struck, by its name.");
+    for (int i = NOTE_NO_LIMIT + 1; i < NOTE_LIMIT_COUNT; i++)
+        buf_addf(out, "outpost_limit_hits_total{limit=\"%s\"} %llu\n", note_limit_word[i],
+                 (unsigned long long)m->limits[i]);
+}
+
 static void build_turns(const struct metrics *m, struct buf *out)
 {
     uint64_t sum = 0;
@@ -177,6 +186,7 @@ void metrics_build(const struct metrics *m, const struct metrics_view *v, struct
     gauge_us(out, "uptime_seconds", "Time since the start.", (uint64_t)v->uptime_ms * 1000);
     for (int i = 0; i < NOTE_COUNT; i++)
         counter(out, note_row[i].counter, note_row[i].help, m->count[i]);
+    build_limits(m, out);
     build_queue(&v->engine, out);
     build_journal(v, out);
     build_history(&v->history, out);

@@ -18,6 +18,7 @@ struct metrics_sample {
 
 struct metrics {
     uint64_t count[NOTE_COUNT];
+    uint64_t limits[NOTE_LIMIT_COUNT];             /* how often each struck */
     struct metrics_sample sample[METRICS_SAMPLES]; /* a ring, the oldest at `next` once full */
     unsigned sample_count, next;
     uint64_t turn_us_max, turn_us_max_before; /* longest turn of the loop: this window, the last */
@@ -26,7 +27,7 @@ struct metrics {
 };
 
 void metrics_init(struct metrics *m, int64_t now_ms);
-void metrics_note(struct metrics *m, enum note_kind kind);
+void metrics_note(struct metrics *m, const struct note *n);
 void metrics_turn(struct metrics *m, uint64_t turn_us);
 void metrics_tick(struct metrics *m, int64_t now_ms); /* about once a second */
 /* Events of this kind in the last minute (or since the start, when that is nearer). */

@@ -269,6 +269,19 @@ bool ip_eq(const struct ip *a, const struct ip *b)
     return memcmp(a->b, b->b, a->family == IP_V4 ? 4 : a->family == IP_V6 ? 16 : 0) == 0;
 }
 
+uint64_t ip_place(const struct ip *ip)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:192.0.2.1 */
+    uint64_t id = 0;
+    if (ip->family == IP_NONE)
+        return 0;
+    bool is_mapped = ip->family == IP_V6 && memcmp(ip->b, mapped, sizeof mapped) == 0;
+    const uint8_t *b = is_mapped ? ip->b + 12 : ip->b;
+    for (int i = 0; i < (ip->family == IP_V4 || is_mapped ? 4 : 8); i++)
+        id = id << 8 | b[i];
+    return id ? id : 1; /* ::1 and its like; IPv4 is below every /64 in use, ::/32 being reserved */
+}
+
 struct special {
     uint8_t head[6];
     int bits;

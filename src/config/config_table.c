@@ -238,8 +238,20 @@ const struct config_option config_options[] = {
         "Of one message."),
     ROW("submission.max_messages_per_session", COUNT, ENGINE(session_mails_max), "0", "0",
         "1000000", "MAIL commands, then the client has to connect again. 0: no limit."),
+    ROW("submission.max_recipients_per_session", COUNT, ENGINE(session_recipients_max), "0", "0",
+        "100000000", "Then 452, and the client has to connect again. 0: no limit."),
+    ROW("submission.max_commands", COUNT, ENGINE(commands_max), "1000", "10", "1000000",
+        "Of one session since its last message, recipients and chunks aside; then 421."),
+    ROW("submission.max_errors", COUNT, ENGINE(errors_max), "20", "1", "1000000",
+        "Of one session since its last message; then 421."),
+    ROW("submission.message_rate", RATE, ENGINE(address_messages), NULL, NULL, NULL,
+        "Messages from one IPv4 address or IPv6 /64 in a time, such as \"1000/h\"; further ones "
+        "get "
+        "450. Counted in trusted networks, too, as nobody has to log in there; not on Unix "
+        "sockets.",
+        .sample = "1000/h", .normal_said = "no limit"),
     ROW("submission.max_connections", COUNT, ENGINE(connections_max), "10000", "1", "1000000",
-        "Clients at once; further ones wait."),
+        "Clients at once; further ones get 421."),
     ROW("submission.max_connections_per_address", COUNT, ENGINE(connections_per_address_max), "100",
         "0", "1000000",
         "At once from one IPv4 address or IPv6 /64; further ones get 421. 0: any number. Trusted "
@@ -247,6 +259,14 @@ const struct config_option config_options[] = {
     ROW("submission.idle_timeout", DURATION, ENGINE(idle_ms), "5m", "10ms", "1d",
         "A client that finishes no command and sends nothing of a message for so long is sent "
         "away."),
+    ROW("submission.greeting_timeout", DURATION, ENGINE(first_command_ms), "1m", "10ms", "1d",
+        "For EHLO or HELO, whatever else is said before; once more after STARTTLS."),
+    ROW("submission.tls_timeout", DURATION, ENGINE(tls_ms), "30s", "10ms", "1d",
+        "For the TLS handshake, with and without STARTTLS."),
+    ROW("submission.auth_timeout", DURATION, ENGINE(auth_ms), "1m", "10ms", "1d",
+        "For each answer of the client while it logs in."),
+    ROW("submission.data_timeout", DURATION, ENGINE(body_ms), "3m", "10ms", "1d",
+        "In the midst of a message, for the next bytes."),
     ROW("submission.login_failures", COUNT, ENGINE(login_failures_max), "10", "1", "100000",
         "Wrong passwords from one address (IPv6: one /64) within login_window; then it is answered "
         "421 until the window is over. Of one user, from wherever, five times as many."),

@@ -190,8 +190,11 @@ struct engine {
     struct heap timers;
     struct map tickets;
 
-    struct map sessions;             /* by conn */
-    struct map places;               /* that sessions come from (submit_limit.h) */
+    struct map sessions; /* by conn */
+    struct map places;   /* that sessions come from (submit_limit.h) */
+    struct map rates;    /* of messages by place (submit_rate.h) */
+    struct list rate_age;
+    enum note_limit struck;          /* behind the refusal that is being made */
     struct submit_profile **profile; /* one a listener */
     unsigned profile_count;
     unsigned intake_count; /* messages being received or stored */

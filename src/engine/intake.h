@@ -29,6 +29,7 @@ struct intake {
     bool has_dsn;                                   /* RCPT had NOTIFY or ORCPT */
     bool is_complete;                               /* the final dot has come */
     bool is_charged;                                /* to its user's rates and quota */
+    uint64_t rate_place;                            /* charged to its rate; 0: to none */
     enum mail_ret ret;
     struct buf envid;
     size_t orcpt_bytes; /* of all recipients */

@@ -17,13 +17,15 @@ struct session {
     struct smtp_server *smtp;
     struct timer timer;
     struct submit_limit limit;
-    struct ip_port peer; /* the client, also behind a proxy */
-    struct ip proxy;     /* IP_NONE: there is none */
-    bool is_nameless;    /* the proxy names no client: peer is the proxy itself */
-    char *local;         /* who is at the other end of a Unix socket, "uid=0 root"; else NULL */
+    struct ip_port peer;                   /* the client, also behind a proxy */
+    struct ip proxy;                       /* IP_NONE: there is none */
+    bool is_nameless;                      /* the proxy names no client: peer is the proxy itself */
+    unsigned handshakes, handshakes_there; /* when it was accepted; see engine_event */
+    char *local; /* who is at the other end of a Unix socket, "uid=0 root"; else NULL */
     bool is_trusted;
-    bool is_reading;  /* the driver reads for us */
-    bool is_draining; /* output was sent that the client has yet to read */
+    bool is_reading;    /* the driver reads for us */
+    bool is_draining;   /* output was sent that the client has yet to read */
+    size_t burst_bytes; /* sent since it was last asked whether the client reads */
     struct buf held;
     struct intake *intake;
     struct slice tls_version, tls_cipher; /* static */

@@ -2,11 +2,14 @@
  *
  * The SMTP talk is smtp_server's, the message submit_mail's; here is when a client is listened to,
  * how long it is waited for, and what of its input is held while something is asked. */
+#include "engine/engine_view.h"
 #include "guard.h"
 #include "policy/policy_accept.h"
 #include "session.h"
 #include "submit_certificate.h"
 #include "submit_proxy.h"
+#include "submit_rate.h"
+#include "submit_struck.h"
 #include "usage.h"
 
 enum {
@@ -42,10 +45,14 @@ struct note *session_note(struct engine *e, struct session *s, enum note_kind ki
 static void flush(struct engine *e, struct session *s)
 {
     struct slice out = smtp_server_output(s->smtp);
+    submit_struck_by_machine(e, s);
     if (!out.n)
         return;
     submit_limit_on_progress(&s->limit, e->now_ms); /* a reply: it has finished something */
-    bool is_burst = out.n >= OUTPUT_BURST_BYTES;
+    s->burst_bytes += out.n;
+    bool is_burst = s->burst_bytes >= OUTPUT_BURST_BYTES;
+    if (is_burst)
+        s->burst_bytes = 0;
     engine_send(e, s->conn, out, is_burst);
     smtp_server_sent(s->smtp, out.n);
     s->is_draining |= is_burst;
@@ -84,6 +91,7 @@ static void watch(struct engine *e, struct session *s)
         submit_limit_on_pause(&s->limit);
     else if (!s->limit.window_ms)
         submit_limit_on_minute(&s->limit, e->now_ms);
+    submit_limit_on_phase(&s->limit, smtp_server_phase(s->smtp), e->now_ms);
     int64_t due_ms = submit_limit_due_ms(&s->limit, e->opt, began_ms(s));
     if (is_ours)
         due_ms = s->login.due_ms ? s->login.due_ms : INT64_MAX;
@@ -222,6 +230,7 @@ static void talk_bytes(struct engine *e, struct session *s, struct slice in)
         return;
     if (in.n && !buf_add(&s->held, in)) {
         /* It went on sending though nobody read: the driver's slip or an abuse of pipelining. */
+        submit_struck_end(e, s, NOTE_LIMIT_UNREAD_INPUT, SLICE("input without end"));
         engine_close_conn(e, s->conn, true);
         session_free(e, s);
         return;
@@ -250,15 +259,23 @@ static bool admit(struct engine *e, struct session *s)
     smtp_server_set_peer(s->smtp, &s->peer.ip, s->is_trusted);
     tell_connected(e, s);
     const char *why = NULL;
+    enum note_limit limit = NOTE_NO_LIMIT;
     bool is_counted = !s->is_trusted && !s->is_nameless;
-    if (!submit_limit_init(&s->limit, &e->places, e->opt, &s->peer.ip, is_counted, e->now_ms))
+    if (!submit_limit_init(&s->limit, &e->places, e->opt, &s->peer.ip, s->handshakes_there,
+                           is_counted, e->now_ms)) {
+        limit = NOTE_LIMIT_ADDRESS_CONNECTIONS;
         why = "too many connections from your address, try again later";
-    if (e->is_stopping)
-        why = "shutting down";
-    if (e->sessions.count > e->opt->connections_max)
+    }
+    if (e->sessions.count + s->handshakes > e->opt->connections_max) {
+        limit = NOTE_LIMIT_CONNECTIONS;
         why = "too many connections, try again later";
+    }
+    if (e->is_stopping) {
+        limit = NOTE_NO_LIMIT;
+        why = "shutting down";
+    }
     if (why) {
-        note_text(session_note(e, s, NOTE_SESSION_REFUSED, 0), "reason", slice_cstr(why));
+        submit_struck_end(e, s, limit, slice_cstr(why));
         smtp_server_refuse(s->smtp, 421, why);
         session_close(e, s);
         return false;
@@ -294,6 +311,8 @@ void submit_on_accepted(struct engine *e, const struct engine_event *ev)
     timer_init(&s->timer, TIMER_SESSION);
     buf_init(&s->held, HELD_BYTES_MAX);
     map_put_id(&e->sessions, s->conn, s);
+    s->handshakes = ev->handshakes;
+    s->handshakes_there = ev->handshakes_there;
     if (!submit_proxy_begin(e, s, ev))
         begin_talk(e, s);
 }
@@ -403,15 +422,13 @@ void submit_on_timer(struct engine *e, struct timer *t)
         session_resume(e, s);
         return;
     }
-    enum submit_overdue how = submit_limit_overdue(&s->limit, e->opt, began_ms(s), e->now_ms);
-    if (how == SUBMIT_IN_TIME) { /* a fast minute is over: the next one */
+    enum note_limit limit = submit_limit_overdue(&s->limit, e->opt, began_ms(s), e->now_ms);
+    if (!limit) { /* a fast minute is over: the next one */
         submit_limit_on_pause(&s->limit);
         watch(e, s);
         return;
     }
-    if (how != SUBMIT_IDLE)
-        note_text(session_note(e, s, NOTE_SESSION_REFUSED, 0), "reason", submit_limit_why(how));
-    smtp_server_on_timeout(s->smtp);
+    smtp_server_on_timeout(s->smtp, submit_struck_late(e, s, limit));
     session_close(e, s);
 }
 
@@ -434,6 +451,7 @@ void submit_init(struct engine *e)
 {
     usage_init(e);
     guard_init(e);
+    submit_rate_init(e);
     submit_profiles_make(e);
 }
 
@@ -447,6 +465,16 @@ void submit_on_options(struct engine *e)
 uint64_t submit_count(const struct engine *e)
 {
     return e->sessions.count;
+}
+
+uint64_t engine_session_count(const struct engine *e)
+{
+    return e->sessions.count;
+}
+
+unsigned engine_sessions_at(const struct engine *e, const struct ip *ip)
+{
+    return submit_limit_sessions_at(&e->places, ip_place(ip));
 }
 
 void submit_close(struct engine *e)
@@ -469,5 +497,6 @@ void submit_close(struct engine *e)
     submit_profiles_drop(e);
     usage_close(e);
     guard_close(e);
+    submit_rate_close(e);
     submit_limit_places_close(&e->places);
 }

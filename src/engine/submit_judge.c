@@ -5,6 +5,7 @@
 
 #include "mail/from.h"
 #include "policy/policy_accept.h"
+#include "submit_rate.h"
 #include "usage.h"
 
 static const struct smtp_answer yes = {0};
@@ -45,12 +46,15 @@ static struct smtp_answer judge_quota(struct engine *e, const struct engine_user
     case POLICY_LIMIT_NONE:
         return yes;
     case POLICY_LIMIT_MESSAGES:
+        e->struck = NOTE_LIMIT_USER_MESSAGES;
         what = "this login sends too many messages";
         break;
     case POLICY_LIMIT_RECIPIENTS:
+        e->struck = NOTE_LIMIT_USER_RECIPIENTS;
         what = "this login sends to too many recipients";
         break;
     case POLICY_LIMIT_DAILY:
+        e->struck = NOTE_LIMIT_USER_QUOTA;
         what = "this login's daily quota of recipients is used up";
         break;
     }
@@ -62,6 +66,21 @@ static uint64_t bytes_max(const struct engine_user *u)
     return u->message_bytes_max ? u->message_bytes_max : UINT64_MAX;
 }
 
+static struct smtp_answer too_big(struct engine *e)
+{
+    e->struck = NOTE_LIMIT_USER_SIZE;
+    return refuse(552, 5, 3, 4, "message is too big for this login");
+}
+
+struct smtp_answer submit_judge_place(struct engine *e, uint64_t place)
+{
+    int64_t wait_ms = submit_rate_wait_ms(e, place);
+    if (!wait_ms)
+        return yes;
+    e->struck = NOTE_LIMIT_ADDRESS_RATE;
+    return refuse(450, 4, 7, 1, wait_text(e, "your address sends too many messages", wait_ms));
+}
+
 struct smtp_answer submit_judge_sender(struct engine *e, struct slice name,
                                        const struct smtp_server_event *ev)
 {
@@ -71,7 +90,7 @@ struct smtp_answer submit_judge_sender(struct engine *e, struct slice name,
     if (!policy_may_send_as(u->senders, u->sender_count, ev->path_text))
         return refuse(553, 5, 7, 1, "this login may not send as that address");
     if (ev->declared_bytes > bytes_max(u))
-        return refuse(552, 5, 3, 4, "message is too big for this login");
+        return too_big(e);
     return judge_quota(e, u, 0);
 }
 
@@ -131,7 +150,7 @@ struct smtp_answer submit_judge_message(struct engine *e, struct slice name, str
     if (!u)
         return no_user();
     if (in->wire_bytes > bytes_max(u))
-        return refuse(552, 5, 3, 4, "message is too big for this login");
+        return too_big(e);
     struct smtp_answer a = judge_from(e, u, &in->scan);
     if (!a.code)
         a = judge_quota(e, u, in->recipient_count);
@@ -146,6 +165,9 @@ struct smtp_answer submit_judge_message(struct engine *e, struct slice name, str
 
 void submit_judge_undo(struct engine *e, struct intake *in)
 {
+    if (in->rate_place)
+        submit_rate_refund(e, in->rate_place);
+    in->rate_place = 0;
     if (!in->is_charged)
         return;
     const struct engine_user *u = engine_options_user(e->opt, buf_slice(&in->user));

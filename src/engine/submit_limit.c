@@ -7,29 +7,17 @@ struct place {
     unsigned sessions;
 };
 
-/* The /64 as a number, or the IPv4 address: below every /64 in use, ::/32 being reserved. */
-static uint64_t place_of(const struct ip *peer)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:192.0.2.1 */
-    uint64_t id = 0;
-    if (peer->family == IP_NONE)
-        return 0;
-    bool is_mapped = peer->family == IP_V6 && memcmp(peer->b, mapped, sizeof mapped) == 0;
-    const uint8_t *b = is_mapped ? peer->b + 12 : peer->b;
-    for (int i = 0; i < (peer->family == IP_V4 || is_mapped ? 4 : 8); i++)
-        id = id << 8 | b[i];
-    return id ? id : 1; /* ::1 and its like */
-}
-
 bool submit_limit_init(struct submit_limit *l, struct map *places, const struct engine_options *o,
-                       const struct ip *peer, bool is_counted, int64_t now_ms)
+                       const struct ip *peer, unsigned handshakes, bool is_counted, int64_t now_ms)
 {
-    *l = (struct submit_limit){.progress_ms = now_ms};
-    uint64_t id = place_of(peer);
+    *l = (struct submit_limit){
+        .phase = SMTP_SERVER_PHASE_GREETING, .phase_ms = now_ms, .progress_ms = now_ms};
+    uint64_t id = ip_place(peer);
     if (!is_counted || !id)
         return true;
     struct place *p = map_get_id(places, id);
-    if (p && o->connections_per_address_max && p->sessions >= o->connections_per_address_max)
+    unsigned there = (p ? p->sessions : 0) + handshakes;
+    if (o->connections_per_address_max && there >= o->connections_per_address_max)
         return false;
     if (!p) {
         p = mem_new(sizeof *p);
@@ -48,6 +36,12 @@ void submit_limit_close(struct submit_limit *l, struct map *places)
     *l = (struct submit_limit){0};
 }
 
+unsigned submit_limit_sessions_at(const struct map *places, uint64_t place)
+{
+    const struct place *p = map_get_id(places, place);
+    return p ? p->sessions : 0;
+}
+
 void submit_limit_places_close(struct map *places)
 {
     CHECK(places->count == 0); /* the last session of each took it along */
@@ -57,6 +51,14 @@ void submit_limit_places_close(struct map *places)
 void submit_limit_on_progress(struct submit_limit *l, int64_t now_ms)
 {
     l->progress_ms = now_ms;
+}
+
+void submit_limit_on_phase(struct submit_limit *l, enum smtp_server_phase phase, int64_t now_ms)
+{
+    if (l->phase == phase)
+        return;
+    l->phase = phase;
+    l->phase_ms = now_ms;
 }
 
 void submit_limit_on_minute(struct submit_limit *l, int64_t now_ms)
@@ -95,39 +97,59 @@ static int64_t window_end_ms(const struct submit_limit *l, const struct engine_o
     return l->window_ms + SUBMIT_RATE_WINDOW_MS;
 }
 
+/* What the phase has besides idle_ms, and the clock it runs by: a client that has yet to greet or
+ * to finish its handshake puts nothing off by what it says meanwhile. */
+static int64_t phase_end_ms(const struct submit_limit *l, const struct engine_options *o,
+                            enum note_limit *limit)
+{
+    switch (l->phase) {
+    case SMTP_SERVER_PHASE_GREETING:
+        *limit = NOTE_LIMIT_GREETING_TIME;
+        return l->phase_ms + o->first_command_ms;
+    case SMTP_SERVER_PHASE_TLS:
+        *limit = NOTE_LIMIT_TLS_TIME;
+        return l->phase_ms + o->tls_ms;
+    case SMTP_SERVER_PHASE_AUTH:
+        *limit = NOTE_LIMIT_AUTH_TIME;
+        return l->progress_ms + o->auth_ms;
+    case SMTP_SERVER_PHASE_BODY:
+        *limit = NOTE_LIMIT_DATA_TIME;
+        return l->progress_ms + o->body_ms;
+    case SMTP_SERVER_PHASE_COMMAND:
+        break;
+    }
+    *limit = NOTE_LIMIT_IDLE_TIME;
+    return l->progress_ms + o->idle_ms;
+}
+
 int64_t submit_limit_due_ms(const struct submit_limit *l, const struct engine_options *o,
                             int64_t began_ms)
 {
-    int64_t due_ms = l->progress_ms + o->idle_ms, end_ms = window_end_ms(l, o);
-    if (began_ms && due_ms > began_ms + o->transaction_ms)
-        due_ms = began_ms + o->transaction_ms;
-    return due_ms < end_ms ? due_ms : end_ms;
+    enum note_limit unused;
+    const int64_t ends_ms[] = {
+        l->progress_ms + o->idle_ms,
+        phase_end_ms(l, o, &unused),
+        began_ms ? began_ms + o->transaction_ms : INT64_MAX,
+        window_end_ms(l, o),
+    };
+    int64_t due_ms = INT64_MAX;
+    for (size_t i = 0; i < COUNT_OF(ends_ms); i++)
+        if (ends_ms[i] < due_ms)
+            due_ms = ends_ms[i];
+    return due_ms;
 }
 
-enum submit_overdue submit_limit_overdue(const struct submit_limit *l,
-                                         const struct engine_options *o, int64_t began_ms,
-                                         int64_t now_ms)
+enum note_limit submit_limit_overdue(const struct submit_limit *l, const struct engine_options *o,
+                                     int64_t began_ms, int64_t now_ms)
 {
+    enum note_limit limit;
+    if (now_ms >= phase_end_ms(l, o, &limit))
+        return limit;
     if (now_ms >= l->progress_ms + o->idle_ms)
-        return SUBMIT_IDLE;
+        return NOTE_LIMIT_IDLE_TIME;
     if (began_ms && now_ms >= began_ms + o->transaction_ms)
-        return SUBMIT_TOO_LONG;
+        return NOTE_LIMIT_TRANSACTION_TIME;
     if (now_ms >= window_end_ms(l, o) && is_too_slow(l, o))
-        return SUBMIT_TOO_SLOW;
-    return SUBMIT_IN_TIME;
-}
-
-struct slice submit_limit_why(enum submit_overdue how)
-{
-    switch (how) {
-    case SUBMIT_IN_TIME:
-        break;
-    case SUBMIT_IDLE:
-        return SLICE("nothing comes");
-    case SUBMIT_TOO_LONG:
-        return SLICE("the message takes too long");
-    case SUBMIT_TOO_SLOW:
-        return SLICE("the message comes too slowly");
-    }
-    return SLICE_NONE;
+        return NOTE_LIMIT_DATA_RATE;
+    return NOTE_NO_LIMIT;
 }

@@ -17,6 +17,9 @@ static void tell(struct engine *e, const struct submit_login *l, enum note_kind 
     struct ip_text ip = ip_build(&l->from);
     engine_tell(e, n, "ip", l->is_unix ? SLICE("local") : slice_cstr(ip.s));
     engine_tell(e, n, "user", slice_cstr(l->user));
+    if (kind == NOTE_LOGIN_BLOCKED)
+        n->limit =
+            NOTE_LIMIT_LOGIN_FAILURES; /* no field: the word says it, and fail2ban reads it */
     if (code)
         note_number(n, "code", code);
 }

@@ -10,6 +10,7 @@
 #include "base/msgid.h"
 #include "session.h"
 #include "submit_judge.h"
+#include "submit_rate.h"
 #include "submit_rewrite.h"
 
 #include <stdio.h>
@@ -25,11 +26,12 @@ static struct smtp_answer refuse(int code, int class, int subject, int detail, c
     return (struct smtp_answer){code, {class, subject, detail}, text};
 }
 
-static struct smtp_answer full_answer(const struct engine *e)
+static struct smtp_answer full_answer(struct engine *e)
 {
-    return e->is_store_failing && !e->is_store_full
-               ? refuse(452, 4, 3, 1, "the queue cannot be written, try again later")
-               : refuse(452, 4, 3, 1, "the queue is full, try again later");
+    if (e->is_store_failing && !e->is_store_full)
+        return refuse(452, 4, 3, 1, "the queue cannot be written, try again later");
+    e->struck = NOTE_LIMIT_QUEUE_SIZE;
+    return refuse(452, 4, 3, 1, "the queue is full, try again later");
 }
 
 /* What a refusal looks like in the log. */
@@ -39,6 +41,8 @@ static void rejected(struct engine *e, struct session *s, const char *what, stru
     struct note *n = session_note(e, s, NOTE_REJECTED, 0);
     engine_tell(e, n, what, address);
     note_number(n, "code", a.code);
+    note_limit(n, e->struck);
+    e->struck = NOTE_NO_LIMIT;
     engine_tell(e, n, "reply", slice_cstr(a.text));
 }
 
@@ -55,8 +59,9 @@ static struct smtp_answer judge_sender(struct engine *e, struct session *s,
 {
     if (!spool_has_room(e, ev->declared_bytes))
         return full_answer(e);
+    struct smtp_answer a = submit_judge_place(e, ip_place(&s->peer.ip));
     struct slice name = smtp_server_user(s->smtp);
-    return name.n ? submit_judge_sender(e, name, ev) : YES;
+    return a.code || !name.n ? a : submit_judge_sender(e, name, ev);
 }
 
 void submit_mail_on_mail(struct engine *e, struct session *s, const struct smtp_server_event *ev)
@@ -91,7 +96,10 @@ void submit_mail_on_rcpt(struct engine *e, struct session *s, const struct smtp_
 
 void submit_mail_on_data(struct engine *e, struct session *s)
 {
-    smtp_server_on_data(s->smtp, spool_has_room(e, 0) ? YES : full_answer(e));
+    struct smtp_answer a = spool_has_room(e, 0) ? YES : full_answer(e);
+    if (a.code)
+        rejected(e, s, "from", buf_slice(&s->intake->sender), a);
+    smtp_server_on_data(s->smtp, a);
 }
 
 static void store_intake(struct engine *e, struct session *s)
@@ -119,6 +127,7 @@ void submit_mail_on_body_end(struct engine *e, struct session *s)
 {
     struct intake *in = s->intake;
     CHECK(in);
+    uint64_t place = ip_place(&s->peer.ip);
     submit_rewrite_end(e, in);
     intake_complete(in);
     struct smtp_answer a = YES;
@@ -126,7 +135,9 @@ void submit_mail_on_body_end(struct engine *e, struct session *s)
         a = refuse(554, 5, 4, 6, "too many Received fields: a mail loop");
     else if (in->err || (!in->chunks_out && !spool_has_room(e, 0)))
         a = full_answer(e);
-    else if (smtp_server_user(s->smtp).n)
+    else
+        a = submit_judge_place(e, place);
+    if (!a.code && smtp_server_user(s->smtp).n)
         a = submit_judge_message(e, smtp_server_user(s->smtp), in);
     if (a.code) {
         rejected(e, s, "from", buf_slice(&in->sender), a);
@@ -134,6 +145,8 @@ void submit_mail_on_body_end(struct engine *e, struct session *s)
         smtp_server_on_message(s->smtp, a, NULL);
         return;
     }
+    submit_rate_charge(e, place);
+    in->rate_place = place;
     if (!in->chunks_out)
         store_intake(e, s);
 }
@@ -193,11 +206,13 @@ void submit_on_stored(struct engine *e, struct intake *in, enum err err, struct 
     struct smtp_answer a = YES;
     if (err) {
         a = full_answer(e);
+        e->struck = NOTE_NO_LIMIT; /* no limit of ours: the disk */
         struct note *n = engine_note(e, NOTE_STORE_FAILED, in->id);
         engine_tell(e, n, "from", buf_slice(&in->sender));
         note_text(n, "error", slice_cstr(err_name(err)));
     } else {
         in->is_charged = false; /* for good */
+        in->rate_place = 0;
         accepted_note(e, in);
         struct body *b = in->body;
         in->body = NULL;

@@ -1,11 +1,6 @@
 /* submit_profile.c -- see the header. */
 #include "submit_profile.h"
 
-enum {
-    ERRORS_MAX = 20,
-    COMMANDS_MAX = 1000,
-};
-
 void submit_profile_unref(struct submit_profile *p)
 {
     if (!p || --p->refs)
@@ -52,8 +47,9 @@ void submit_profiles_make(struct engine *e)
             .message_bytes_max = o->message_bytes_max,
             .recipients_max = recipients_max,
             .mails_max = o->session_mails_max,
-            .errors_max = ERRORS_MAX,
-            .commands_max = COMMANDS_MAX,
+            .session_recipients_max = o->session_recipients_max,
+            .errors_max = o->errors_max,
+            .commands_max = o->commands_max,
             .domain = slice_of(p->domain, domain.n),
             .is_staging = o->rewrite.environment == REWRITE_STAGING,
             .offers_tls = p->tls == LISTENER_TLS_STARTTLS,

@@ -32,15 +32,17 @@ enum parse submit_proxy_read(struct engine *e, struct session *s, struct slice i
     if (p != PARSE_DONE)
         return p;
     s->is_nameless = !header.has_peer;
-    if (header.has_peer)
+    if (header.has_peer) {
         s->peer = header.peer;
+        s->handshakes_there = 0; /* those were of the proxy's own address */
+    }
     return p;
 }
 
 void submit_proxy_secure(struct engine *e, struct session *s, struct slice rest)
 {
     s->stage = SESSION_HANDSHAKE;
-    timer_set(e, &s->timer, e->now_ms + SUBMIT_PROXY_TLS_MS);
+    timer_set(e, &s->timer, e->now_ms + e->opt->tls_ms);
     rest = engine_keep(e, rest);
     struct engine_action *a = engine_do(e, ACTION_TLS_SERVER);
     a->conn = s->conn;

@@ -13,7 +13,6 @@
 
 enum {
     SUBMIT_PROXY_HEADER_MS = 10 * 1000, /* a proxy sends it at once; twice a lost segment */
-    SUBMIT_PROXY_TLS_MS = 30 * 1000,    /* as for handshakes without a proxy */
 };
 
 /* True: the header is awaited. False: whoever connected is the client. */

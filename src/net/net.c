@@ -90,6 +90,11 @@ struct net *net_new(uv_loop_t *loop, const struct net_options *o, const struct n
     return n;
 }
 
+unsigned net_connections_max(const struct net *n)
+{
+    return n->incoming_max;
+}
+
 void net_handle_closed(struct net *n)
 {
     if (--n->handles)

@@ -18,6 +18,12 @@ const struct note_row note_row[NOTE_COUNT] = {
 #undef X
 };
 
+const char *const note_limit_word[NOTE_LIMIT_COUNT] = {
+#define X(name, word) [NOTE_LIMIT_##name] = word,
+    NOTE_LIMIT_TABLE(X)
+#undef X
+};
+
 static const char *const level_word[] = {
     [NOTE_DEBUG] = "debug",
     [NOTE_INFO] = "info",
@@ -150,6 +156,7 @@ void note_init(struct note *n, enum note_kind kind, uint64_t msg)
     CHECK((unsigned)kind < NOTE_COUNT);
     n->kind = kind;
     n->msg = msg;
+    n->limit = NOTE_NO_LIMIT;
     n->count = 0;
 }
 
@@ -171,6 +178,14 @@ void note_number(struct note *n, const char *key, int64_t number)
     struct note_field *f = add_field(n, key);
     f->is_number = true;
     f->number = number;
+}
+
+void note_limit(struct note *n, enum note_limit limit)
+{
+    CHECK((unsigned)limit < NOTE_LIMIT_COUNT);
+    n->limit = limit;
+    if (limit)
+        note_text(n, "limit", slice_cstr(note_limit_word[limit]));
 }
 
 void note_build_text(const struct note *n, int64_t now_ms, struct buf *out)

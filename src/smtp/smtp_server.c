@@ -21,8 +21,10 @@ static uint64_t discard_bytes_max(const struct smtp_server *s)
 }
 
 /* The message is void, the session goes on: the rest is read through, and the dot gets `reply`. */
-static struct smtp_server_event refuse_body(struct smtp_server *s, const char *reply)
+static struct smtp_server_event refuse_body(struct smtp_server *s, enum smtp_server_limit limit,
+                                            const char *reply)
 {
+    smtp_server_state_reach(s, limit);
     s->body_refusal = reply;
     smtp_server_state_enter(s, S_DISCARD);
     return smtp_server_state_event(SMTP_SERVER_BODY_ABORT);
@@ -45,9 +47,10 @@ static struct smtp_server_event on_body_text(struct smtp_server *s, struct slice
         return NOTHING;
     }
     if (s->body_bytes > s->options->message_bytes_max)
-        return refuse_body(s, "552 5.3.4 message is too big");
+        return refuse_body(s, SMTP_SERVER_LIMIT_MESSAGE_BYTES, "552 5.3.4 message is too big");
     if (s->body.has_endless_line)
-        return refuse_body(s, "550 5.6.0 a line of the message is too long");
+        return refuse_body(s, SMTP_SERVER_LIMIT_LINE_BYTES,
+                           "550 5.6.0 a line of the message is too long");
     struct smtp_server_event ev = smtp_server_state_event(SMTP_SERVER_BODY);
     ev.body = text;
     return ev;
@@ -108,12 +111,14 @@ static struct smtp_server_event step_line(struct smtp_server *s, struct slice in
         ev = on_line(s, line, *used == in.n);
         break;
     case SMTP_LINE_LONG:
+        smtp_server_state_reach(s, SMTP_SERVER_LIMIT_LINE_BYTES);
         if (is_auth)
             smtp_server_auth_line_is_long(s);
         else
             smtp_server_state_complain(s, "500 5.5.6 line too long");
         break;
     case SMTP_LINE_ENDLESS:
+        smtp_server_state_reach(s, SMTP_SERVER_LIMIT_LINE_BYTES);
         smtp_server_state_say_last(s, "500 5.5.6 line too long, closing the connection");
         break;
     case SMTP_LINE_BARE:
@@ -270,8 +275,8 @@ void smtp_server_on_login(struct smtp_server *s, struct smtp_answer a)
     } else {
         forget(&s->claimed);
         /* Guessing ends like any other nonsense. */
-        if (a.code >= 500 && s->errors++ >= s->options->errors_max)
-            smtp_server_state_part(s, "421 4.7.0", "too many errors, closing the connection");
+        if (a.code >= 500)
+            (void)smtp_server_state_counts_error(s);
     }
     end_answer(s);
 }
@@ -299,6 +304,7 @@ void smtp_server_on_recipient(struct smtp_server *s, struct smtp_answer a)
 {
     if (take_answer(s, SMTP_SERVER_RCPT, a)) {
         s->recipients++;
+        s->session_recipients++;
         smtp_server_state_say(s, "250 2.1.5 recipient ok");
     } else {
         s->refusals++;
@@ -348,13 +354,13 @@ void smtp_server_shutdown(struct smtp_server *s, const char *text)
     }
 }
 
-void smtp_server_on_timeout(struct smtp_server *s)
+void smtp_server_on_timeout(struct smtp_server *s, const char *text)
 {
     CHECK(s->asked == SMTP_SERVER_NEEDS_INPUT);
     if (s->state == S_TLS)
         smtp_server_state_enter(s, S_CLOSING);
     else if (s->state != S_CLOSING)
-        smtp_server_state_part(s, "421 4.4.2", "time-out: nothing came from you for too long");
+        smtp_server_state_part(s, "421 4.4.2", text);
 }
 
 struct slice smtp_server_output(const struct smtp_server *s)
@@ -405,6 +411,24 @@ bool smtp_server_awaits_answer(const struct smtp_server *s)
 bool smtp_server_in_body(const struct smtp_server *s)
 {
     return s->state == S_BODY || s->state == S_DISCARD || smtp_server_chunk_is_open(s);
+}
+
+enum smtp_server_phase smtp_server_phase(const struct smtp_server *s)
+{
+    if (smtp_server_in_body(s))
+        return SMTP_SERVER_PHASE_BODY;
+    if (smtp_server_state_is_auth(s))
+        return SMTP_SERVER_PHASE_AUTH;
+    if (s->state == S_TLS)
+        return SMTP_SERVER_PHASE_TLS;
+    return s->state <= S_GREETED ? SMTP_SERVER_PHASE_GREETING : SMTP_SERVER_PHASE_COMMAND;
+}
+
+unsigned smtp_server_take_limits(struct smtp_server *s)
+{
+    unsigned limits = s->limits;
+    s->limits = 0;
+    return limits;
 }
 
 unsigned smtp_server_recipient_count(const struct smtp_server *s)

@@ -29,15 +29,15 @@ static struct smtp_server_event refuse_command(struct smtp_server *s, uint64_t b
                                                const char *reply, bool is_error)
 {
     if (bytes > skip_bytes_max(s)) {
+        smtp_server_state_reach(s, SMTP_SERVER_LIMIT_MESSAGE_BYTES);
         smtp_server_state_say_last(s, "552 5.3.4 chunk is too big, closing the connection");
         return NOTHING;
     }
     /* Taken chunks have the message's limit, these have none of their own. */
-    if (s->commands++ >= s->options->commands_max)
-        smtp_server_state_part(s, "421 4.7.0", "too many commands without a message, closing");
-    else if (is_error)
+    bool is_over = smtp_server_state_is_one_too_many(s);
+    if (!is_over && is_error)
         smtp_server_state_complain(s, reply);
-    else
+    else if (!is_over)
         smtp_server_state_say(s, reply);
     s->skip_bytes = bytes;
     return NOTHING;
@@ -59,6 +59,13 @@ static struct smtp_server_event refuse_chunk(struct smtp_server *s, const char *
 {
     void_message(s, reply);
     return smtp_server_state_event(SMTP_SERVER_BODY_ABORT);
+}
+
+static struct smtp_server_event refuse_long(struct smtp_server *s, enum smtp_server_limit limit,
+                                            const char *reply)
+{
+    smtp_server_state_reach(s, limit);
+    return refuse_chunk(s, reply);
 }
 
 static bool parse(struct slice args, uint64_t *bytes, bool *is_last)
@@ -109,6 +116,7 @@ struct smtp_server_event smtp_server_chunk_begin(struct smtp_server *s, struct s
         s->is_in_vain = !is_last;
         smtp_server_state_enter(s, S_READY);
         s->owes_abort = true;
+        smtp_server_state_reach(s, SMTP_SERVER_LIMIT_MESSAGE_BYTES);
         return refuse_command(s, bytes, "552 5.3.4 message is too big", false);
     }
     if (s->state == S_ENVELOPE) {
@@ -135,9 +143,10 @@ static struct smtp_server_event on_text(struct smtp_server *s, struct slice text
 {
     s->body_bytes += text.n;
     if (s->body_bytes > s->options->message_bytes_max)
-        return refuse_chunk(s, "552 5.3.4 message is too big");
+        return refuse_long(s, SMTP_SERVER_LIMIT_MESSAGE_BYTES, "552 5.3.4 message is too big");
     if (s->body.has_endless_line)
-        return refuse_chunk(s, "550 5.6.0 a line of the message is too long");
+        return refuse_long(s, SMTP_SERVER_LIMIT_LINE_BYTES,
+                           "550 5.6.0 a line of the message is too long");
     struct smtp_server_event ev = smtp_server_state_event(SMTP_SERVER_BODY);
     ev.body = text;
     return ev;

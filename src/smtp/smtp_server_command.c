@@ -141,12 +141,24 @@ static const char *mail_is_early(const struct smtp_server *s)
     return "530 5.7.0 Authentication required";
 }
 
+static bool is_out_of_recipients(const struct smtp_server *s)
+{
+    unsigned most = s->options->session_recipients_max;
+    return most && s->session_recipients >= most;
+}
+
 static struct smtp_server_event on_mail(struct smtp_server *s, struct command c)
 {
     const char *no = mail_is_early(s);
     if (smtp_server_state_in_transaction(s))
         return complain(s, no);
+    if (is_out_of_recipients(s)) {
+        smtp_server_state_reach(s, SMTP_SERVER_LIMIT_SESSION_RECIPIENTS);
+        smtp_server_state_part(s, "421 4.7.0", "too many recipients in one session, connect again");
+        return NOTHING;
+    }
     if (s->options->mails_max && s->mails++ >= s->options->mails_max) {
+        smtp_server_state_reach(s, SMTP_SERVER_LIMIT_MAILS);
         smtp_server_state_part(s, "421 4.7.0", "too many messages in one session, connect again");
         return NOTHING;
     }
@@ -160,6 +172,7 @@ static struct smtp_server_event on_mail(struct smtp_server *s, struct command c)
     }
     if (ev.declared_bytes > s->options->message_bytes_max) {
         s->is_in_vain = true;
+        smtp_server_state_reach(s, SMTP_SERVER_LIMIT_MESSAGE_BYTES);
         return say(s, "552 5.3.4 message is too big");
     }
     s->is_utf8 = ev.is_utf8;
@@ -168,9 +181,20 @@ static struct smtp_server_event on_mail(struct smtp_server *s, struct command c)
     return ev;
 }
 
+static struct smtp_server_event no_more_recipients(struct smtp_server *s,
+                                                   enum smtp_server_limit limit, const char *reply)
+{
+    if (!s->is_over_full)
+        smtp_server_state_reach(s, limit);
+    s->is_over_full = true;
+    s->refusals++;
+    return say(s, reply);
+}
+
 static struct smtp_server_event on_rcpt(struct smtp_server *s, struct command c)
 {
     if (s->refusals >= SMTP_SERVER_REFUSALS_MAX) {
+        smtp_server_state_reach(s, SMTP_SERVER_LIMIT_REFUSED_RECIPIENTS);
         smtp_server_state_part(s, "421 4.7.0", "too many recipients refused, closing");
         return NOTHING;
     }
@@ -188,10 +212,11 @@ static struct smtp_server_event on_rcpt(struct smtp_server *s, struct command c)
         s->refusals++;
         return complain(s, no);
     }
-    if (s->recipients >= s->options->recipients_max) {
-        s->refusals++;
-        return say(s, "452 4.5.3 too many recipients");
-    }
+    if (s->recipients >= s->options->recipients_max)
+        return no_more_recipients(s, SMTP_SERVER_LIMIT_RECIPIENTS, "452 4.5.3 too many recipients");
+    if (is_out_of_recipients(s))
+        return no_more_recipients(s, SMTP_SERVER_LIMIT_SESSION_RECIPIENTS,
+                                  "452 4.5.3 too many recipients in one session, connect again");
     ev.kind = s->asked = SMTP_SERVER_RCPT;
     return ev;
 }
@@ -341,10 +366,8 @@ struct smtp_server_event smtp_server_command_run(struct smtp_server *s, struct s
     /* Recipients have ceilings of their own: a long list is no idle talk. So have the chunks of a
      * message, as long as something is in them. */
     bool is_counted = !verb || (verb->run != on_rcpt && (verb->run != on_bdat || is_zero(c.args)));
-    if (is_counted && s->commands++ >= s->options->commands_max) {
-        smtp_server_state_part(s, "421 4.7.0", "too many commands without a message, closing");
+    if (is_counted && smtp_server_state_is_one_too_many(s))
         return NOTHING;
-    }
     if (!verb)
         return complain(s, "500 5.5.2 unknown command");
     if (verb->arguments == NO_ARGS && c.args.n)

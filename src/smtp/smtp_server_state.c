@@ -80,11 +80,32 @@ void smtp_server_state_part(struct smtp_server *s, const char *code, const char 
     smtp_server_state_enter(s, S_CLOSING);
 }
 
+void smtp_server_state_reach(struct smtp_server *s, enum smtp_server_limit limit)
+{
+    s->limits |= BIT(limit);
+}
+
+bool smtp_server_state_is_one_too_many(struct smtp_server *s)
+{
+    if (s->commands++ < s->options->commands_max)
+        return false;
+    smtp_server_state_reach(s, SMTP_SERVER_LIMIT_COMMANDS);
+    smtp_server_state_part(s, "421 4.7.0", "too many commands without a message, closing");
+    return true;
+}
+
+bool smtp_server_state_counts_error(struct smtp_server *s)
+{
+    if (s->errors++ < s->options->errors_max)
+        return true;
+    smtp_server_state_reach(s, SMTP_SERVER_LIMIT_ERRORS);
+    smtp_server_state_part(s, "421 4.7.0", "too many errors, closing the connection");
+    return false;
+}
+
 void smtp_server_state_complain(struct smtp_server *s, const char *reply)
 {
-    if (s->errors++ >= s->options->errors_max)
-        smtp_server_state_part(s, "421 4.7.0", "too many errors, closing the connection");
-    else
+    if (smtp_server_state_counts_error(s))
         smtp_server_state_say(s, reply);
 }
 
@@ -103,6 +124,7 @@ void smtp_server_state_refuse(struct smtp_server *s, struct smtp_answer a)
 void smtp_server_state_end_transaction(struct smtp_server *s)
 {
     s->recipients = s->refusals = 0;
+    s->is_over_full = false;
     s->is_in_vain = s->is_utf8 = s->is_binary = s->is_chunked = false;
     s->body_bytes = s->chunk_left = 0;
     s->body_refusal = NULL;

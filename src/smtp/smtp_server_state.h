@@ -62,6 +62,9 @@ struct smtp_server {
     unsigned errors, commands; /* since the last message accepted */
     unsigned mails;            /* MAIL commands of this session */
     unsigned recipients, refusals;
+    unsigned session_recipients;
+    unsigned limits;   /* reached, BIT(enum smtp_server_limit), and not yet asked for */
+    bool is_over_full; /* this message has come up against recipients_max */
 
     struct smtp_server_body body;
     uint64_t body_bytes;      /* wire form, without the final dot */
@@ -97,6 +100,8 @@ void smtp_server_state_forget_scratch(struct smtp_server *s);
 void smtp_server_state_say(struct smtp_server *s, const char *reply);
 /* A 5xx to a bad command: said and counted; the one too many becomes 421 and ends the session. */
 void smtp_server_state_complain(struct smtp_server *s, const char *reply);
+/* The same without a reply. False: the 421 is said. */
+bool smtp_server_state_counts_error(struct smtp_server *s);
 /* "421 4.x.x hostname text" or any last word, then CLOSING. */
 void smtp_server_state_part(struct smtp_server *s, const char *code, const char *text);
 void smtp_server_state_say_last(struct smtp_server *s, const char *reply);
@@ -104,6 +109,11 @@ void smtp_server_state_say_last(struct smtp_server *s, const char *reply);
 void smtp_server_state_refuse(struct smtp_server *s, struct smtp_answer a);
 /* The transaction is over. */
 void smtp_server_state_end_transaction(struct smtp_server *s);
+
+/* For whoever asks smtp_server_take_limits(). */
+void smtp_server_state_reach(struct smtp_server *s, enum smtp_server_limit limit);
+/* One more command without a message. True: it was the one too many, and 421 is said. */
+bool smtp_server_state_is_one_too_many(struct smtp_server *s);
 
 /* Events. */
 struct smtp_server_event smtp_server_state_event(enum smtp_server_event_kind kind);

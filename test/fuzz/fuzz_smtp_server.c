@@ -194,6 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .hostname = SLICE("mx.test"),
         .message_bytes_max = data[3] & 1 ? 20 : 1000000,
         .recipients_max = 3,
+        .session_recipients_max = data[3] & 32 ? 4 : 0,
         .errors_max = data[3] & 2 ? 3 : 1000,
         .commands_max = data[3] & 4 ? 10 : 10000,
         .mails_max = data[3] & 8 ? 2 : 0,

@@ -59,6 +59,7 @@ def configure(relay, options):
     relay.set("submission", max_message_size=options["size"] + "B",
               max_recipients=int(options["recipients"]),
               max_messages_per_session=int(options["mails"]),
+              max_recipients_per_session=int(options["session-recipients"]),
               trusted_networks=["127.0.0.0/8"] if is_trusted else [])
     for name, password in LOGINS.items():
         relay.add("user", name=name, password=passwd(password))

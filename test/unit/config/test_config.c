@@ -81,6 +81,14 @@ static void test_defaults(void **state)
     assert_int_equal(e->transaction_ms, o.transaction_ms);
     assert_int_equal(e->data_rate_min, o.data_rate_min);
     assert_int_equal(e->idle_ms, o.idle_ms);
+    assert_int_equal(e->session_recipients_max, o.session_recipients_max);
+    assert_int_equal(e->commands_max, o.commands_max);
+    assert_int_equal(e->errors_max, o.errors_max);
+    assert_int_equal(e->address_messages.count, o.address_messages.count);
+    assert_int_equal(e->first_command_ms, o.first_command_ms);
+    assert_int_equal(e->tls_ms, o.tls_ms);
+    assert_int_equal(e->auth_ms, o.auth_ms);
+    assert_int_equal(e->body_ms, o.body_ms);
     assert_int_equal(e->queue_bytes_max, o.queue_bytes_max);
     assert_int_equal(e->lifetime_ms, o.lifetime_ms);
     assert_int_equal(e->warn_after_ms, o.warn_after_ms);
@@ -207,6 +215,14 @@ static const char whole[] =
     "transaction_timeout = \"3h\"\n"
     "min_data_rate = \"7B\"\n"
     "idle_timeout = \"6m\"\n"
+    "max_recipients_per_session = 5000\n"
+    "max_commands = 1003\n"
+    "max_errors = 23\n"
+    "message_rate = \"600/h\"\n"
+    "greeting_timeout = \"61s\"\n"
+    "tls_timeout = \"62s\"\n"
+    "auth_timeout = \"63s\"\n"
+    "data_timeout = \"64s\"\n"
     "[[user]]\n"
     "name = \"app\"\n"
     "password = \"$argon2id$...\"\n"
@@ -292,6 +308,15 @@ static void test_whole(void **state)
     assert_int_equal(e->transaction_ms, 3 * 3600000);
     assert_int_equal(e->data_rate_min, 7);
     assert_int_equal(e->idle_ms, 360000);
+    assert_int_equal(e->session_recipients_max, 5000);
+    assert_int_equal(e->commands_max, 1003);
+    assert_int_equal(e->errors_max, 23);
+    assert_int_equal(e->address_messages.count, 600);
+    assert_int_equal(e->address_messages.per_ms, 3600000);
+    assert_int_equal(e->first_command_ms, 61000);
+    assert_int_equal(e->tls_ms, 62000);
+    assert_int_equal(e->auth_ms, 63000);
+    assert_int_equal(e->body_ms, 64000);
 
     assert_int_equal(c->user_count, 2);
     assert_int_equal(e->user_count, 2);

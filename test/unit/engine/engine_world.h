@@ -105,7 +105,7 @@ struct world {
     bool is_released[WORLD_SEGMENTS_MAX];
     struct world_mail mail[WORLD_MAILS_MAX];
     unsigned mail_count;
-    unsigned notes[NOTE_COUNT];
+    unsigned notes[NOTE_COUNT], limits[NOTE_LIMIT_COUNT];
     struct buf log;
     struct buf history; /* the latest record */
     unsigned histories;
@@ -276,6 +276,7 @@ static inline void world_take(struct world *w, const struct engine_action *a)
     }
     case ACTION_NOTE:
         w->notes[a->note->kind]++;
+        w->limits[a->note->limit]++;
         note_build_text(a->note, w->now_ms, &w->log);
         buf_add_char(&w->log, '\n');
         break;

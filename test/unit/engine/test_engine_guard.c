@@ -95,6 +95,7 @@ static void an_address_is_sent_away_for_a_while(void **state)
     expect(w, "::ffff:9.9.9.9", "421 4.7.0");
     expect(w, "9.9.9.8", "");
     assert_int_equal(w->notes[NOTE_LOGIN_BLOCKED], 2);
+    assert_int_equal(w->limits[NOTE_LIMIT_LOGIN_FAILURES], 2);
     world_pass(w, 10 * 60 * 1000);
     expect(w, "9.9.9.9", "");
     fails(w, "9.9.9.9", 2); /* counted anew */

@@ -103,6 +103,7 @@ static void recipients_and_size(void **state)
          "x: 34567890123456789012345678901234567890123456789012345678901234567890123456789012"
          "345678901234567890",
          "552 5.3.4");
+    assert_int_equal(w->limits[NOTE_LIMIT_USER_SIZE], 2);
     world_down(w);
 }
 
@@ -115,6 +116,7 @@ static void a_rate_is_told_at_mail(void **state)
         send(w, c, "x: y", "250 2.0.0");
     world_say(w, c, "MAIL FROM:<x@y.example>\r\n");
     world_expect(c, "450 4.7.1 this login sends too many messages, try again in 20 minutes");
+    assert_int_equal(w->limits[NOTE_LIMIT_USER_MESSAGES], 1);
     world_pass(w, 20 * 60 * 1000);
     send(w, logged_in(w), "x: y", "250 2.0.0");
     world_down(w);
@@ -138,6 +140,8 @@ static void sessions_do_not_share_an_allowance(void **state)
     world_expect(a, "452 ");
     send(w, b, "x: y", "250 2.0.0");
     send(w, b, "x: y", "450 4.7.1");
+    assert_int_equal(w->limits[NOTE_LIMIT_USER_QUOTA], 2);
+    assert_int_equal(w->limits[NOTE_LIMIT_QUEUE_SIZE], 0);
     world_down(w);
 }
 
@@ -151,6 +155,7 @@ static void a_recipient_too_many(void **state)
     world_expect_not(c, "450");
     world_say(w, c, "RCPT TO:<3@a.example>\r\n");
     world_expect(c, "450 4.7.1 this login sends to too many recipients");
+    assert_int_equal(w->limits[NOTE_LIMIT_USER_RECIPIENTS], 1);
     world_down(w);
 }
 

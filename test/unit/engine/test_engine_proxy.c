@@ -231,7 +231,7 @@ static void a_header_in_time(void **state)
     struct world_conn *c = world_client_of(w, PROXY, 0);
     world_pass(w, 9000);
     world_say(w, c, V1("127.0.0.9"));
-    world_pass(w, w->opt.idle_ms - 1000);
+    world_pass(w, w->opt.first_command_ms - 1000);
     assert_true(c->is_open);
     world_pass(w, 2000);
     assert_false(c->is_open);

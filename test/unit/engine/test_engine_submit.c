@@ -513,6 +513,7 @@ static void a_full_queue_refuses(void **state)
     world_expect(d, "250 2.0.0");
     world_say(w, c, "MAIL FROM:<s@sender.example> SIZE=50000\r\n");
     world_expect(c, "452 4.3.1");
+    assert_int_equal(w->limits[NOTE_LIMIT_QUEUE_SIZE], 3);
     world_say(w, c, "MAIL FROM:<s@sender.example> SIZE=1000\r\n");
     world_expect(c, "250 ");
     world_down(w);

@@ -32,6 +32,7 @@ static void places(void **state)
         world_expect(c, rows[i].is_taken ? "220 " : "421 4.3.2 ");
         assert_int_equal(c->is_open, rows[i].is_taken);
         assert_int_equal(w->notes[NOTE_SESSION_REFUSED], !rows[i].is_taken);
+        assert_int_equal(w->limits[NOTE_LIMIT_ADDRESS_CONNECTIONS], !rows[i].is_taken);
         world_say(w, a, "QUIT\r\n"); /* who leaves makes room, who was refused took none */
         c = world_client_of(w, first, 0);
         world_expect(c, "220 ");
@@ -54,6 +55,7 @@ static void one_byte_at_a_time_is_idle(void **state)
 {
     struct world *w = world_up();
     struct world_conn *c = world_client(w);
+    world_say(w, c, "EHLO c\r\n");
     world_expect(c, "220 ");
     for (int64_t at = 0; at < w->opt.idle_ms - 1000; at += 1000) {
         world_bytes(w, c->id, "E");
@@ -65,6 +67,64 @@ static void one_byte_at_a_time_is_idle(void **state)
     world_expect(c, "421 4.4.2");
     assert_false(c->is_open);
     assert_int_equal(w->notes[NOTE_SESSION_REFUSED], 0);
+    world_log_has(w, "timed-out ip=127.0.0.1 limit=idle_timeout");
+    world_down(w);
+}
+
+/* Clients in all; handshakes that the shell holds count as well. */
+static void connections_in_all(void **state)
+{
+    struct world *w = world_new();
+    w->opt.connections_max = 3;
+    world_start(w);
+    struct world_conn *a = world_client(w);
+    struct engine_event ev = {.kind = EVENT_ACCEPTED, .handshakes = 1, .peer.ip.family = IP_V4};
+    struct world_conn *b = world_conn_new(w, ev.conn = w->next_in);
+    w->next_in += 2;
+    world_tell(w, ev);
+    world_expect(b, "220 ");
+    struct world_conn *c = world_conn_new(w, ev.conn = w->next_in);
+    w->next_in += 2;
+    world_tell(w, ev); /* two sessions, one handshake, and this one */
+    world_expect(c, "421 4.3.2 ");
+    assert_false(c->is_open);
+    assert_true(a->is_open && b->is_open);
+    assert_int_equal(w->limits[NOTE_LIMIT_CONNECTIONS], 1);
+    world_log_has(w, "session-refused ip=0.0.0.0 limit=max_connections ");
+    world_expect(world_client(w), "220 ");
+    world_expect(world_client(w), "421 4.3.2 ");
+    world_down(w);
+}
+
+/* Of one place, too. */
+static void handshakes_of_a_place(void **state)
+{
+    struct world *w = world_new();
+    w->opt.connections_per_address_max = 3;
+    world_start(w);
+    world_expect(world_client_of(w, "192.0.2.1:1", 0), "220 ");
+    for (unsigned there = 1; there <= 2; there++) {
+        struct engine_event ev = {.kind = EVENT_ACCEPTED, .handshakes_there = there};
+        assert_true(ip_port_parse(SLICE("192.0.2.1:1"), 0, &ev.peer));
+        struct world_conn *c = world_conn_new(w, ev.conn = w->next_in);
+        w->next_in += 2;
+        world_tell(w, ev);
+        world_expect(c, there == 1 ? "220 " : "421 4.3.2 ");
+    }
+    assert_int_equal(w->limits[NOTE_LIMIT_ADDRESS_CONNECTIONS], 1);
+    world_down(w);
+}
+
+static void sessions_at_a_place(void **state)
+{
+    struct world *w = world_up();
+    struct ip ip;
+    assert_true(ip_parse(SLICE("2001:db8::7"), &ip));
+    world_client_of(w, "[2001:db8::1]:1", 0);
+    world_client_of(w, "[2001:db8::2]:1", 0);
+    world_client_of(w, "[2001:db8:0:1::2]:1", 0);
+    assert_int_equal(engine_sessions_at(w->e, &ip), 2);
+    assert_int_equal(engine_session_count(w->e), 3);
     world_down(w);
 }
 
@@ -103,6 +163,7 @@ static void slow_messages(void **state)
         }
         assert_int_equal(c->is_open, rows[i].is_taken);
         assert_int_equal(w->notes[NOTE_SESSION_REFUSED], !rows[i].is_taken);
+        assert_int_equal(w->limits[NOTE_LIMIT_DATA_RATE], !rows[i].is_taken);
         if (rows[i].is_taken)
             world_say(w, c, "\r\n.\r\n");
         world_settle(w);
@@ -170,6 +231,7 @@ static void a_message_ends_in_time(void **state)
     world_expect(c, "421 4.4.2");
     assert_false(c->is_open);
     assert_int_equal(w->notes[NOTE_SESSION_REFUSED], 1);
+    assert_int_equal(w->limits[NOTE_LIMIT_TRANSACTION_TIME], 1);
     assert_int_equal(world_stats(w).messages, 0);
     world_down(w);
 }
@@ -179,6 +241,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places),
         cmocka_unit_test(no_limit_of_a_place),
+        cmocka_unit_test(connections_in_all),
+        cmocka_unit_test(handshakes_of_a_place),
+        cmocka_unit_test(sessions_at_a_place),
         cmocka_unit_test(one_byte_at_a_time_is_idle),
         cmocka_unit_test(slow_messages),
         cmocka_unit_test(a_discarded_message_has_a_rate),

@@ -225,6 +225,8 @@ static void set_option(struct player *p, struct slice text)
         p->options.recipients_max = (unsigned)n;
     else if (slice_eq(name, SLICE("mails")) && is_number)
         p->options.mails_max = (unsigned)n;
+    else if (slice_eq(name, SLICE("session-recipients")) && is_number)
+        p->options.session_recipients_max = (unsigned)n;
     else if (slice_eq(name, SLICE("errors")) && is_number)
         p->options.errors_max = (unsigned)n;
     else if (slice_eq(name, SLICE("commands")) && is_number)

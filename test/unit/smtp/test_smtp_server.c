@@ -317,7 +317,7 @@ static void a_silent_client_hears_why_it_is_cut(void **state)
     open_session(&d, &plain);
     drive_feed(&d, SLICE("EHLO c\r\n"));
     buf_clear(&d.said);
-    smtp_server_on_timeout(d.machine);
+    smtp_server_on_timeout(d.machine, "time-out: nothing came from you for too long");
     drive_feed(&d, SLICE_NONE);
     assert_said(&d, "421 4.4.2 mx.test time-out: nothing came from you for too long\r\n", "silent");
     assert_true(d.is_closed);
