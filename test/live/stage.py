@@ -42,6 +42,8 @@ class Stage:
         self.closed.add("user", name="scram", password=scram_secret(PASSWORD))
         self.closed.add("user", name="narrow", password=crypt_hash(PASSWORD),
                         recipients=["*@sink.example"], max_message_size="60KiB")
+        self.closed.add("user", name="mta", password=crypt_hash(PASSWORD),
+                        passwords=[crypt_hash(PASSWORD.split()[0])], recipients=["*@sink.example"])
         self.implicit_port = self.closed.add_listener(tls="implicit")
         self.open.start()
         self.closed.start()
