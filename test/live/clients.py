@@ -61,6 +61,10 @@ class Letter:
     def text(self):
         return "\n".join(self.lines) + "\n"
 
+    def is_ascii(self):
+        """Its addresses: else it needs SMTPUTF8."""
+        return "".join([self.sender, *self.to]).isascii()
+
     def raw(self, end="\n"):
         """The whole message as 8-bit text, for programs that only carry it."""
         word = base64.b64encode(self.subject.encode()).decode()

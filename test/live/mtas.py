@@ -97,7 +97,7 @@ def submit(port, letter, options=(), to_options=()):
     """Over SMTP to the mail server, which does the rest."""
     with smtplib.SMTP("127.0.0.1", port, timeout=30 * SLOW) as client:
         client.ehlo("host.sender.example")
-        if not letter.sender.isascii():
+        if not letter.is_ascii():
             options = [*options, "SMTPUTF8"]
         refused = client.sendmail(letter.sender, letter.to, letter.raw("\r\n"),
                                   ["BODY=8BITMIME", *options], to_options)
@@ -154,7 +154,7 @@ class Exim(Laid):
                              "chown Debian-exim:Debian-exim /var/spool/exim4 /var/log/exim4")
 
     def send(self, letter, options="", to_options=""):
-        if not letter.sender.isascii():
+        if not letter.is_ascii():
             options += " SMTPUTF8"
         stuffed = b"\r\n".join(b"." + line if line.startswith(b".") else line
                                for line in letter.raw("\r\n").split(b"\r\n"))

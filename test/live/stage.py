@@ -39,7 +39,8 @@ class Stage:
         self.closed = self.relay("closed", names, mx_port).closed_to_strangers()
         self.closed.set("submission", login_delay="0s", login_failures=1000)
         self.closed.add("user", name="app", password=crypt_hash(PASSWORD))
-        self.closed.add("user", name="scram", password=scram_secret(PASSWORD))
+        self.closed.add("user", name="scram", password=scram_secret(PASSWORD),
+                        recipients=["*@sink.example"])
         self.closed.add("user", name="narrow", password=crypt_hash(PASSWORD),
                         recipients=["*@sink.example"], max_message_size="60KiB")
         self.closed.add("user", name="mta", password=crypt_hash(PASSWORD),
@@ -69,6 +70,11 @@ class Stage:
                 parts = [m for m in self.sink.messages if letter.mark in parsed(m.data)["Subject"]]
             return sorted(r for m in parts for r in m.recipients) == letter.to and parts
         return wait_for(complete)
+
+    def commands(self, *words):
+        """What the sink was told that has all of them."""
+        with self.sink.lock:
+            return [line for _, line in self.sink.commands if all(word in line for word in words)]
 
     def close(self):
         wrong = []

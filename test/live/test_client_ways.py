@@ -45,7 +45,7 @@ def check(name, parts, way, letter):
         mail = parsed(part.data)
         body = mail.get_body().get_content().rstrip().splitlines()
         protocol = "ESMTPSA" if way.auth else PROTOCOL.get(name, "ESMTP")
-        if not letter.sender.isascii():
+        if not letter.is_ascii():
             protocol = "UTF8SMTPSA"
         if body != letter.lines:
             return f"{way}: the text is {body}"
@@ -108,11 +108,6 @@ def test_refusals_are_shown(stage, name):
     assert not any(wrong), "\n".join(w for w in wrong if w)
 
 
-def commands(stage, *words):
-    with stage.sink.lock:
-        return [line for _, line in stage.sink.commands if all(word in line for word in words)]
-
-
 @pytest.mark.parametrize("name", ["msmtp", "mutt", "neomutt", "smtplib", "aiosmtplib", "nodemailer",
                                   "perl", "ruby"])
 def test_dsn(stage, name):
@@ -121,8 +116,8 @@ def test_dsn(stage, name):
     letter = Letter(f"{name}-dsn.", to=[f"{name}1@sink.example", f"{name}2@sink.example"],
                     sender=f"{name}@sender.example", dsn=True)
     assert send(stage, name, stage.way("none"), letter) is None
-    assert commands(stage, "MAIL", letter.sender, "RET=HDRS")
-    assert len(commands(stage, "RCPT", name, "NOTIFY=SUCCESS,FAILURE")) == 2
+    assert stage.commands("MAIL", letter.sender, "RET=HDRS")
+    assert len(stage.commands("RCPT", name, "NOTIFY=SUCCESS,FAILURE")) == 2
 
 
 @pytest.mark.parametrize("name", ["smtplib", "aiosmtplib", "nodemailer", "curl", "mutt", "neomutt"])
@@ -131,7 +126,7 @@ def test_smtputf8(stage, name):
     letter = Letter(f"{name}-utf8.", to=["böb@sink.example", "c@sink.example"],
                     sender=f"{name}-ä@sender.example")
     assert send(stage, name, stage.way("starttls PLAIN"), letter) is None
-    assert commands(stage, "MAIL", letter.sender, "SMTPUTF8")
+    assert stage.commands("MAIL", letter.sender, "SMTPUTF8")
 
 
 @pytest.mark.parametrize("name", ["swaks", "msmtp", "perl", "ruby"])
