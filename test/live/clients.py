@@ -20,7 +20,7 @@ ATTACHMENT = bytes(range(256)) * 40
 @dataclass
 class Way:
     """How the relay is reached."""
-    port: int
+    port: int = 25
     tls: str = "none"    # or "starttls", "implicit"
     user: str = ""
     password: str = ""
@@ -28,9 +28,10 @@ class Way:
     ca_file: str = ""
     folder: str = ""     # of the test, as $HOME
     host: str = "localhost"
+    socket: str = ""     # the path of a Unix socket, instead
 
     def __str__(self):
-        return f"{self.tls} {self.auth or 'no login'}"
+        return self.socket or f"{self.tls} {self.auth or 'no login'}"
 
     def url(self, plain="smtp", implicit="smtps", with_password=True, parameters=""):
         scheme = implicit if self.tls == "implicit" else plain
@@ -98,7 +99,8 @@ def attachment(way):
 
 
 def swaks(way, letter, *more):
-    args = [need("swaks"), "--server", way.host, "--port", way.port, "--from", letter.sender,
+    where = ["--socket", way.socket] if way.socket else ["--server", way.host, "--port", way.port]
+    args = [need("swaks"), *where, "--from", letter.sender,
             "--to", ",".join(letter.to), "--header", "Subject: " + letter.subject,
             "--attach-type", "text/plain; charset=utf-8", "--attach-body", "-",
             "--attach-type", "application/octet-stream",
@@ -116,6 +118,8 @@ def curl(way, letter, *more):
             "--mail-from", letter.sender, *more]
     for address in letter.to:
         args += ["--mail-rcpt", address]
+    if way.socket:
+        args += ["--unix-socket", way.socket]
     if way.tls != "none":
         args += ["--ssl-reqd", "--cacert", way.ca_file]
     if way.auth:
@@ -125,6 +129,8 @@ def curl(way, letter, *more):
 
 def msmtp(way, letter, *more):
     args = [need("msmtp"), f"--host={way.host}", f"--port={way.port}", f"--from={letter.sender}", *more]
+    if way.socket:
+        args += [f"--socket={way.socket}"]
     if letter.dsn:
         args += ["--dsn-notify=success,failure", "--dsn-return=headers"]
     if way.tls != "none":
@@ -133,6 +139,23 @@ def msmtp(way, letter, *more):
     if way.auth:
         args += [f"--auth={way.auth.lower()}", f"--user={way.user}", "--passwordeval=echo \"$SECRET\""]
     return run(way, [*args, "--", *letter.to], letter.raw(), SECRET=way.password)
+
+
+def esmtp(way, letter):
+    """Its libesmtp believes the authorities in ~/.config/libesmtp/ca.pem."""
+    starttls = {"none": "disabled", "starttls": "required"}[way.tls]
+    home = os.path.join(way.folder, f"esmtp-{letter.mark}")
+    os.makedirs(home + "/.config/libesmtp", 0o700)
+    if way.ca_file:
+        shutil.copy(way.ca_file, home + "/.config/libesmtp/ca.pem")
+        os.chmod(home + "/.config/libesmtp/ca.pem", 0o600)
+    path = os.path.join(home, "rc")
+    with open(path, "w", encoding="utf-8", opener=lambda p, flags: os.open(p, flags, 0o600)) as f:
+        f.write(f"hostname = {way.host}:{way.port}\nstarttls = {starttls}\n")
+        if way.auth:
+            f.write(f'username = "{way.user}"\npassword = "{way.password}"\n')
+    return run(way, [need("esmtp"), "-C", path, "-v", "-oi", "-f", letter.sender, *letter.to], letter.raw(),
+               HOME=home)
 
 
 def mailutils(way, letter):

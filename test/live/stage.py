@@ -46,6 +46,8 @@ class Stage:
         self.closed.add("user", name="mta", password=crypt_hash(PASSWORD),
                         passwords=[crypt_hash(PASSWORD.split()[0])], recipients=["*@sink.example"])
         self.implicit_port = self.closed.add_listener(tls="implicit")
+        self.socket = self.closed.folder + "/unix"
+        self.closed.add("listen", address="unix:" + self.socket)
         self.open.start()
         self.closed.start()
 
@@ -55,7 +57,9 @@ class Stage:
         return relay.set("tls", certificate=certificate, key=key)
 
     def way(self, name):
-        """`none`, or TLS and a mechanism: `starttls PLAIN`"""
+        """`none`, `unix`, or TLS and a mechanism: `starttls PLAIN`"""
+        if name == "unix":
+            return Way(socket=self.socket, folder=self.folder)
         if name == "none":
             return Way(self.open.port, folder=self.folder)
         tls, auth = name.split(" ")

@@ -13,12 +13,13 @@ from postfix import parsed
 PLAIN, LOGIN = ["none", "starttls PLAIN", "implicit PLAIN"], ["starttls LOGIN"]
 SCRAM = ["starttls SCRAM-SHA-256", "implicit SCRAM-SHA-256"]
 CLIENTS = {
-    "swaks": (PLAIN + LOGIN, "a"),
+    "swaks": (PLAIN + LOGIN + ["unix"], "a"),
     "smtplib": (PLAIN + LOGIN, "a"),
     "aiosmtplib": (PLAIN + LOGIN, "a"),
     "nodemailer": (PLAIN + LOGIN, "a"),
-    "curl": (PLAIN + LOGIN, "r"),
-    "msmtp": (PLAIN + LOGIN + SCRAM, "r"),
+    "curl": (PLAIN + LOGIN + ["unix"], "r"),
+    "msmtp": (PLAIN + LOGIN + SCRAM + ["unix"], "r"),
+    "esmtp": (["none", "starttls PLAIN"], "r"),
     "mailutils": (PLAIN + LOGIN + SCRAM, "a"),
     "s_nail": (PLAIN + LOGIN, "a"),
     "mutt": (PLAIN + LOGIN + SCRAM, "a"),
@@ -94,6 +95,9 @@ def refused(stage, name, what):
 SAYS = {"password": "5.7.8", "recipient": "5.7.1", "size": "5.3.4"}
 # Those that keep our words to themselves.
 OWN_WORDS = {
+    ("esmtp", "password"): "530 Authentication required",  # it goes on without
+    ("esmtp", "recipient"): "550 this login may not send to that address",
+    ("esmtp", "size"): "552 message is too big for this login",
     ("mutt", "password"): "SASL authentication failed",
     ("mailutils", "recipient"): "Operation rejected by remote party",
     ("mailutils", "size"): "Operation rejected by remote party",
@@ -135,3 +139,15 @@ def test_without_smtputf8(stage, name):
     letter = Letter(f"{name}-utf8.", sender=f"{name}-ä@sender.example")
     done = getattr(clients, name)(stage.way("starttls PLAIN"), letter)
     assert done.returncode and b"553 5.6.7" in done.stdout, done.stdout
+
+
+def test_hanging_up_without_quit(stage):
+    """The message counts when its last dot has come, whether the reply is waited for or not."""
+    for mark, does_wait in (("hangs up after the reply.", True), ("hangs up before the reply.", False)):
+        letter = Letter(mark, to=["b@sink.example"])
+        with stage.open.raw() as client:
+            client.envelope(letter.sender, *letter.to, hello="printer_1")
+            client.socket.sendall(b"Subject: " + mark.encode() + b"\r\n\r\nscan\r\n.\r\n")
+            if does_wait:
+                assert client.reply().startswith("250")
+        assert b"\r\n\r\nscan\r\n" in stage.arrived(letter)[0].data
