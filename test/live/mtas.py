@@ -106,6 +106,7 @@ def submit(port, letter, options=(), to_options=()):
 
 EXIM = """
 keep_environment =
+log_selector = +pipelining
 primary_hostname = exim.sender.example
 daemon_smtp_ports =
 local_interfaces = 127.0.0.1

@@ -1,7 +1,11 @@
 """What the clients of doc/clients.md send through: relays, the ways into them, and a sink behind."""
 import os
+import select
+import socket
+import socketserver
 import subprocess
 import tempfile
+import threading
 
 from clients import Way
 from names import HOSTS
@@ -88,3 +92,38 @@ class Stage:
                 wrong.append(f"it ended with {status}:\n{relay.log()[-6000:]}")
         self.sink.close()
         assert not wrong, wrong[0]
+
+
+class Recorder:
+    """Between a client and a relay: keeps what the client sent, in the pieces that came at once."""
+
+    def __init__(self, port):
+        self.pieces = []
+        recorder = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                with socket.create_connection(("127.0.0.1", port)) as relay:
+                    recorder.carry(self.request, relay)
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05},
+                         daemon=True).start()
+
+    def carry(self, client, relay):
+        while True:
+            for ready in select.select([client, relay], [], [])[0]:
+                data = ready.recv(65536)
+                if not data:
+                    return
+                if ready is client:
+                    self.pieces.append(data)
+                (relay if ready is client else client).sendall(data)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()

@@ -83,8 +83,8 @@ def test_dsn(stage, mta):
                                     [f"{name}-1@sink.example", f"{name}-2@sink.example"]))
 
 
-def test_exim_sends_chunks(stage, folder):
-    """K in its log: the message went by BDAT."""
+def test_exim_pipelines_and_sends_chunks(stage, folder):
+    """In its log, L stands for a pipelined envelope and K for a text that went by BDAT."""
     exim = Exim(os.path.join(folder, "m"), replace(stage.way("starttls PLAIN"), user="mta"))
     try:
         for letter in (Letter("Exim, one chunk."), Letter("Exim, many chunks.", fill=4000),
@@ -92,7 +92,7 @@ def test_exim_sends_chunks(stage, folder):
             exim.send(letter)
             check(stage, letter, exim.log)
         sent = [line for line in exim.log().splitlines() if " => " in line]
-        assert len(sent) == 3 and all(" K C=" in line for line in sent), exim.log()
+        assert len(sent) == 3 and all(" L K C=" in line for line in sent), exim.log()
     finally:
         exim.close()
 

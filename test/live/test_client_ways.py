@@ -8,6 +8,14 @@ import pytest
 import clients
 from clients import ATTACHMENT, Letter
 from postfix import parsed
+from stage import Recorder
+
+@pytest.fixture
+def recorder(stage):
+    made = Recorder(stage.open.port)
+    yield made
+    made.close()
+
 
 # client: (ways in, what it makes of the letter), "a" attaches a file, "r" carries the text as it is
 PLAIN, LOGIN = ["none", "starttls PLAIN", "implicit PLAIN"], ["starttls LOGIN"]
@@ -151,3 +159,16 @@ def test_hanging_up_without_quit(stage):
             if does_wait:
                 assert client.reply().startswith("250")
         assert b"\r\n\r\nscan\r\n" in stage.arrived(letter)[0].data
+
+
+def test_recorded(stage, recorder):
+    """Who pipelines, and whose text comes in chunks."""
+    for name in ("msmtp", "esmtp", "swaks"):
+        del recorder.pieces[:]
+        way, letter = replace(stage.way("none"), port=recorder.port), Letter(f"{name}-recorded.")
+        more = ["--pipeline"] if name == "swaks" else []
+        assert getattr(clients, name)(way, letter, *more).returncode == 0
+        assert check(name, stage.arrived(letter), way, letter) is None
+        assert any(piece.count(b"RCPT TO:") == 2 for piece in recorder.pieces), recorder.pieces
+        is_bdat = any(piece.startswith(b"BDAT ") for piece in recorder.pieces)
+        assert is_bdat == (name == "esmtp"), recorder.pieces
