@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import urllib.parse
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from relay import SLOW
 
@@ -222,7 +222,8 @@ def script(interpreter, text, **more):
     def send(way, letter):
         env = {"PORT": str(way.port), "TLS": way.tls, "AUTH": way.auth, "USER": way.user,
                "SECRET": way.password, "CA": way.ca_file, "FROM": letter.sender,
-               "TO": " ".join(letter.to), "SUBJECT": letter.subject, "DSN": "1" if letter.dsn else "", "FILE": attachment(way),
+               "TO": " ".join(letter.to), "SUBJECT": letter.subject, "FILE": attachment(way),
+               "DSN": "1" if letter.dsn else "",
                "TEXT": letter.text, **more}
         return run(way, [*interpreter, text], letter.raw("\r\n"), **env)
     return send
@@ -250,8 +251,9 @@ options = ["RET=HDRS"] if e["DSN"] else []
 utf8 = not (e["FROM"] + e["TO"]).isascii()
 if utf8:
     options += ["SMTPUTF8", "BODY=8BITMIME"]
-refused = client.sendmail(e["FROM"], e["TO"].split(), mail.as_bytes(policy=email.policy.SMTP.clone(utf8=utf8)),
-                          options, ["NOTIFY=SUCCESS,FAILURE"] if e["DSN"] else [])
+data = mail.as_bytes(policy=email.policy.SMTP.clone(utf8=utf8))
+refused = client.sendmail(e["FROM"], e["TO"].split(), data, options,
+                          ["NOTIFY=SUCCESS,FAILURE"] if e["DSN"] else [])
 client.quit()
 sys.exit(f"refused: {refused}" if refused else 0)
 """

@@ -138,7 +138,8 @@ begin retry
 * * F,1h,1s
 """
 EXIM_AUTH = {
-    "PLAIN": "plain:\n  driver = plaintext\n  public_name = PLAIN\n  client_send = ^{way.user}^{way.password}\n",
+    "PLAIN": "plain:\n  driver = plaintext\n  public_name = PLAIN\n"
+             "  client_send = ^{way.user}^{way.password}\n",
     "LOGIN": "login:\n  driver = plaintext\n  public_name = LOGIN\n"
              "  client_send = : {way.user} : {way.password}\n",
 }
@@ -237,8 +238,8 @@ class Ssmtp(Laid):
             f"AuthMethod={way.auth}\n"})
 
     def send(self, letter):
-        self.said = self.run("/usr/sbin/ssmtp", "-v", "-oi", "-f", letter.sender, *letter.to, feed=letter.raw(),
-                             ok=False)
+        self.said = self.run("/usr/sbin/ssmtp", "-v", "-oi", "-f", letter.sender, *letter.to,
+                             feed=letter.raw(), ok=False)
 
     def log(self):
         return self.said

@@ -110,7 +110,8 @@ def test_postfix(stage, postfix_client, n):
 
 def test_postfix_and_extensions(stage, postfix_client):
     sender = "postfix-0@sender.example"
-    asks_for_dsn(stage, postfix_client, Letter("Postfix DSN.", sender, ["p1@sink.example", "p2@sink.example"]))
+    letter = Letter("Postfix DSN.", sender, ["p1@sink.example", "p2@sink.example"])
+    asks_for_dsn(stage, postfix_client, letter)
     letter = Letter("Postfix, UTF-8.", sender, ["b@sink.example", "ö@sink.example"])
     postfix_client.send(letter)
     check(stage, letter, postfix_client.log)
@@ -120,7 +121,8 @@ def test_postfix_and_extensions(stage, postfix_client):
 
 
 def test_postfix_is_refused_one_of_two(stage, postfix_client):
-    letter = Letter("Postfix, one refused.", "postfix-0@sender.example", ["b@sink.example", "no@other.example"])
+    letter = Letter("Postfix, one refused.", "postfix-0@sender.example",
+                    ["b@sink.example", "no@other.example"])
     postfix_client.send(letter)
     wait_for(lambda: any("to=<no@other.example>" in line and "said: 550 5.7.1" in line
                          for line in postfix_client.log().splitlines()))

@@ -97,7 +97,9 @@ def refused(stage, name, what):
         letter.fill = 1500
     done = getattr(clients, name)(way, letter)
     text = done.stdout.decode(errors="replace")
-    return None if done.returncode and OWN_WORDS.get((name, what), SAYS[what]) in text else f"{what}: {done.returncode}: {text[-1500:]}"
+    if done.returncode and OWN_WORDS.get((name, what), SAYS[what]) in text:
+        return None
+    return f"{what}: exit {done.returncode}: {text[-1500:]}"
 
 
 SAYS = {"password": "5.7.8", "recipient": "5.7.1", "size": "5.3.4"}
