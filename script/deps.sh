@@ -12,8 +12,9 @@ build="build-essential meson ninja-build pkg-config ca-certificates libuv1-dev l
     libudns-dev libsodium-dev libcrypt-dev libidn2-dev libunistring-dev"
 test="libcmocka-dev clang-14 libclang-rt-14-dev valgrind openssl curl swaks libnet-ssleay-perl
     python3 python3-pytest python3-dnspython unbound postfix sasl2-bin libsasl2-modules prometheus
-    libfaketime mailutils s-nail mutt php-cli git git-email libmailtools-perl fail2ban gsasl msmtp
-    haproxy"
+    libfaketime mailutils s-nail mutt php-cli git git-email libmailtools-perl fail2ban gsasl haproxy
+    msmtp neomutt esmtp python3-aiosmtplib libphp-phpmailer ruby libauthen-sasl-perl libio-socket-ssl-perl
+    libgnutls-dane0 libgnutls-openssl27 libidn12 libdb5.3 libnsl2 libevent-2.1-7 libpam0g"
 
 wanted=
 for set in "$@"; do

@@ -35,7 +35,8 @@ bool mail_notify_build(unsigned notify, struct buf *out);
 
 /* 1 to 100 bytes of xtext that stand for printable ASCII. */
 bool mail_envid_is_valid(struct slice value);
-/* "rfc822;user+40example.com": 1 to 500 bytes. is_utf8: the message has SMTPUTF8, so that the type
+/* "rfc822;user+40example.com": 1 to 500 bytes of xtext that stand for UTF-8 without control
+ * characters. is_utf8: the message has SMTPUTF8, so that the type
  * "utf-8" may have its address in UTF-8 (RFC 6533 section 3). */
 bool mail_orcpt_is_valid(struct slice value, bool is_utf8);
 

@@ -227,12 +227,11 @@ static int hex_value(char c)
     return ascii_is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* RFC 3461 section 4: "+2B" is '+'. What is no xtext stays as it is. Clean and bounded. */
-static void add_xtext(struct buf *out, struct slice in, size_t max)
+/* RFC 3461 section 4: "+2B" is '+'. What is no xtext stays as it is. */
+static struct slice decode_xtext(struct slice in, char text[XTEXT_BYTES_MAX])
 {
-    char text[XTEXT_BYTES_MAX];
     size_t n = 0;
-    for (size_t i = 0; i < in.n && n < sizeof text && n < max; i++) {
+    for (size_t i = 0; i < in.n && n < XTEXT_BYTES_MAX; i++) {
         char c = in.p[i];
         if (c == '+' && in.n - i > 2 && hex_value(in.p[i + 1]) >= 0 &&
             hex_value(in.p[i + 2]) >= 0) {
@@ -241,7 +240,14 @@ static void add_xtext(struct buf *out, struct slice in, size_t max)
         }
         text[n++] = c;
     }
-    mail_text_add_clean(out, slice_of(text, n), n, "", false);
+    return slice_of(text, n);
+}
+
+/* Clean and bounded. */
+static void add_xtext(struct buf *out, struct slice in, size_t max)
+{
+    char text[XTEXT_BYTES_MAX];
+    mail_text_add_clean(out, slice_head(decode_xtext(in, text), max), max, "", false);
 }
 
 static bool is_ascii(struct slice s)
@@ -254,6 +260,19 @@ static bool is_ascii(struct slice s)
 }
 
 /* RFC 6533 section 3: a UTF-8 address in an ASCII report is written with \x{...}. */
+static void add_escaped(struct buf *out, struct slice address)
+{
+    for (size_t at = 0; at < address.n;) {
+        uint32_t code = '?';
+        int n = utf8_next(slice_from(address, at), &code);
+        if (n == 1 && code > ' ' && code < 0x7f && code != '+' && code != '=' && code != '\\')
+            buf_add_char(out, (char)code);
+        else
+            buf_addf(out, "\\x{%02X}", (unsigned)(n ? code : '?'));
+        at += n ? (size_t)n : 1;
+    }
+}
+
 static void add_typed_address(struct buf *out, struct slice address)
 {
     if (is_ascii(address)) {
@@ -265,15 +284,7 @@ static void add_typed_address(struct buf *out, struct slice address)
     /* An escape takes six bytes: what is no address must stay within a line too. */
     if (!is_address(address))
         address = slice_head(address, LINE_BYTES_MAX / 6);
-    for (size_t at = 0; at < address.n;) {
-        uint32_t code = '?';
-        int n = utf8_next(slice_from(address, at), &code);
-        if (n == 1 && code > ' ' && code < 0x7f && code != '+' && code != '=' && code != '\\')
-            buf_add_char(out, (char)code);
-        else
-            buf_addf(out, "\\x{%02X}", (unsigned)(n ? code : '?'));
-        at += n ? (size_t)n : 1;
-    }
+    add_escaped(out, address);
 }
 
 /* "type;xtext", the type being an atom of RFC 3461; nothing at all when it is not. */
@@ -286,14 +297,20 @@ static void add_original(struct buf *out, struct slice orcpt)
         is_good = ascii_is_alpha(type.p[i]) || ascii_is_digit(type.p[i]) || type.p[i] == '-';
     if (!is_good)
         return;
+    char text[XTEXT_BYTES_MAX];
+    struct slice plain = decode_xtext(rest, text);
+    bool is_hidden_utf8 =
+        slice_eq_nocase(type, SLICE("rfc822")) && !is_ascii(plain) && utf8_is_valid(plain);
     buf_add_cstr(out, "Original-Recipient: ");
-    buf_add(out, type);
+    buf_add(out, is_hidden_utf8 ? SLICE("utf-8") : type);
     buf_add_cstr(out, "; ");
     /* The utf-8 type has an escape of its own, which programs undo themselves. */
     if (slice_eq_nocase(type, SLICE("utf-8")))
         mail_text_add_clean(out, rest, XTEXT_BYTES_MAX, "", false);
+    else if (is_hidden_utf8)
+        add_escaped(out, slice_head(plain, LINE_BYTES_MAX / 6));
     else
-        add_xtext(out, rest, XTEXT_BYTES_MAX);
+        mail_text_add_clean(out, plain, XTEXT_BYTES_MAX, "", false);
     buf_add_cstr(out, "\r\n");
 }
 

@@ -142,6 +142,29 @@ static bool stands_for_printable(struct slice text)
     return text.n > 0;
 }
 
+/* Of an address, UTF-8 too: RFC 3461 lets xtext stand for any byte, and Postfix writes an address
+ * of a message with SMTPUTF8 that way, as type rfc822. */
+static bool stands_for_address(struct slice text)
+{
+    char decoded[MAIL_ORCPT_BYTES_MAX];
+    size_t n = 0;
+    CHECK(text.n <= sizeof decoded);
+    for (size_t at = 0; at < text.n;) {
+        int c = take_xchar(text, &at);
+        if (c < 0)
+            return false;
+        decoded[n++] = (char)c;
+    }
+    for (size_t at = 0; at < n;) {
+        uint32_t code;
+        int length = utf8_next(slice_of(decoded + at, n - at), &code);
+        if (!length || code < ' ' || (code >= 0x7f && code < 0xa0))
+            return false;
+        at += (size_t)length;
+    }
+    return n > 0;
+}
+
 bool mail_envid_is_valid(struct slice value)
 {
     return value.n <= MAIL_ENVID_BYTES_MAX && stands_for_printable(value);
@@ -210,5 +233,5 @@ bool mail_orcpt_is_valid(struct slice value, bool is_utf8)
     struct slice type = slice_head(value, n), address = slice_from(value, n + 1);
     if (slice_eq_nocase(type, SLICE("utf-8")))
         return is_utf8_address(address, is_utf8);
-    return is_atom(type) && stands_for_printable(address);
+    return is_atom(type) && stands_for_address(address);
 }

@@ -12,6 +12,7 @@ from names import HOSTS, MoodyDns, Unbound
 from postfix import Postfix, Sink
 from receiver import Receiver
 from relay import ALARMS, BINARY, Relay, free_port
+from stage import Stage
 
 USER, PASSWORD = "smart-user", "smart pass/word"
 
@@ -130,6 +131,14 @@ def new_relay(folder, names, mx_port, certs, request):
 def relay(new_relay):
     """Configured and not started yet: `relay.set(...).start()`."""
     return new_relay()
+
+
+@pytest.fixture(scope="module")
+def stage(place, names, mx_port, certs):
+    """For modules with many clients: the relays are started once."""
+    made = Stage(place, names, mx_port, certs)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -263,6 +263,10 @@ static void odd_values(void **state)
     } rows[] = {
         {"UTF-8 address", SLICE_INIT("b\xc3\xbc+x@example.com"), SLICE_INIT(""),
          SLICE_INIT("5.1.1"), "Final-Recipient: utf-8; b\\x{FC}\\x{2B}x@example.com\r\n"},
+        {"UTF-8 original in xtext", SLICE_INIT("a@x"), SLICE_INIT("rfc822;b+C3+BC+2Bc@y"),
+         SLICE_INIT("5.1.1"), "Original-Recipient: utf-8; b\\x{FC}\\x{2B}c@y\r\n"},
+        {"no UTF-8 in xtext", SLICE_INIT("a@x"), SLICE_INIT("rfc822;b+C3@y"), SLICE_INIT("5.1.1"),
+         "Original-Recipient: rfc822; b?@y\r\n"},
         {"UTF-8 original stays escaped", SLICE_INIT("a@x"), SLICE_INIT("utf-8;b\\x{FC}@y"),
          SLICE_INIT("5.1.1"), "Original-Recipient: utf-8; b\\x{FC}@y\r\n"},
         {"xtext cannot bring a line end", SLICE_INIT("a@x"), SLICE_INIT("rfc822;a+0D+0ABcc:b"),

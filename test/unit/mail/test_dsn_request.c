@@ -104,6 +104,11 @@ static void orcpt(void **state)
         {"rfc822;b=c", false, false},
         {"rfc822;b+0D+0ARCPT", false, false},
         {"rfc822;b+c3", false, false},
+        {"rfc822;+C3+A4@example.net", true, true}, /* Postfix 3.7 */
+        {"rfc822;+C3@example.net", false, false},
+        {"rfc822;+C0+AE@example.net", false, false},
+        {"rfc822;+C2+85@example.net", false, false},
+        {"rfc822;+7F@example.net", false, false},
         {"rfc822;\xc3\xa4@example.net", false, false},
         {"utf-8;\xc3\xa4@example.net", false, true},
         {"utf-8;\xc3@example.net", false, false},
