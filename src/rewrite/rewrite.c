@@ -62,13 +62,35 @@ static const struct rewrite_rule *first_rule(const struct rewrite_rule *rule, un
     return NULL;
 }
 
-static void map_once(const struct rewrite_rule *rule, unsigned count, struct rewrite_text *t)
+static bool map_once(const struct rewrite_rule *rule, unsigned count, struct rewrite_text *t)
 {
     const struct rewrite_rule *found = first_rule(rule, count, rewrite_text_slice(t));
     if (!found)
-        return;
+        return false;
     struct rewrite_text from = *t;
     aim(found->targets[0], rewrite_text_slice(&from), t);
+    return true;
+}
+
+/* bob@web3.example.com -> bob@example.com */
+static void masquerade(const struct rewrite_options *o, struct rewrite_text *t)
+{
+    struct rewrite_text from = *t;
+    struct slice domain = mail_address_domain_of(rewrite_text_slice(&from));
+    for (unsigned i = 0; i < o->masquerade_count; i++) {
+        struct slice above = o->masquerade[i];
+        if (domain.n <= above.n + 1 || !slice_ends_nocase(domain, above) ||
+            domain.p[domain.n - above.n - 1] != '.')
+            continue;
+        CHECK(set_text(t, mail_address_local_of(rewrite_text_slice(&from)), above));
+        return;
+    }
+}
+
+static void map_author(const struct rewrite_options *o, struct rewrite_text *t)
+{
+    if (!map_once(o->senders, o->sender_count, t))
+        masquerade(o, t);
 }
 
 /* Aliases are for names of this host: its own name, the completing domain, "localhost". */
@@ -150,7 +172,35 @@ void rewrite_sender(const struct rewrite_options *o, struct slice host, struct s
 {
     complete(o, host, address, out);
     if (out->n)
-        map_once(o->senders, o->sender_count, out);
+        map_author(o, out);
+}
+
+struct slice rewrite_completion(const struct rewrite_options *o, struct slice host)
+{
+    return o->unqualified == REWRITE_COMPLETE ? own_domain(o, host) : SLICE_NONE;
+}
+
+bool rewrite_map(const struct rewrite_options *o, enum rewrite_list_kind kind, struct slice address,
+                 struct rewrite_text *out)
+{
+    if (!set_text(out, address, SLICE_NONE))
+        return false;
+    switch (kind) {
+    case REWRITE_SENDERS:
+        if (!o->is_envelope_only)
+            map_author(o, out);
+        break;
+    case REWRITE_RECIPIENTS:
+        if (!o->is_envelope_only && !map_once(o->recipients, o->recipient_count, out))
+            masquerade(o, out);
+        break;
+    }
+    return !slice_eq(rewrite_text_slice(out), address);
+}
+
+bool rewrite_force(const struct rewrite_options *o, struct slice address, struct rewrite_text *out)
+{
+    return set_text(out, address, SLICE_NONE) && map_once(o->from, o->from_count, out);
 }
 
 void rewrite_recipient(const struct rewrite_options *o, struct slice host, struct slice address,
