@@ -446,6 +446,7 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     check_maps(&r, "senders", r.c->engine.rewrite.senders, r.c->engine.rewrite.sender_count);
     check_maps(&r, "recipients", r.c->engine.rewrite.recipients,
                r.c->engine.rewrite.recipient_count);
+    check_maps(&r, "from", r.c->engine.rewrite.from, r.c->engine.rewrite.from_count);
     check_staging(&r);
     check_routes(&r);
     name_routes(&r);

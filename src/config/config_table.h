@@ -18,6 +18,7 @@ enum {
     CONFIG_PATTERNS_MAX = 1000, /* of one user or route */
     CONFIG_RULES_MAX = 10000,   /* of one list of rewrite */
     CONFIG_BCC_MAX = 16,
+    CONFIG_MASQUERADE_MAX = 100,
     CONFIG_HOSTS_MAX = 16,      /* of one route */
     CONFIG_PASSWORDS_MAX = 8,   /* of one user, besides `password` */
     CONFIG_DNS_SERVERS_MAX = 6, /* the resolver knows no more */
@@ -46,6 +47,8 @@ enum config_type {
     CONFIG_HOST,     /* struct engine_host, port 587 unless given */
     CONFIG_ADDRESS,  /* struct slice: canonical */
     CONFIG_RULE,     /* struct rewrite_rule */
+    CONFIG_FIELD,    /* struct slice: a field of the header, "Name: value" */
+    CONFIG_HEADING,  /* struct slice: the name of one */
     CONFIG_TYPE_COUNT
 };
 
