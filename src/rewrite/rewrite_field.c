@@ -34,8 +34,6 @@ static bool may_complete(const struct mail_address *a)
 static bool map(struct edit *e, struct slice address, struct rewrite_text *text)
 {
     switch (e->how) {
-    case REWRITE_COMPLETED:
-        break;
     case REWRITE_AS_FROM:
         if (rewrite_force(e->o, address, text)) {
             bool is_new = !slice_eq(rewrite_text_slice(text), address) &&

@@ -12,7 +12,6 @@ struct rewrite_field {
 
 /* What is done to the addresses of a field besides completing them. */
 enum rewrite_how {
-    REWRITE_COMPLETED, /* nothing */
     REWRITE_AS_AUTHOR,
     REWRITE_AS_RECIPIENT,
     REWRITE_AS_FROM, /* rules of `from` first, then as any author */

@@ -116,17 +116,16 @@ static bool is_removed(struct work *w, struct slice name, unsigned known)
 }
 
 /* From that nobody can read becomes what the rule for the envelope's sender says. */
-static bool force_unreadable(struct work *w, struct buf *body, struct rewrite_field *edited)
+static void force_unreadable(struct work *w, struct buf *body, struct rewrite_field *edited)
 {
     struct rewrite_text text;
     if ((!edited->is_bad && edited->addresses) || !rewrite_force(w->o, w->m->sender, &text) ||
         text.s[0] == '@' || !text.n || !rewrite_field_can_hold(w->m, rewrite_text_slice(&text)))
-        return false;
+        return;
     buf_clear(body);
     buf_addf(body, " <%.*s>\r\n", SLICE_FMT(rewrite_text_slice(&text)));
     edited->is_changed = edited->is_forced = true;
     edited->addresses = 1;
-    return true;
 }
 
 /* The field as edit_field leaves it in `body`. False: it stays. */
@@ -135,8 +134,8 @@ static bool edit_field(struct work *w, const struct mail_header_field *f, unsign
 {
     struct rewrite_field edited = rewrite_field_build(w->o, w->m, how_of(i), f->body, body);
     if (i == KNOWN_FROM) {
+        force_unreadable(w, body, &edited);
         w->from_count += edited.addresses;
-        (void)force_unreadable(w, body, &edited);
     }
     if (!edited.is_changed || !may_touch(w, i))
         return false;
@@ -157,7 +156,7 @@ static void add_reply_to(struct work *w)
     if (w->out.n && w->out.p[w->out.n - 1] != '\n') /* the section was cut */
         buf_add_cstr(&w->out, "\r\n");
     buf_add_cstr(&w->out, "Reply-To:");
-    (void)rewrite_field_build(w->o, w->m, REWRITE_COMPLETED, old, &w->out);
+    (void)rewrite_field_build(w->o, w->m, REWRITE_AS_AUTHOR, old, &w->out);
     if (old.p[old.n - 1] != '\n')
         buf_add_cstr(&w->out, "\r\n");
     rewrite_survey_count(&w->survey, rewrite_survey_name(&w->survey, KNOWN_REPLY_TO), 1);

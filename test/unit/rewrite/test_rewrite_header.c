@@ -226,6 +226,10 @@ static void from_that_cannot_be_read(void **state)
          "From,+Reply-To"},
         {"nobody", "From: x:;\r\n" END, "From: <no@x.example>\r\nReply-To: x:;\r\n" END, NULL},
         {"fine", "From: a@b.example\r\n" END, NULL, ""},
+        {"the second one", "From: a@b.example\r\nFrom: b@\r\n" END,
+         "Sender: <s@sender.example>\r\nFrom: a@b.example\r\nFrom: <no@x.example>\r\n"
+         "Reply-To: b@\r\n" END,
+         NULL},
     };
     for (size_t i = 0; i < COUNT_OF(row); i++)
         check_row(&o, &m, &row[i]);
