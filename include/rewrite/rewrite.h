@@ -40,6 +40,7 @@ struct rewrite_options {
     enum rewrite_unqualified unqualified;
     struct rewrite_rule *aliases, *senders, *recipients;
     unsigned alias_count, sender_count, recipient_count;
+    uint64_t *sender_keys, *recipient_keys, *from_keys; /* rewrite_key of each rule; or NULL */
     struct slice *masquerade; /* domains: hosts below them are not shown */
     unsigned masquerade_count;
     bool is_envelope_only;     /* senders, recipients and masquerade leave the header alone */
@@ -74,6 +75,9 @@ struct rewrite_list {
 /* host: our name. The null sender stays null. */
 void rewrite_sender(const struct rewrite_options *o, struct slice host, struct slice address,
                     struct rewrite_text *out);
+/* Of a pattern's domain, 0 when that may be several: thousands of rules are passed over by
+ * comparing numbers. */
+uint64_t rewrite_key(struct slice pattern);
 /* What completes an unqualified address; empty: nothing does, it is refused. */
 struct slice rewrite_completion(const struct rewrite_options *o, struct slice host);
 enum rewrite_list_kind { REWRITE_SENDERS, REWRITE_RECIPIENTS };

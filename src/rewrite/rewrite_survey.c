@@ -29,19 +29,19 @@ static struct slice added_name(struct slice field)
 
 struct slice rewrite_survey_name(const struct rewrite_survey *s, unsigned i)
 {
-    if (i < KNOWN_COUNT)
-        return known[i];
-    i -= KNOWN_COUNT;
-    if (i < s->o->remove_header_count)
-        return s->o->remove_headers[i];
-    return added_name(s->o->add_headers[i - s->o->remove_header_count]);
+    return s->name[i];
 }
 
+/* A section may have tens of thousands of names to look for: most are told apart by two bytes. */
 unsigned rewrite_survey_find(const struct rewrite_survey *s, struct slice name, unsigned from)
 {
-    while (from < s->count && !slice_eq_nocase(rewrite_survey_name(s, from), name))
-        from++;
-    return from;
+    for (; name.n && from < s->count; from++) {
+        struct slice known_as = s->name[from];
+        if (known_as.n == name.n && ascii_lower(known_as.p[0]) == ascii_lower(name.p[0]) &&
+            slice_eq_nocase(known_as, name))
+            return from;
+    }
+    return s->count;
 }
 
 static void count(const struct rewrite_survey *s, struct slice name, uint32_t *of)
@@ -100,6 +100,13 @@ void rewrite_survey_init(struct rewrite_survey *s, const struct rewrite_options 
     *s = (struct rewrite_survey){
         .o = o, .count = KNOWN_COUNT + o->remove_header_count + o->add_header_count};
     CHECK(s->count <= REWRITE_NAMES_MAX);
+    unsigned n = 0;
+    for (; n < KNOWN_COUNT; n++)
+        s->name[n] = known[n];
+    for (unsigned i = 0; i < o->remove_header_count; i++)
+        s->name[n++] = o->remove_headers[i];
+    for (unsigned i = 0; i < o->add_header_count; i++)
+        s->name[n++] = added_name(o->add_headers[i]);
     while (mail_header_field_next(&section, &f)) {
         count(s, f.name, s->present);
         if (slice_eq_nocase(f.name, SLICE("DKIM-Signature")) ||

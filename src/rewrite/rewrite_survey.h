@@ -30,6 +30,7 @@ enum rewrite_known {
 struct rewrite_survey {
     const struct rewrite_options *o;
     unsigned count; /* of names */
+    struct slice name[REWRITE_NAMES_MAX];
     uint32_t present[REWRITE_NAMES_MAX];
     uint32_t covered[REWRITE_NAMES_MAX]; /* by the signature that names it most often */
 };
