@@ -139,7 +139,7 @@ static void end_header(struct engine *e, struct intake *in, struct slice piece)
     buf_init(&in->head, 0);
     in->header = INTAKE_HEADER_KEPT;
     if (head.n)
-        CHECK(buf_add(&head, slice_head(piece, n)) || head.n >= all);
+        CHECK(buf_add(&head, slice_head(piece, n)));
     struct slice section = head.n ? slice_head(buf_slice(&head), all) : slice_head(piece, n);
     uint64_t before = in->kept_bytes;
     submit_rewrite_header(e, in, section);
