@@ -26,6 +26,8 @@ struct mail_address_item {
     size_t n;
     char text[MAIL_ADDRESS_LIST_ITEM_MAX]; /* as written, without comments, blanks and folding */
     struct mail_address address;           /* pointing into text; domain empty: unqualified */
+    size_t begin, end; /* where it stands in the list, comments within it included; of one in angle
+                          brackets all that is between them, a source route too */
 };
 
 void mail_address_list_init(struct mail_address_list *l, struct slice in);

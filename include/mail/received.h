@@ -18,6 +18,7 @@ struct mail_received {
     struct slice id;        /* the message's id text */
     struct slice recipient; /* canonical text, only when there is exactly one; else empty */
     int64_t time_ms;
+    bool hides_client; /* nothing of helo, peer and local is said */
 };
 
 /* The "with" keyword: RFC 3848, RFC 6531 section 4.3. */

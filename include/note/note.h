@@ -37,6 +37,14 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
       "Messages, senders or recipients refused at submission.")                                    \
     X(REWRITTEN, INFO, "rewritten", "rewritten_total",                                             \
       "Senders and recipients that aliases, maps or staging changed.")                             \
+    X(HEADER_REWRITTEN, INFO, "header-rewritten", "headers_rewritten_total",                       \
+      "Messages whose header was changed by rules of rewrite.")                                    \
+    X(SIGNED_KEPT, WARN, "signature-kept", "signed_kept_total",                                    \
+      "Messages with header fields that stayed because a signature covers them.")                  \
+    X(SIGNED_BROKEN, WARN, "signature-broken", "signed_broken_total",                              \
+      "Messages whose signature was broken by a change of the header.")                            \
+    X(SIGNED_REFUSED, WARN, "signature-refused", "signed_refused_total",                           \
+      "Messages refused because a signature covers what would have to be changed.")                \
     X(STORE_FAILED, ERROR, "store-failed", "store_failures_total",                                 \
       "Messages answered 452 because the journal could not be written.")                           \
     X(REPORTED, INFO, "reported", "reports_total", "Delivery reports (DSN) put in the queue.")     \

@@ -1,7 +1,8 @@
-/* rewrite.h -- the envelope as the operator wants it: one address in, one or several out.
+/* rewrite.h -- addresses as the operator wants them: one in, one or several out.
  *
- *   sender:     completed with a domain -> first rule of `senders`
+ *   sender:     completed with a domain -> first rule of `senders`, else masquerade
  *   recipient:  completed -> aliases, several levels -> first rule of `recipients` -> staging
+ *   in header:  completed -> first rule of its list, else masquerade   (rewrite_header.h)
  *
  * Pure and without allocation. Addresses are canonical (mail_address_build); rules come checked
  * from the configuration, where `rewrite_find_loop` says what must not be run. */
@@ -22,12 +23,35 @@ struct rewrite_rule {
     unsigned target_count; /* 1 unless it is an alias */
 };
 
+/* What becomes of "root" where a client writes it. */
+enum rewrite_unqualified { REWRITE_COMPLETE, REWRITE_UNQUALIFIED_REFUSED };
+
+/* A header field that a signature covers would have to be changed. */
+enum rewrite_signed {
+    REWRITE_SIGNED_KEEP,   /* it stays */
+    REWRITE_SIGNED_CHANGE, /* it is changed, the signature is broken */
+    REWRITE_SIGNED_REFUSE, /* the message is refused */
+};
+
 enum rewrite_environment { REWRITE_PRODUCTION, REWRITE_STAGING };
 
 struct rewrite_options {
-    struct slice domain; /* completes "root"; empty: the host's name, for targets of aliases */
+    struct slice domain; /* completes "root"; empty: the host's name */
+    enum rewrite_unqualified unqualified;
     struct rewrite_rule *aliases, *senders, *recipients;
     unsigned alias_count, sender_count, recipient_count;
+    uint64_t *sender_keys, *recipient_keys, *from_keys; /* rewrite_key of each rule; or NULL */
+    struct slice *masquerade; /* domains: hosts below them are not shown */
+    unsigned masquerade_count;
+    bool is_envelope_only;     /* senders, recipients and masquerade leave the header alone */
+    struct rewrite_rule *from; /* From, the old one going to Reply-To */
+    unsigned from_count;
+    struct slice *add_headers; /* "Name: value", to messages without such a field */
+    unsigned add_header_count;
+    struct slice *remove_headers; /* names */
+    unsigned remove_header_count;
+    bool hides_client; /* in our own Received field */
+    enum rewrite_signed on_signed;
     struct slice *always_bcc; /* further recipients of each message */
     unsigned always_bcc_count;
     enum rewrite_environment environment;
@@ -51,6 +75,17 @@ struct rewrite_list {
 /* host: our name. The null sender stays null. */
 void rewrite_sender(const struct rewrite_options *o, struct slice host, struct slice address,
                     struct rewrite_text *out);
+/* Of a pattern's domain, 0 when that may be several: thousands of rules are passed over by
+ * comparing numbers. */
+uint64_t rewrite_key(struct slice pattern);
+/* What completes an unqualified address; empty: nothing does, it is refused. */
+struct slice rewrite_completion(const struct rewrite_options *o, struct slice host);
+enum rewrite_list_kind { REWRITE_SENDERS, REWRITE_RECIPIENTS };
+/* An address of the header, which is not completed here. False: it stays as it is. */
+bool rewrite_map(const struct rewrite_options *o, enum rewrite_list_kind kind, struct slice address,
+                 struct rewrite_text *out);
+/* An address of From: the first rule of `from`. False: none is for it. */
+bool rewrite_force(const struct rewrite_options *o, struct slice address, struct rewrite_text *out);
 /* Who gets it instead; without rules the address itself. No address is in it twice. */
 void rewrite_recipient(const struct rewrite_options *o, struct slice host, struct slice address,
                        struct rewrite_list *out);

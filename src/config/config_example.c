@@ -25,6 +25,8 @@ static bool has_range(const struct config_option *o)
     case CONFIG_ADDRESS:
     case CONFIG_RULE:
     case CONFIG_SHA256:
+    case CONFIG_FIELD:
+    case CONFIG_HEADING:
     case CONFIG_PATH:
     case CONFIG_HASH:
     case CONFIG_SECRET:

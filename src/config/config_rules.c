@@ -410,6 +410,22 @@ static void check_maps(struct rules *r, const char *key, const struct rewrite_ru
     }
 }
 
+static uint64_t *keys_of(struct rules *r, const struct rewrite_rule *rule, unsigned count)
+{
+    uint64_t *key = arena_new(&r->c->arena, (count + 1) * sizeof *key);
+    for (unsigned i = 0; i < count; i++)
+        key[i] = rewrite_key(rule[i].pattern);
+    return key;
+}
+
+static void add_keys(struct rules *r)
+{
+    struct rewrite_options *o = &r->c->engine.rewrite;
+    o->sender_keys = keys_of(r, o->senders, o->sender_count);
+    o->recipient_keys = keys_of(r, o->recipients, o->recipient_count);
+    o->from_keys = keys_of(r, o->from, o->from_count);
+}
+
 static void check_staging(struct rules *r)
 {
     const struct rewrite_options *o = &r->c->engine.rewrite;
@@ -554,6 +570,8 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     check_maps(&r, "senders", r.c->engine.rewrite.senders, r.c->engine.rewrite.sender_count);
     check_maps(&r, "recipients", r.c->engine.rewrite.recipients,
                r.c->engine.rewrite.recipient_count);
+    check_maps(&r, "from", r.c->engine.rewrite.from, r.c->engine.rewrite.from_count);
+    add_keys(&r);
     check_staging(&r);
     check_routes(&r);
     name_routes(&r);

@@ -1,6 +1,8 @@
 /* config_table.c -- the option table itself, and finding rows in it. */
 #include "config_table.h"
 
+#include "rewrite/rewrite_header.h"
+
 #define TOP(member) offsetof(struct config_draft, config.member)
 #define ENGINE(member) offsetof(struct config_draft, config.engine.member)
 #define LISTENER(member) offsetof(struct engine_listener, member)
@@ -38,6 +40,8 @@ const struct config_type_facts config_type_facts[CONFIG_TYPE_COUNT] = {
     [CONFIG_ADDRESS] = {"a mail address", sizeof(struct slice), true, false},
     [CONFIG_SHA256] = {"a fingerprint", sizeof(struct engine_fingerprint), true, false},
     [CONFIG_RULE] = {"a rule \"pattern = target\"", sizeof(struct rewrite_rule), true, false},
+    [CONFIG_FIELD] = {"a header field \"Name: value\"", sizeof(struct slice), true, false},
+    [CONFIG_HEADING] = {"the name of a header field", sizeof(struct slice), true, false},
 };
 
 static const struct config_choice log_levels[] = {
@@ -88,6 +92,19 @@ static const struct config_choice environments[] = {
     {0},
 };
 
+static const struct config_choice unqualified[] = {
+    {"complete", REWRITE_COMPLETE, NULL},
+    {"refuse", REWRITE_UNQUALIFIED_REFUSED, NULL},
+    {0},
+};
+
+static const struct config_choice signed_headers[] = {
+    {"keep", REWRITE_SIGNED_KEEP, NULL},
+    {"change", REWRITE_SIGNED_CHANGE, NULL},
+    {"refuse", REWRITE_SIGNED_REFUSE, NULL},
+    {0},
+};
+
 static const struct config_choice outgoing_tls[] = {
     {"none", DELIVERY_TLS_NONE, NULL},        {"opportunistic", DELIVERY_TLS_OPPORTUNISTIC, NULL},
     {"require", DELIVERY_TLS_REQUIRE, NULL},  {"verify", DELIVERY_TLS_VERIFY, NULL},
@@ -120,8 +137,9 @@ const struct config_section config_sections[] = {
      .meaning = "Who may log in; one table for each user."},
     {.path = "rewrite",
      .shape = CONFIG_ONE,
-     .meaning = "Envelope addresses: completed, mapped, sent to others. doc/rewriting.md tells the "
-                "order. Header fields stay as they are."},
+     .meaning =
+         "Addresses of envelope and header: completed, mapped, sent to others; fields of the "
+         "header added and removed. doc/rewriting.md tells the order."},
     {.path = "staging",
      .shape = CONFIG_ONE,
      .meaning = "With environment = \"staging\": who still gets mail, and who gets that of all "
@@ -328,8 +346,12 @@ const struct config_option config_options[] = {
         .sample = "bulk", .normal_said = "the first that matches the recipient"),
 
     ROW("rewrite.domain", HOSTNAME, ENGINE(rewrite.domain), NULL, NULL, NULL,
-        "Completes addresses without a domain, such as root.", .sample = "example.com",
-        .normal_said = "none: such addresses are refused"),
+        "Completes addresses without a domain, such as root, in envelope and header.",
+        .sample = "example.com", .normal_said = "hostname"),
+    ROW("rewrite.unqualified", CHOICE, ENGINE(rewrite.unqualified), "complete", NULL, NULL,
+        "refuse: MAIL and RCPT without a domain are refused (postmaster aside), so that an "
+        "application's slip is seen; the header stays as it is.",
+        .choices = unqualified),
     ROW("rewrite.aliases", RULE, ENGINE(rewrite.aliases), NULL, NULL, NULL,
         "Recipients at hostname, domain or localhost: \"name = address, address\"; an alias may "
         "lead to another.",
@@ -337,13 +359,42 @@ const struct config_option config_options[] = {
         .normal_said = "none"),
     ROW("rewrite.senders", RULE, ENGINE(rewrite.senders), NULL, NULL, NULL,
         "\"pattern = address\", or \"pattern = @domain\" to keep the local part; the first that "
-        "matches the sender is applied, once.",
+        "matches is applied, once: to the sender, and in the header to From, Sender and Reply-To.",
         LIST(ENGINE(rewrite.sender_count), 0, CONFIG_RULES_MAX),
         .sample = "*@*.example.com=@example.com", .normal_said = "none"),
     ROW("rewrite.recipients", RULE, ENGINE(rewrite.recipients), NULL, NULL, NULL,
-        "The same for recipients, behind aliases.",
+        "The same for recipients, behind aliases, and for To and Cc in the header.",
         LIST(ENGINE(rewrite.recipient_count), 0, CONFIG_RULES_MAX),
         .sample = "*@old.example=@example.com", .normal_said = "none"),
+    ROW("rewrite.masquerade", HOSTNAME, ENGINE(rewrite.masquerade), NULL, NULL, NULL,
+        "Domains whose hosts are not shown: bob@web3.example.com becomes bob@example.com, as "
+        "sender "
+        "and in the header, where no rule is for it.",
+        LIST(ENGINE(rewrite.masquerade_count), 0, CONFIG_MASQUERADE_MAX), .sample = "example.com",
+        .normal_said = "none"),
+    ROW("rewrite.envelope_only", BOOL, ENGINE(rewrite.is_envelope_only), "false", NULL, NULL,
+        "senders, recipients and masquerade leave the header alone."),
+    ROW("rewrite.from", RULE, ENGINE(rewrite.from), NULL, NULL, NULL,
+        "Rules for the From field alone; \"*\" is everybody. Where one changes it, the old From "
+        "becomes Reply-To unless there is one.",
+        LIST(ENGINE(rewrite.from_count), 0, CONFIG_RULES_MAX), .sample = "*=noreply@example.com",
+        .normal_said = "none"),
+    ROW("rewrite.add_headers", FIELD, ENGINE(rewrite.add_headers), NULL, NULL, "900",
+        "\"Name: value\", for messages that have no such field.",
+        LIST(ENGINE(rewrite.add_header_count), 0, REWRITE_FIELDS_MAX),
+        .sample = "X-Environment:production", .normal_said = "none"),
+    ROW("rewrite.remove_headers", HEADING, ENGINE(rewrite.remove_headers), NULL, NULL, "100",
+        "Names of fields that go; before add_headers, so that both together replace one. Bcc and "
+        "Resent-Bcc always go.",
+        LIST(ENGINE(rewrite.remove_header_count), 0, REWRITE_FIELDS_MAX),
+        .sample = "X-PHP-Originating-Script", .normal_said = "none"),
+    ROW("rewrite.hide_client", BOOL, ENGINE(rewrite.hides_client), "false", NULL, NULL,
+        "Our Received field does not tell the client's name and address. The log still does."),
+    ROW("rewrite.on_signed", CHOICE, ENGINE(rewrite.on_signed), "keep", NULL, NULL,
+        "A field would be changed that a DKIM or ARC signature of the client covers. keep: it "
+        "stays "
+        "as it is; change: the signature breaks; refuse: the message is refused.",
+        .choices = signed_headers),
     ROW("rewrite.always_bcc", ADDRESS, ENGINE(rewrite.always_bcc), NULL, NULL, NULL,
         "Also get every message.", LIST(ENGINE(rewrite.always_bcc_count), 0, CONFIG_BCC_MAX),
         .sample = "archive@example.com", .normal_said = "nobody"),

@@ -18,6 +18,7 @@ enum {
     CONFIG_PATTERNS_MAX = 1000, /* of one user or route */
     CONFIG_RULES_MAX = 10000,   /* of one list of rewrite */
     CONFIG_BCC_MAX = 16,
+    CONFIG_MASQUERADE_MAX = 100,
     CONFIG_HOSTS_MAX = 16,        /* of one route */
     CONFIG_PASSWORDS_MAX = 8,     /* of one user, besides `password` */
     CONFIG_CERTIFICATES_MAX = 32, /* of one user, and as many names */
@@ -48,6 +49,8 @@ enum config_type {
     CONFIG_ADDRESS,  /* struct slice: canonical */
     CONFIG_RULE,     /* struct rewrite_rule */
     CONFIG_SHA256,   /* struct engine_fingerprint */
+    CONFIG_FIELD,    /* struct slice: a field of the header, "Name: value" */
+    CONFIG_HEADING,  /* struct slice: the name of one */
     CONFIG_TYPE_COUNT
 };
 

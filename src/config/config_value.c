@@ -2,6 +2,7 @@
 #include "config_value.h"
 
 #include "base/utf8.h"
+#include "config_field.h"
 #include "config_fingerprint.h"
 #include "config_map.h"
 #include "smtp/smtp_scram.h"
@@ -578,6 +579,10 @@ struct slice config_value_set(const struct config_option *o, struct slice text, 
         return config_map_set_rule(text, a, out);
     case CONFIG_SHA256:
         return config_fingerprint_set(text, a, out);
+    case CONFIG_FIELD:
+        return config_field_set(o, text, a, out);
+    case CONFIG_HEADING:
+        return config_field_set_name(o, text, a, out);
     case CONFIG_TYPE_COUNT:
         break;
     }

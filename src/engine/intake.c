@@ -4,6 +4,7 @@
 #include "base/msgid.h"
 #include "mail/date.h"
 #include "submit_judge.h"
+#include "submit_rewrite.h"
 
 #include <string.h>
 
@@ -27,11 +28,13 @@ void intake_free(struct engine *e, struct intake *in)
     buf_close(&in->sender);
     buf_close(&in->addresses);
     buf_close(&in->originals);
+    buf_close(&in->head);
     buf_close(&in->tail);
     buf_close(&in->client);
     buf_close(&in->user);
     buf_close(&in->envid);
     body_unref(in->body);
+    mem_free(in->said);
     mem_free(in->recipient);
     mem_free(in->extent);
     mem_free(in->address);
@@ -64,6 +67,7 @@ struct intake *intake_new(struct engine *e, struct session *s, const struct smtp
              (size_t)QUEUE_RECIPIENTS_MAX * (SMTP_PATH_BYTES_MAX + 1) + QUEUE_ORCPT_BYTES_MAX);
     buf_init(&in->originals, ORIGINALS_BYTES_MAX);
     buf_init(&in->envid, MAIL_ENVID_BYTES_MAX);
+    buf_init(&in->head, REWRITE_HEADER_BYTES_MAX);
     buf_init(&in->tail, 2 * QUEUE_CHUNK_BYTES);
     buf_init(&in->client, 512);
     buf_init(&in->user, 512);
@@ -97,15 +101,10 @@ static void intake_spill(struct engine *e, struct intake *in)
     buf_clear(&in->tail);
 }
 
-void intake_body(struct engine *e, struct intake *in, struct slice piece)
+void intake_keep(struct engine *e, struct intake *in, struct slice piece)
 {
-    in->wire_bytes += piece.n;
-    if (in->err)
-        return; /* refused at the end; nothing more is kept */
-    intake_count(e, in, piece.n);
-    if (!in->scan.is_over)
-        (void)mail_header_scan_feed(&in->scan, piece);
-    while (piece.n) {
+    in->kept_bytes += piece.n;
+    while (piece.n && !in->err) {
         size_t room = QUEUE_CHUNK_BYTES - in->tail.n;
         struct slice part = slice_head(piece, room);
         buf_add(&in->tail, part);
@@ -113,6 +112,58 @@ void intake_body(struct engine *e, struct intake *in, struct slice piece)
         if (in->tail.n == QUEUE_CHUNK_BYTES)
             intake_spill(e, in);
     }
+}
+
+const struct mail_header_scan *intake_said(const struct intake *in)
+{
+    return in->said ? in->said : &in->scan;
+}
+
+static void refuse_header(struct intake *in)
+{
+    in->header = INTAKE_HEADER_LONG;
+    buf_close(&in->head);
+}
+
+/* The section is in head and in the first `n` bytes of the piece. */
+static void end_header(struct engine *e, struct intake *in, struct slice piece)
+{
+    if (in->scan.header_bytes > REWRITE_HEADER_BYTES_MAX) {
+        refuse_header(in);
+        return;
+    }
+    /* What ends a section without an empty line is no field, and head may hold its begin. */
+    size_t all = (size_t)in->scan.header_bytes;
+    size_t n = all > in->head.n ? all - in->head.n : 0;
+    struct buf head = in->head;
+    buf_init(&in->head, 0);
+    in->header = INTAKE_HEADER_KEPT;
+    if (head.n)
+        CHECK(buf_add(&head, slice_head(piece, n)));
+    struct slice section = head.n ? slice_head(buf_slice(&head), all) : slice_head(piece, n);
+    uint64_t before = in->kept_bytes;
+    submit_rewrite_header(e, in, section);
+    if (in->kept_bytes - before > section.n)
+        intake_count(e, in, in->kept_bytes - before - section.n);
+    if (in->header == INTAKE_HEADER_KEPT && head.n > all)
+        intake_keep(e, in, slice_from(buf_slice(&head), all));
+    if (in->header == INTAKE_HEADER_KEPT)
+        intake_keep(e, in, slice_from(piece, n));
+    buf_close(&head);
+}
+
+void intake_body(struct engine *e, struct intake *in, struct slice piece)
+{
+    in->wire_bytes += piece.n;
+    if (in->err || in->header > INTAKE_HEADER_KEPT)
+        return; /* refused at the end; nothing more is kept */
+    intake_count(e, in, piece.n);
+    if (in->header == INTAKE_HEADER_KEPT)
+        intake_keep(e, in, piece);
+    else if (!mail_header_scan_feed(&in->scan, piece))
+        end_header(e, in, piece);
+    else if (!buf_add(&in->head, piece))
+        refuse_header(in);
 }
 
 unsigned intake_room(const struct intake *in)
@@ -155,9 +206,11 @@ static void drop_repeated(struct intake *in)
     map_close(&seen);
 }
 
-void intake_complete(struct intake *in)
+void intake_complete(struct engine *e, struct intake *in)
 {
     mail_header_scan_end(&in->scan);
+    if (in->header == INTAKE_HEADER_COMES && !in->err)
+        end_header(e, in, SLICE_NONE);
     in->is_complete = true;
     drop_repeated(in);
 }
@@ -172,13 +225,14 @@ static void build_prefix(struct engine *e, struct intake *in, const struct intak
     r.id = slice_of(id.s, MSGID_CHARS);
     r.recipient = in->recipient_count == 1 ? in->address[0] : SLICE_NONE;
     r.time_ms = e->now_ms;
+    r.hides_client = e->opt->rewrite.hides_client;
     mail_received_build(out, &r);
-    if (!in->scan.has_message_id)
+    if (!in->scan.has_message_id && !in->keeps_without_message_id)
         mail_message_id_build(out, r.id, e->opt->hostname);
-    if (!in->scan.has_date)
+    if (!in->scan.has_date && !in->keeps_without_date)
         mail_date_field_build(e->now_ms, out);
-    if (!in->scan.has_from && in->sender.n) /* RFC 6409 8.1 lets us; a report's author is nobody */
-        buf_addf(out, "From: <%.*s>\r\n", SLICE_FMT(buf_slice(&in->sender)));
+    if (in->from.n) /* RFC 6409 8.1 lets us; a report's author is nobody */
+        buf_addf(out, "From: <%.*s>\r\n", SLICE_FMT(rewrite_text_slice(&in->from)));
     buf_add(out, buf_slice(&in->originals));
     CHECK(!out->is_full);
     if (in->scan.has_no_header)
@@ -227,7 +281,7 @@ void intake_store(struct engine *e, struct intake *in, const struct intake_origi
     in->message = (struct spool_message){
         .id = in->id,
         .envelope = {.accepted_ms = e->now_ms,
-                     .wire_bytes = in->wire_bytes + prefix.n,
+                     .wire_bytes = in->kept_bytes + prefix.n,
                      .is_8bit = in->is_8bit,
                      .is_utf8 = in->is_utf8 && in->scan.has_8bit,
                      .requires_tls = in->requires_tls,

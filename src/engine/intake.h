@@ -1,7 +1,8 @@
 /* intake.h -- a message while it arrives: from MAIL until its accept record is on disk.
  *
- *   pieces -> tail (64 KiB), overflow -> chunk records -> [complete] -> all chunks on disk ->
- * accept record
+ *   pieces -> head -> [header is over] -> rewritten --+
+ *   pieces of the body -------------------------------+-> tail (64 KiB), overflow -> chunk records
+ *   -> [complete] -> all chunks on disk -> accept record
  *
  * Owned by its session; when that is gone, by the appends under way, which come back to submit. */
 #pragma once
@@ -9,11 +10,19 @@
 #include "engine_core.h"
 #include "mail/header.h"
 #include "mail/received.h"
+#include "rewrite/rewrite_header.h"
 
 struct intake_address {
     size_t at, n; /* in addresses; behind it stands ORCPT */
     uint16_t orcpt_n;
     uint8_t notify;
+};
+
+enum intake_header {
+    INTAKE_HEADER_COMES,
+    INTAKE_HEADER_KEPT,
+    INTAKE_HEADER_LONG,
+    INTAKE_HEADER_SIGNED
 };
 
 struct intake {
@@ -32,12 +41,18 @@ struct intake {
     uint64_t rate_place;                            /* charged to its rate; 0: to none */
     enum mail_ret ret;
     struct buf envid;
-    size_t orcpt_bytes; /* of all recipients */
-    bool is_storing;    /* the accept record is on its way */
-    enum err err;       /* a chunk could not be written */
-    struct mail_header_scan scan;
+    size_t orcpt_bytes;            /* of all recipients */
+    bool is_storing;               /* the accept record is on its way */
+    enum err err;                  /* a chunk could not be written */
+    struct mail_header_scan scan;  /* of the header as it goes on */
+    struct mail_header_scan *said; /* as the client sent it; NULL: the same */
+    struct buf head;               /* the header section while it arrives */
+    enum intake_header header;
+    struct rewrite_text from; /* From for a message without; empty: it gets none */
+    bool keeps_without_date, keeps_without_message_id; /* a signature wants it so */
     struct buf tail;
     uint64_t wire_bytes; /* received so far */
+    uint64_t kept_bytes; /* of them, as rewritten */
     uint64_t counted;    /* in engine.unsettled_bytes */
     struct journal_pos *extent;
     uint32_t extent_count;
@@ -64,7 +79,11 @@ void intake_free(struct engine *e, struct intake *in);
 void intake_drop(struct engine *e, struct intake *in);
 /* By RCPT's event. False: no more fit, nothing was kept. */
 bool intake_recipient(struct intake *in, const struct smtp_server_event *ev);
+/* The header as the client sent it: what a login may send is judged on that. */
+const struct mail_header_scan *intake_said(const struct intake *in);
 void intake_body(struct engine *e, struct intake *in, struct slice piece);
-void intake_complete(struct intake *in); /* the final dot has come */
+/* Bytes as they go on. */
+void intake_keep(struct engine *e, struct intake *in, struct slice piece);
+void intake_complete(struct engine *e, struct intake *in); /* the final dot has come */
 /* All chunks are on disk: the accept record goes out. */
 void intake_store(struct engine *e, struct intake *in, const struct intake_origin *origin);

@@ -151,7 +151,7 @@ struct smtp_answer submit_judge_message(struct engine *e, struct slice name, str
         return no_user();
     if (in->wire_bytes > bytes_max(u))
         return too_big(e);
-    struct smtp_answer a = judge_from(e, u, &in->scan);
+    struct smtp_answer a = judge_from(e, u, intake_said(in));
     if (!a.code)
         a = judge_quota(e, u, in->recipient_count);
     if (a.code)

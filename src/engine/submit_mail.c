@@ -129,13 +129,13 @@ void submit_mail_on_body_end(struct engine *e, struct session *s)
     CHECK(in);
     uint64_t place = ip_place(&s->peer.ip);
     submit_rewrite_end(e, in);
-    intake_complete(in);
-    struct smtp_answer a = YES;
-    if (in->scan.received_count > RECEIVED_MAX)
+    intake_complete(e, in);
+    struct smtp_answer a = submit_rewrite_answer(in);
+    if (!a.code && in->scan.received_count > RECEIVED_MAX)
         a = refuse(554, 5, 4, 6, "too many Received fields: a mail loop");
-    else if (in->err || (!in->chunks_out && !spool_has_room(e, 0)))
+    else if (!a.code && (in->err || (!in->chunks_out && !spool_has_room(e, 0))))
         a = full_answer(e);
-    else
+    else if (!a.code)
         a = submit_judge_place(e, place);
     if (!a.code && smtp_server_user(s->smtp).n)
         a = submit_judge_message(e, smtp_server_user(s->smtp), in);

@@ -34,7 +34,7 @@ void submit_profiles_make(struct engine *e)
     e->profile_count = o->listener_count;
     unsigned recipients_max =
         o->recipients_max < QUEUE_RECIPIENTS_MAX ? o->recipients_max : QUEUE_RECIPIENTS_MAX;
-    struct slice domain = o->rewrite.domain;
+    struct slice domain = rewrite_completion(&o->rewrite, o->hostname);
     for (unsigned i = 0; i < o->listener_count; i++) {
         struct submit_profile *p = mem_new(sizeof *p);
         p->refs = 1;

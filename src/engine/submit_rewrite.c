@@ -76,6 +76,74 @@ struct smtp_answer submit_rewrite_rcpt(struct engine *e, struct intake *in,
     return a;
 }
 
+static void tell_header(struct engine *e, const struct intake *in, const struct rewrite_header *h)
+{
+    struct slice is_signed = slice_of(h->is_signed.s, h->is_signed.n);
+    struct slice changed = slice_of(h->changed.s, h->changed.n);
+    if (h->outcome == REWRITE_HEADER_REFUSED)
+        engine_tell(e, engine_note(e, NOTE_SIGNED_REFUSED, in->id), "header", is_signed);
+    if (h->outcome == REWRITE_HEADER_REFUSED || h->outcome == REWRITE_HEADER_TOO_LONG)
+        return;
+    if (changed.n)
+        engine_tell(e, engine_note(e, NOTE_HEADER_REWRITTEN, in->id), "header", changed);
+    if (h->is_kept)
+        engine_tell(e, engine_note(e, NOTE_SIGNED_KEPT, in->id), "header", is_signed);
+    if (h->is_broken)
+        engine_tell(e, engine_note(e, NOTE_SIGNED_BROKEN, in->id), "header", is_signed);
+}
+
+/* What the header says now: the client's own words stay in `said`. */
+static void scan_again(struct intake *in, struct slice section)
+{
+    in->said = (void *)mem_dup((const char *)&in->scan, sizeof in->scan);
+    mail_header_scan_init(&in->scan);
+    if (mail_header_scan_feed(&in->scan, section))
+        mail_header_scan_end(&in->scan);
+    in->scan.is_malformed = in->said->is_malformed;
+}
+
+void submit_rewrite_header(struct engine *e, struct intake *in, struct slice section)
+{
+    struct rewrite_message m = {e->opt->hostname, buf_slice(&in->sender), in->is_utf8};
+    struct rewrite_header h;
+    rewrite_header_build(&e->opt->rewrite, &m, section, &h);
+    tell_header(e, in, &h);
+    in->from = h.from;
+    in->keeps_without_date = h.keeps_without_date;
+    in->keeps_without_message_id = h.keeps_without_message_id;
+    switch (h.outcome) {
+    case REWRITE_HEADER_SAME:
+        intake_keep(e, in, section);
+        break;
+    case REWRITE_HEADER_CHANGED:
+        scan_again(in, buf_slice(&h.out));
+        intake_keep(e, in, buf_slice(&h.out));
+        break;
+    case REWRITE_HEADER_REFUSED:
+        in->header = INTAKE_HEADER_SIGNED;
+        break;
+    case REWRITE_HEADER_TOO_LONG:
+        in->header = INTAKE_HEADER_LONG;
+        break;
+    }
+    rewrite_header_close(&h);
+}
+
+struct smtp_answer submit_rewrite_answer(const struct intake *in)
+{
+    switch (in->header) {
+    case INTAKE_HEADER_COMES:
+    case INTAKE_HEADER_KEPT:
+        break;
+    case INTAKE_HEADER_LONG:
+        return (struct smtp_answer){552, {5, 3, 4}, "the header of the message is too large"};
+    case INTAKE_HEADER_SIGNED:
+        return (struct smtp_answer){
+            550, {5, 7, 1}, "a signature covers header fields that would have to be changed"};
+    }
+    return (struct smtp_answer){0};
+}
+
 void submit_rewrite_end(struct engine *e, struct intake *in)
 {
     const struct rewrite_options *o = &e->opt->rewrite;

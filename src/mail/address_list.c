@@ -138,12 +138,12 @@ static enum parse finish(struct mail_address_list *l, struct gathered *g)
 static enum parse take_angle(struct mail_address_list *l, struct gathered *g)
 {
     clear(g);
-    l->at++;
+    g->item->begin = ++l->at;
     while (l->at < l->in.n) {
         char c = l->in.p[l->at];
         enum parse p = PARSE_DONE;
         if (c == '>') {
-            l->at++;
+            g->item->end = l->at++;
             return finish(l, g);
         }
         if (is_blank(c)) {
@@ -220,7 +220,10 @@ enum parse mail_address_list_next(struct mail_address_list *l, struct mail_addre
         } else if (is_control(c) || strchr(">)\\]", c)) {
             return bad(l, "that is no address");
         } else {
+            if (!out->n)
+                out->begin = l->at;
             p = take_word(l, &g);
+            out->end = l->at;
         }
         if (p != PARSE_DONE)
             return p;

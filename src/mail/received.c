@@ -75,9 +75,12 @@ bool mail_received_build(struct buf *out, const struct mail_received *r)
 {
     char date[MAIL_DATE_BYTES];
     struct mail_text t = mail_text_start(out, "Received:", "\t", false);
-    add_from(&t, r);
-
-    t = mail_text_start(out, "\tby", "\t", false);
+    if (!r->hides_client) {
+        add_from(&t, r);
+        t = mail_text_start(out, "\tby", "\t", false);
+    } else {
+        mail_text_word(&t, "by", SLICE_NONE, "");
+    }
     add_word(&t, "", r->by, "()<>\\\",;@", "");
     mail_text_word(&t, "(Outpost)", SLICE_NONE, "");
     mail_text_word(&t, "with", SLICE_NONE, "");

@@ -53,22 +53,79 @@ static void aim(struct slice target, struct slice address, struct rewrite_text *
         (void)set_text(out, address, SLICE_NONE);
 }
 
-static const struct rewrite_rule *first_rule(const struct rewrite_rule *rule, unsigned count,
-                                             struct slice address)
+/* FNV-1a of the domain in lower case, never 0. */
+static uint64_t key_of(struct slice domain)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (mail_address_match(rule[i].pattern, address))
-            return &rule[i];
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < domain.n; i++)
+        h = (h ^ (uint8_t)ascii_lower(domain.p[i])) * 0x100000001b3u;
+    return h ? h : 1;
+}
+
+uint64_t rewrite_key(struct slice pattern)
+{
+    size_t at = slice_find_last(pattern, '@');
+    struct slice domain = at < pattern.n ? slice_from(pattern, at + 1) : pattern;
+    bool is_one = domain.n && slice_find(domain, '*') == domain.n;
+    return is_one ? key_of(domain) : 0;
+}
+
+/* Rules of one list, and which of them can be for an address at all. */
+struct rules {
+    const struct rewrite_rule *rule;
+    unsigned count;
+    const uint64_t *key;
+};
+
+static const struct rewrite_rule *first_rule(const struct rules *r, struct slice address)
+{
+    uint64_t key = r->key ? key_of(mail_address_domain_of(address)) : 0;
+    for (unsigned i = 0; i < r->count; i++)
+        if ((!key || !r->key[i] || r->key[i] == key) &&
+            mail_address_match(r->rule[i].pattern, address))
+            return &r->rule[i];
     return NULL;
 }
 
-static void map_once(const struct rewrite_rule *rule, unsigned count, struct rewrite_text *t)
+static struct rules senders_of(const struct rewrite_options *o)
 {
-    const struct rewrite_rule *found = first_rule(rule, count, rewrite_text_slice(t));
+    return (struct rules){o->senders, o->sender_count, o->sender_keys};
+}
+
+static struct rules recipients_of(const struct rewrite_options *o)
+{
+    return (struct rules){o->recipients, o->recipient_count, o->recipient_keys};
+}
+
+static bool map_once(struct rules rules, struct rewrite_text *t)
+{
+    const struct rewrite_rule *found = first_rule(&rules, rewrite_text_slice(t));
     if (!found)
-        return;
+        return false;
     struct rewrite_text from = *t;
     aim(found->targets[0], rewrite_text_slice(&from), t);
+    return true;
+}
+
+/* bob@web3.example.com -> bob@example.com */
+static void masquerade(const struct rewrite_options *o, struct rewrite_text *t)
+{
+    struct rewrite_text from = *t;
+    struct slice domain = mail_address_domain_of(rewrite_text_slice(&from));
+    for (unsigned i = 0; i < o->masquerade_count; i++) {
+        struct slice above = o->masquerade[i];
+        if (domain.n <= above.n + 1 || !slice_ends_nocase(domain, above) ||
+            domain.p[domain.n - above.n - 1] != '.')
+            continue;
+        CHECK(set_text(t, mail_address_local_of(rewrite_text_slice(&from)), above));
+        return;
+    }
+}
+
+static void map_author(const struct rewrite_options *o, struct rewrite_text *t)
+{
+    if (!map_once(senders_of(o), t))
+        masquerade(o, t);
 }
 
 /* Aliases are for names of this host: its own name, the completing domain, "localhost". */
@@ -134,7 +191,7 @@ static void expand(struct walk *w, struct slice address, unsigned depth)
         return;
     }
     if (!alias) {
-        map_once(w->o->recipients, w->o->recipient_count, &t);
+        map_once(recipients_of(w->o), &t);
         add(w, &t);
         return;
     }
@@ -150,7 +207,36 @@ void rewrite_sender(const struct rewrite_options *o, struct slice host, struct s
 {
     complete(o, host, address, out);
     if (out->n)
-        map_once(o->senders, o->sender_count, out);
+        map_author(o, out);
+}
+
+struct slice rewrite_completion(const struct rewrite_options *o, struct slice host)
+{
+    return o->unqualified == REWRITE_COMPLETE ? own_domain(o, host) : SLICE_NONE;
+}
+
+bool rewrite_map(const struct rewrite_options *o, enum rewrite_list_kind kind, struct slice address,
+                 struct rewrite_text *out)
+{
+    if (!set_text(out, address, SLICE_NONE))
+        return false;
+    switch (kind) {
+    case REWRITE_SENDERS:
+        if (!o->is_envelope_only)
+            map_author(o, out);
+        break;
+    case REWRITE_RECIPIENTS:
+        if (!o->is_envelope_only && !map_once(recipients_of(o), out))
+            masquerade(o, out);
+        break;
+    }
+    return !slice_eq(rewrite_text_slice(out), address);
+}
+
+bool rewrite_force(const struct rewrite_options *o, struct slice address, struct rewrite_text *out)
+{
+    struct rules rules = {o->from, o->from_count, o->from_keys};
+    return set_text(out, address, SLICE_NONE) && map_once(rules, out);
 }
 
 void rewrite_recipient(const struct rewrite_options *o, struct slice host, struct slice address,

@@ -61,6 +61,7 @@ def configure(relay, options):
               max_messages_per_session=int(options["mails"]),
               max_recipients_per_session=int(options["session-recipients"]),
               trusted_networks=["127.0.0.0/8"] if is_trusted else [])
+    relay.set("rewrite", unqualified="refuse")  # as the machine alone does
     for name, password in LOGINS.items():
         relay.add("user", name=name, password=passwd(password))
     tls = {"none": "none", "offered": "starttls", "on": "implicit"}[options["tls"]]

@@ -206,6 +206,8 @@ static void on_accept(struct sim_world *w, const struct engine_action *a, struct
     p->content = content_of(&accept);
     read_recipients(p, &accept);
     p->mail = sim_ledger_mail(w, p->fate[0].address);
+    if (!p->mail) /* staging's mailbox tells nothing */
+        p->mail = sim_ledger_mail(w, accept.envelope.sender);
     add_parcel(w, p);
     keep_extents(w, append_new(w, a->ticket, p), &accept);
     if (p->is_report)

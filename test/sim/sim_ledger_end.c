@@ -43,9 +43,10 @@ static void check_envelope(struct sim_world *w, const struct sim_mail *m, struct
             continue;
         bool is_repeated = false;
         for (unsigned k = 0; k < i; k++)
-            is_repeated |= m->recipient[k].is_taken && strcmp(m->recipient[k].text, r->text) == 0;
+            is_repeated |= m->recipient[k].is_taken &&
+                           strcmp(sim_mail_goes_to(&m->recipient[k]), sim_mail_goes_to(r)) == 0;
         promised += !is_repeated;
-        if (!sim_ledger_fate(p, slice_cstr(r->text)))
+        if (!sim_ledger_fate(p, slice_cstr(sim_mail_goes_to(r))))
             sim_fail(w, "recipient %s of message %llu was forgotten", r->text, U(m->number));
     }
     if (promised != p->count)

@@ -6,7 +6,8 @@ static struct sim_parcel *parcel_of(struct sim_world *w, struct slice sender, st
                                     struct slice text)
 {
     struct fault why = {0};
-    struct sim_mail *m = sim_ledger_mail(w, to);
+    bool is_mailbox = slice_eq(to, SLICE(SIM_STAGING_MAILBOX));
+    struct sim_mail *m = sim_ledger_mail(w, is_mailbox ? sender : to);
     uint64_t id = 0;
     if (!m) {
         sim_fail(w, "a message to %.*s, of which nobody knows", SLICE_FMT(to));
@@ -36,9 +37,22 @@ static struct sim_parcel *parcel_of(struct sim_world *w, struct slice sender, st
     return p;
 }
 
+/* Read off the patterns "*@domain" without the relay's own eyes. */
+static bool may_have_mail(const struct rewrite_options *o, struct slice to)
+{
+    bool is_allowed = slice_eq(to, SLICE(SIM_STAGING_MAILBOX));
+    for (unsigned i = 0; i < o->staging_allow_count; i++)
+        is_allowed |= slice_ends_nocase(to, slice_from(o->staging_allow[i], 1));
+    return is_allowed || o->environment != REWRITE_STAGING;
+}
+
 static bool on_take(struct sim_world *w, struct sim_parcel *p, struct slice to, unsigned *index)
 {
     struct sim_fate *f = sim_ledger_fate(p, to);
+    if (!may_have_mail(&w->options->rewrite, to)) {
+        sim_fail(w, "staging let %.*s have message %llu", SLICE_FMT(to), U(p->mail->number));
+        return false;
+    }
     if (!f) {
         sim_fail(w, "message %llu was given to %.*s, who is none of its recipients",
                  U(p->mail->number), SLICE_FMT(to));

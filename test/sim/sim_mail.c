@@ -7,27 +7,57 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BODY_BYTES_MAX = 4 * 1024 * 1024, LINE_BYTES_MAX = 3000 };
+enum { BODY_BYTES_MAX = 4 * 1024 * 1024, LINE_BYTES_MAX = 3000, HEAD_BYTES_MAX = 16384 };
 
 /* Making */
 
+/* The client says it, and so does the relay. */
+static void both(struct sim_mail *m, const char *text)
+{
+    buf_add_cstr(&m->body, text);
+    buf_add_cstr(&m->head, text);
+}
+
+/* By number, not drawn: what else is drawn stays as it is. */
+static void add_rewritten(struct sim_mail *m)
+{
+    bool is_signed = m->number % 3 == 0;
+    if (is_signed)
+        both(m, "DKIM-Signature: v=1; h=subject:\r\n\tTO; b=x\r\n");
+    both(m, "To: \"A, <x@old.test>\" <a@");
+    buf_add_cstr(&m->body, "old.test");
+    buf_add_cstr(&m->head, is_signed ? "old.test" : "new.test");
+    both(m, "> (y@old.test),\r\n team: c@d.test;\r\n");
+    buf_add_cstr(&m->body, "Bcc: secret@old.test,\r\n\tsecret@d.test\r\nCc: e@old.test\r\n");
+    buf_add_cstr(&m->head, "Cc: e@new.test\r\n");
+}
+
 static void add_header(struct sim_mail *m, struct rng *rng)
 {
-    struct buf *b = &m->body;
-    buf_addf(b, "X-Sim: %llu\r\nSubject: message %llu\r\n", (unsigned long long)m->number,
-             (unsigned long long)m->number);
+    char text[200];
+    snprintf(text, sizeof text, "X-Sim: %llu\r\nSubject: message %llu\r\n",
+             (unsigned long long)m->number, (unsigned long long)m->number);
+    both(m, text);
     m->has_date = rng_chance(rng, 50);
     m->has_message_id = rng_chance(rng, 50);
     if (m->has_date)
-        buf_add_cstr(b, "Date: Mon, 23 Nov 2026 10:00:00 +0000\r\n");
+        both(m, "Date: Mon, 23 Nov 2026 10:00:00 +0000\r\n");
+    if (m->number % 5 >= 3)
+        add_rewritten(m);
+    snprintf(text, sizeof text, "Message-ID: <%llu@client.test>\r\n",
+             (unsigned long long)m->number);
     if (m->has_message_id)
-        buf_addf(b, "Message-ID: <%llu@client.test>\r\n", (unsigned long long)m->number);
+        both(m, text);
     if (rng_chance(rng, 30))
-        buf_add_cstr(b, "X-Folded: one\r\n\ttwo\r\n .three\r\n");
+        both(m, "X-Folded: one\r\n\ttwo\r\n .three\r\n");
     if (rng_chance(rng, 20))
-        for (int i = (int)rng_between(rng, 1, 200); i > 0; i--)
-            buf_addf(b, "X-Long-%d: %llx\r\n", i, (unsigned long long)rng_u64(rng));
-    buf_add_cstr(b, "\r\n");
+        for (int i = (int)rng_between(rng, 1, 200); i > 0; i--) {
+            snprintf(text, sizeof text, "%sX-Long-%d: %llx\r\n", i % 50 ? "" : ".", i,
+                     (unsigned long long)rng_u64(rng));
+            both(m, text);
+        }
+    both(m, "\r\n");
+    m->head_bytes = m->body.n;
 }
 
 /* What trips mail software: dots at line starts, empty lines, long lines, almost-commands. */
@@ -73,6 +103,7 @@ static void add_line(struct sim_mail *m, struct rng *rng, size_t left)
 static void make_body(struct sim_mail *m, struct rng *rng, size_t bytes)
 {
     buf_init(&m->body, BODY_BYTES_MAX);
+    buf_init(&m->head, HEAD_BYTES_MAX);
     m->has_header = !rng_chance(rng, 8);
     if (m->has_header)
         add_header(m, rng);
@@ -109,7 +140,13 @@ void sim_mail_free(struct sim_mail *m)
         return;
     mem_free(m->recipient);
     buf_close(&m->body);
+    buf_close(&m->head);
     mem_free(m);
+}
+
+const char *sim_mail_goes_to(const struct sim_address *recipient)
+{
+    return recipient->is_staged ? SIM_STAGING_MAILBOX : recipient->text;
 }
 
 struct sim_mail *sim_mail_again(struct rng *rng, uint64_t number, const struct sim_mail *m)
@@ -206,19 +243,35 @@ static bool no(struct fault *why, const char *text)
     return false;
 }
 
+/* X-Original-To names everybody who was redirected, each once. */
+static bool take_originals(const struct sim_mail *m, struct slice *prefix)
+{
+    for (unsigned i = 0; i < m->recipient_count; i++) {
+        char text[SIM_ADDRESS_BYTES + 32];
+        if (!m->recipient[i].is_staged || !m->recipient[i].is_taken)
+            continue;
+        snprintf(text, sizeof text, "X-Original-To: <%s>\r\n", m->recipient[i].text);
+        if (!slice_eq(take_field(prefix), slice_cstr(text)))
+            return false;
+    }
+    return true;
+}
+
 bool sim_mail_is_it(const struct sim_mail *m, struct slice got, uint64_t *id, struct fault *why)
 {
-    struct slice body = buf_slice(&m->body);
-    if (got.n < body.n)
+    struct slice head = buf_slice(&m->head), body = slice_from(buf_slice(&m->body), m->head_bytes);
+    if (got.n < head.n + body.n)
         return no(why, "it is shorter than what was submitted");
-    struct slice prefix = slice_head(got, got.n - body.n);
-    if (!slice_eq(slice_from(got, prefix.n), body)) {
+    struct slice prefix = slice_head(got, got.n - body.n - head.n);
+    if (!slice_eq(slice_from(got, got.n - body.n), body)) {
         size_t i = 0;
-        while (got.p[prefix.n + i] == body.p[i])
+        while (got.p[got.n - body.n + i] == body.p[i])
             i++;
         (void)fault_set(why, ERR_BAD, 0, "the body differs from byte %zu of %zu on", i, body.n);
         return false;
     }
+    if (!slice_eq(slice_head(slice_from(got, prefix.n), head.n), head))
+        return no(why, "the header is not what the rules make of it");
     struct slice field = take_field(&prefix);
     if (!slice_starts(field, SLICE("Received: from ")) || !id_of_received(field, id))
         return no(why, "it does not begin with a Received field of ours");
@@ -228,6 +281,8 @@ bool sim_mail_is_it(const struct sim_mail *m, struct slice got, uint64_t *id, st
         return no(why, "no Date was added");
     if (m->sender.text[0] && !slice_starts(take_field(&prefix), SLICE("From: <")))
         return no(why, "no From was added"); /* none of ours has one */
+    if (!take_originals(m, &prefix))
+        return no(why, "it does not say whom it was for");
     if (!m->has_header && slice_eq(prefix, SLICE("\r\n")))
         prefix = SLICE_NONE;
     if (prefix.n)

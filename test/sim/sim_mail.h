@@ -3,13 +3,17 @@
  *
  * Every message has a number that stands in its addresses ("u2-m17@d5.test", sender
  * "s-m17@s1.test"): whatever comes out of the relay says which message it belongs to. Local parts
- * that begin with 'x' do not exist at their host, those that begin with 'g' are greylisted. */
+ * that begin with 'x' do not exist at their host, those that begin with 'g' are greylisted.
+ *
+ * Some headers have what the relay's rules (sim_plan.c) rewrite: addresses at old.test become those
+ * at new.test, unless a signature covers them, and Bcc goes. */
 #pragma once
 
 #include "base/buf.h"
 #include "base/rng.h"
 
 enum { SIM_ADDRESS_BYTES = 96 };
+#define SIM_STAGING_MAILBOX "stage@s.test"
 
 enum sim_mail_state {
     SIM_MAIL_NEW,      /* the final dot was never said */
@@ -20,7 +24,8 @@ enum sim_mail_state {
 
 struct sim_address {
     char text[SIM_ADDRESS_BYTES];
-    bool is_taken; /* 250 to its RCPT */
+    bool is_taken;  /* 250 to its RCPT */
+    bool is_staged; /* the staging mailbox gets it instead */
 };
 
 struct sim_mail {
@@ -30,7 +35,9 @@ struct sim_mail {
     struct sim_address sender;     /* "": null */
     struct sim_address *recipient; /* owned */
     unsigned recipient_count;
-    struct buf body; /* as written: dots not doubled */
+    struct buf body;   /* as written: dots not doubled */
+    size_t head_bytes; /* of it: the header and its empty line */
+    struct buf head;   /* as it shall arrive */
     bool has_header, has_date, has_message_id;
     bool is_deleted; /* the operator was asked to remove it */
     int64_t accepted_ms;
@@ -47,6 +54,8 @@ struct sim_wish {
 
 struct sim_mail *sim_mail_new(struct rng *rng, uint64_t number, const struct sim_wish *wish);
 void sim_mail_free(struct sim_mail *m);
+/* Who gets it. */
+const char *sim_mail_goes_to(const struct sim_address *recipient);
 /* The same again under another number. */
 struct sim_mail *sim_mail_again(struct rng *rng, uint64_t number, const struct sim_mail *m);
 /* Dots doubled, the final dot behind. */

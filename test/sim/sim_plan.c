@@ -26,6 +26,15 @@ struct plan {
     bool is_heavy; /* so much mail that the journal has to be compacted */
 };
 
+/* sim_mail.c writes headers for it, and knows what shall become of them. */
+static void init_rewrite(struct rewrite_options *o)
+{
+    static struct slice target[] = {SLICE_INIT("@new.test")};
+    static struct rewrite_rule rule[] = {{SLICE_INIT("*@old.test"), target, 1}};
+    o->senders = o->recipients = rule;
+    o->sender_count = o->recipient_count = 1;
+}
+
 void sim_options_init(struct sim_options *s)
 {
     memset(s, 0, sizeof *s);
@@ -46,6 +55,7 @@ void sim_options_init(struct sim_options *s)
     s->o.users = &s->user;
     s->o.user_count = 1;
     s->o.queue_bytes_max = 64 * 1024 * 1024;
+    init_rewrite(&s->o.rewrite);
 }
 
 static int64_t one_of(struct rng *r, const int64_t *list, size_t count)

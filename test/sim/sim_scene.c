@@ -3,6 +3,7 @@
 #include "sim_scene.h"
 #include "sim_scene_full.h"
 #include "sim_scene_order.h"
+#include "sim_scene_staging.h"
 
 #include "sim_stage.h"
 
@@ -521,6 +522,7 @@ static const struct {
     {"held-moved", sim_scene_held_and_moved, "compaction takes the hold along"},
     {"bounced", sim_scene_bounced, "returned by the operator, and he is told once that is sure"},
     {"reload", reload, "new routes while a message is in flight"},
+    {"staging", sim_scene_staging, "nobody outside of the list gets mail, whatever falls over"},
     {"stop", stop, "orderly stops in the middle of traffic: nothing lost, nothing twice"},
     {"thousand", thousand, "1000 destinations, 900 dead: limits kept, the living served"},
 };

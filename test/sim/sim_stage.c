@@ -112,7 +112,7 @@ void sim_stage_wait_for_rest(struct sim_stage *s, int64_t most_ms)
 struct sim_fate *sim_stage_fate_of(const struct sim_stage *s, const struct sim_mail *m, unsigned i)
 {
     struct sim_parcel *p = sim_ledger_of_mail(s->w, m);
-    return p ? sim_ledger_fate(p, slice_cstr(m->recipient[i].text)) : NULL;
+    return p ? sim_ledger_fate(p, slice_cstr(sim_mail_goes_to(&m->recipient[i]))) : NULL;
 }
 
 enum queue_fate sim_stage_fate(const struct sim_stage *s, const struct sim_mail *m, unsigned i)

@@ -34,6 +34,20 @@ static void expect(const struct mail_received *r, const char *text)
     buf_close(&b);
 }
 
+static void the_client_hidden(void **state)
+{
+    struct mail_received r = usual();
+    r.hides_client = true;
+    r.local = SLICE("uid=1000 bob");
+    static const char text[] = "Received: by relay.example.com (Outpost) with ESMTPSA (TLSv1.2\r\n"
+                               "\tECDHE-ECDSA-AES256-GCM-SHA384)\r\n"
+                               "\tid 1m5x0000abcde for <user@example.net>;\r\n"
+                               "\tSun, 22 Nov 2026 00:47:42 +0000\r\n";
+    expect(&r, text);
+    r.peer = (struct ip){0};
+    expect(&r, text);
+}
+
 static void forms(void **state)
 {
     struct mail_received r = usual();
@@ -151,10 +165,8 @@ static void message_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms),
-        cmocka_unit_test(protocols),
-        cmocka_unit_test(hostile),
-        cmocka_unit_test(message_ids),
+        cmocka_unit_test(forms),   cmocka_unit_test(the_client_hidden), cmocka_unit_test(protocols),
+        cmocka_unit_test(hostile), cmocka_unit_test(message_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

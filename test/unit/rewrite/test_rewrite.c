@@ -199,14 +199,43 @@ static void test_ceilings(void **state)
     assert_true(l.is_too_many);
 }
 
+/* With keys the first rule is found as without. */
+static void keys_change_nothing(void **state)
+{
+    static const char *const pattern[] = {
+        "*",         "a@b.example", "*@B.example",       "@b.example",
+        "b.example", "*.example",   "a@*.example",       "root@",
+        "*@*",       "a@b*",        "\"x@y\"@b.example", "@[192.0.2.1]",
+        "b.exampl",  "a@b.example."};
+    static const char *const address[] = {
+        "a@b.example",       "A@b.example",   "c@b.example",      "a@c.example",  "root",
+        "\"x@y\"@b.example", "x@[192.0.2.1]", "b.example@c.test", "a@xb.example", ""};
+    static struct slice to[] = {SLICE_INIT("hit@x.test")};
+    for (size_t i = 0; i < COUNT_OF(pattern); i++) {
+        struct rewrite_rule rule = {slice_cstr(pattern[i]), to, 1};
+        uint64_t key = rewrite_key(rule.pattern);
+        struct rewrite_options o = {.recipients = &rule, .recipient_count = 1}, with = o;
+        with.recipient_keys = &key;
+        for (size_t k = 0; k < COUNT_OF(address); k++) {
+            struct rewrite_text t;
+            struct slice text = slice_cstr(address[k]);
+            assert_int_equal(rewrite_map(&o, REWRITE_RECIPIENTS, text, &t),
+                             rewrite_map(&with, REWRITE_RECIPIENTS, text, &t));
+            assert_int_equal(rewrite_map(&o, REWRITE_RECIPIENTS, text, &t),
+                             mail_address_match(rule.pattern, text));
+        }
+    }
+    assert_true(rewrite_key(SLICE("*@b.example")) == rewrite_key(SLICE("B.EXAMPLE")));
+    assert_true(rewrite_key(SLICE("*@b.example")) != rewrite_key(SLICE("*@c.example")));
+    assert_true(!rewrite_key(SLICE("*@*.example")) && !rewrite_key(SLICE("root@")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recipients),
-        cmocka_unit_test(test_senders),
-        cmocka_unit_test(test_nothing_configured),
-        cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_loops),
+        cmocka_unit_test(keys_change_nothing), cmocka_unit_test(test_recipients),
+        cmocka_unit_test(test_senders),        cmocka_unit_test(test_nothing_configured),
+        cmocka_unit_test(test_too_long),       cmocka_unit_test(test_loops),
         cmocka_unit_test(test_ceilings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
