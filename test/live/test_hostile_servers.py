@@ -438,6 +438,9 @@ def nothing_to_fear(relay, sender):
     """Nobody's terminal is written to by a remote server's words."""
     for text in (relay.log(), relay.command("queue", "list"),
                  relay.command("queue", "show", *[m["id"] for m in relay.queue()]),
+                 relay.command("status"), relay.get("/metrics"),
+                 *[relay.command("why", f"u@h{i}.example")
+                   for i, r in enumerate(ROWS) if r.name.startswith("binary")],
                  *[m.data.decode("latin-1") for m in sender.messages]):
         assert not CONTROL.search(text), CONTROL.search(text)
 
