@@ -58,8 +58,8 @@ struct smtp_client_message { /* borrowed until the transaction ends */
 
 /* How far a refusal reaches. */
 enum smtp_scope {
-    SMTP_SCOPE_SESSION,   /* greeting, EHLO, TLS, AUTH: this host (or this login) does not serve us
-                             now */
+    SMTP_SCOPE_HOST,      /* connect, greeting, EHLO, TLS, AUTH: it does not serve us now */
+    SMTP_SCOPE_SESSION,   /* from READY on: a lost line, 421, what is no answer to what was said */
     SMTP_SCOPE_MESSAGE,   /* MAIL, DATA, the final dot: all recipients of this message */
     SMTP_SCOPE_RECIPIENT, /* RCPT */
 };

@@ -8,7 +8,6 @@
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
 #include "line.h"
 #include "mail/idn.h"
-#include "policy/policy_outcome.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +19,6 @@ enum {
 };
 
 static void pump(struct engine *e, struct line *l);
-static void line_connect(struct engine *e, struct line *l);
 
 /* Slots */
 
@@ -37,56 +35,12 @@ uint64_t deliver_idle_count(const struct engine *e)
     return n;
 }
 
-static bool has_working_line(const struct destination *d)
-{
-    for (const struct list *i = d->lines.next; i != &d->lines; i = i->next)
-        if (CONTAINER_OF(i, struct line, in_destination)->was_ready)
-            return true;
-    return false;
-}
-
-/* The present target is of no use: the next one with the same job, or the end of the attempt. */
-static void next_target(struct engine *e, struct line *l, const char *why)
-{
-    const struct target *t = line_target(l);
-    struct ip_text ip = ip_port_build(&t->address);
-    line_note(e, l, NOTE_CONNECT_FAILED, why);
-    snprintf(l->trouble, sizeof l->trouble, "%s[%s]: %s", t->host, ip.s, why);
-    line_hang_up(e, l, true);
-    line_drop_transaction(l);
-    l->has_no_tls = false;
-    if (line_has_undecided(l) && l->target + 1 < l->targets->count && !e->is_stopping) {
-        l->target++;
-        line_connect(e, l);
-        return;
-    }
-    struct destination *d = l->destination;
-    if (!l->was_ready && !l->result_count && has_working_line(d)) {
-        struct job *j = l->job;
-        l->job = NULL;
-        destination_crowded(e, d);
-        schedule_return(e, j);
-        line_free(e, l);
-        return;
-    }
-    if (!l->was_ready)
-        destination_trouble(e, d, slice_cstr(l->trouble));
-    line_decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 4, 1}, l->trouble);
-    line_end_attempt(e, l);
-    line_free(e, l);
-}
-
 /* Connecting */
 
-static void line_connect(struct engine *e, struct line *l)
+/* Before it said a word. */
+static void host_fails(struct engine *e, struct line *l, const char *why)
 {
-    l->conn = e->last_conn += 2;
-    l->state = l->watched_state = LINE_CONNECTING;
-    map_put_id(&e->lines, l->conn, l);
-    struct engine_action *a = engine_do(e, ACTION_CONNECT);
-    a->conn = l->conn;
-    a->address = line_target(l)->address;
-    timer_set(e, &l->timer, e->now_ms + e->opt->connect_ms);
+    line_fail(e, l, (struct policy_answer){.scope = SMTP_SCOPE_HOST}, why);
 }
 
 void deliver_start(struct engine *e, struct destination *d, struct job *j)
@@ -130,6 +84,7 @@ static void start_tls(struct engine *e, struct line *l)
     a->conn = l->conn;
     a->text = kept;
     a->needs_verify = l->destination->tls == DELIVERY_TLS_VERIFY;
+    l->is_in_handshake = true;
 }
 
 void deliver_on_connected(struct engine *e, struct line *l, const struct engine_event *ev)
@@ -160,8 +115,9 @@ void deliver_on_connected(struct engine *e, struct line *l, const struct engine_
 void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *tls)
 {
     l->tls_version = tls->version;
+    l->is_in_handshake = false;
     if (l->destination->tls == DELIVERY_TLS_VERIFY && !tls->is_verified) {
-        next_target(e, l, "its certificate was not verified"); /* the shell refuses it first */
+        host_fails(e, l, "its certificate was not verified"); /* the shell refuses it first */
         return;
     }
     if (l->options.tls == SMTP_CLIENT_TLS_IMPLICIT)
@@ -416,12 +372,12 @@ static void on_recipient(struct line *l, const struct smtp_client_event *ev)
                         NULL);
         return;
     }
-    enum policy_verdict v = policy_outcome(ev->scope, ev->reply ? ev->reply->code : 0);
-    bool is_bounce = v == POLICY_BOUNCE;
+    struct policy_answer a = {.scope = ev->scope, .reply = ev->reply};
+    enum policy_verdict v = policy_outcome(&a);
     if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
         return; /* accepted so far, or the session's trouble: FAILED says what becomes of it */
-    line_add_result(l, recipient, is_bounce ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
-                    policy_status(ev->reply, is_bounce), ev->reply, NULL);
+    line_add_result(l, recipient, v == POLICY_BOUNCE ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
+                    policy_status(&a, v), ev->reply, NULL);
 }
 
 /* The session is over before its time. True: the line is gone or goes on elsewhere. */
@@ -440,25 +396,10 @@ static void on_failed(struct engine *e, struct line *l, const struct smtp_client
         line_free(e, l);
         return;
     }
-    if (ev->is_unsure) {
-        line_decide_rest(l, ATTEMPT_UNSURE, (struct smtp_status){4, 4, 2}, why);
-        line_hang_up(e, l, true);
-        line_end_attempt(e, l);
-        line_free(e, l);
-        return;
-    }
-    if (l->messages > 0 && !l->result_count) {
-        /* The remote ended a connection we kept open: no fault of the message, try it on a fresh
-         * one. */
-        struct job *j = l->job;
-        l->job = NULL;
-        line_hang_up(e, l, true);
-        line_drop_transaction(l);
-        schedule_return(e, j);
-        line_free(e, l);
-        return;
-    }
-    next_target(e, l, why);
+    line_fail(
+        e, l,
+        (struct policy_answer){.scope = ev->scope, .reply = ev->reply, .is_unsure = ev->is_unsure},
+        why);
 }
 
 static void on_close(struct engine *e, struct line *l)
@@ -527,18 +468,10 @@ void deliver_on_closed(struct engine *e, struct line *l, enum err err, struct sl
     map_take_id(&e->lines, l->conn);
     l->conn = 0;
     if (!l->smtp) {
-        next_target(e, l, why);
+        host_fails(e, l, why);
         return;
     }
-    bool may_go_plain = l->destination->tls == DELIVERY_TLS_OPPORTUNISTIC && !l->has_no_tls &&
-                        l->options.tls == SMTP_CLIENT_TLS_OPPORTUNISTIC;
-    if (err == ERR_TLS && may_go_plain && l->job && l->state == LINE_TALKING) {
-        line_note(e, l, NOTE_CONNECT_FAILED, why);
-        line_hang_up(e, l, false);
-        l->has_no_tls = true; /* the same target once more, in plain: better than not at all */
-        line_connect(e, l);
-        return;
-    }
+    l->has_tls_failed = err == ERR_TLS || l->is_in_handshake;
     smtp_client_on_closed(l->smtp, why);
     pump(e, l);
 }
@@ -547,7 +480,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
 {
     struct line *l = CONTAINER_OF(t, struct line, timer);
     if (!l->smtp) {
-        next_target(e, l, "time-out while connecting");
+        host_fails(e, l, "time-out while connecting");
         return;
     }
     switch (l->state) {
@@ -562,6 +495,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
     case LINE_BUSY:
         break;
     }
+    l->has_tls_failed = l->is_in_handshake;
     smtp_client_on_timeout(l->smtp);
     pump(e, l);
 }

@@ -7,6 +7,17 @@ enum {
     REPLY_BYTES_MAX = 500,
 };
 
+void line_connect(struct engine *e, struct line *l)
+{
+    l->conn = e->last_conn += 2;
+    l->state = l->watched_state = LINE_CONNECTING;
+    map_put_id(&e->lines, l->conn, l);
+    struct engine_action *a = engine_do(e, ACTION_CONNECT);
+    a->conn = l->conn;
+    a->address = line_target(l)->address;
+    timer_set(e, &l->timer, e->now_ms + e->opt->connect_ms);
+}
+
 void line_drop_transaction(struct line *l)
 {
     mem_free(l->recipient);
@@ -59,6 +70,7 @@ void line_hang_up(struct engine *e, struct line *l, bool is_open)
     smtp_client_free(l->smtp);
     l->smtp = NULL;
     l->messages = 0;
+    l->is_in_handshake = l->has_tls_failed = false;
     l->tls_version = SLICE_NONE;
     timer_stop(e, &l->timer);
 }

@@ -132,7 +132,7 @@ static struct smtp_client_event state_event(struct smtp_client *c)
     struct smtp_client_event e = {.kind = smtp_client_state_rows[c->state].event};
     c->owes_event = false;
     if (c->state == S_FAILED) {
-        e.scope = SMTP_SCOPE_SESSION;
+        e.scope = c->failed_in < S_READY ? SMTP_SCOPE_HOST : SMTP_SCOPE_SESSION;
         e.is_unsure = c->is_unsure;
         e.reply = c->has_failed_by_reply ? &c->reply : NULL;
         e.reason = c->reason;

@@ -127,7 +127,8 @@ static void on_event(struct world *w, const struct smtp_client_event *e)
         break;
     case SMTP_CLIENT_FAILED:
         w->is_over = true;
-        CHECK(e->reason && e->scope == SMTP_SCOPE_SESSION);
+        CHECK(e->reason && (e->scope == SMTP_SCOPE_SESSION ||
+                            (e->scope == SMTP_SCOPE_HOST && !w->is_in_transaction)));
         CHECK(!e->reply || (e->reply->code >= 400 && !e->is_unsure));
         CHECK(!e->is_unsure || (w->is_in_transaction && w->bodies && last_body(w)->is_ended));
         CHECK(smtp_client_output(w->c).n == 0);

@@ -519,6 +519,33 @@ static void tls_of_the_delivery(void **state)
     }
 }
 
+/* A handshake that never ends says as little of the mail as one that fails. */
+static void a_silent_handshake(void **state)
+{
+    static const struct {
+        const char *shown;
+        enum delivery_tls tls;
+        const char *ip;
+    } rows[] = {
+        {"opportunistic: plain at the same host", DELIVERY_TLS_OPPORTUNISTIC, "9.1.0.1"},
+        {"required: the next host", DELIVERY_TLS_REQUIRE, "9.1.0.2"},
+        {"verified: the next host", DELIVERY_TLS_VERIFY, "9.1.0.2"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world_rule rules[] = {{"9.1.0.1", "TLS", "", 0}, {0}};
+        struct world *w = world_new();
+        w->opt.delivery_tls = rows[i].tls;
+        w->offers_tls = true;
+        w->rules = rules;
+        world_start(w);
+        world_submit(w, "s@sender.example", "r@a.example");
+        world_pass(w, 6 * 60000);
+        if (w->mail_count != 1 || strcmp(w->mail[0].ip, rows[i].ip) || w->notes[NOTE_DEFERRED])
+            fail_msg("%s:\n%s", rows[i].shown, buf_cstr(&w->log));
+        world_down(w);
+    }
+}
+
 /* The shell refuses a bad certificate; should it ever not, nothing is said to that host. */
 static void an_unverified_host_gets_nothing(void **state)
 {
@@ -748,6 +775,7 @@ static void quiet_means_recorded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_silent_handshake),
         cmocka_unit_test(an_unverified_host_gets_nothing),
         cmocka_unit_test(a_message_is_delivered),
         cmocka_unit_test(roads_that_are_taken),

@@ -89,7 +89,7 @@ static void close_world(struct world *w)
 
 static void on_recipient(struct world *w, const struct smtp_client_event *e)
 {
-    static const char *const scope[] = {"session", "message", "recipient"};
+    static const char *const scope[] = {"host", "session", "message", "recipient"};
     assert_true(w->is_in_transaction);
     assert_true(e->index < w->message.recipient_count);
     assert_true(w->recipient[e->index].is_answered && w->recipient[e->index].is_settled);
@@ -102,9 +102,20 @@ static void on_recipient(struct world *w, const struct smtp_client_event *e)
     smtp_reply_text(e->reply, &w->events, 200);
 }
 
+static enum smtp_scope scope_of_state(const char *name)
+{
+    static const char *const before_ready[] = {"connect",  "greeting",      "EHLO", "HELO",
+                                               "STARTTLS", "TLS handshake", "AUTH"};
+    for (size_t i = 0; i < COUNT_OF(before_ready); i++)
+        if (!strcmp(name, before_ready[i]))
+            return SMTP_SCOPE_HOST;
+    return SMTP_SCOPE_SESSION;
+}
+
 static void on_failed(struct world *w, const struct smtp_client_event *e)
 {
     assert_false(w->has_failed);
+    assert_int_equal(e->scope, scope_of_state(smtp_client_state_name(w->c)));
     w->has_failed = true;
     w->is_unsure = e->is_unsure;
     buf_addf(&w->events, "FAILED in %s: %s%s", smtp_client_state_name(w->c), e->reason,
