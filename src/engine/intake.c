@@ -103,6 +103,8 @@ void intake_body(struct engine *e, struct intake *in, struct slice piece)
     if (in->err)
         return; /* refused at the end; nothing more is kept */
     intake_count(e, in, piece.n);
+    if (in->is_binary)
+        mail_line_scan_feed(&in->lines, piece);
     if (!in->scan.is_over)
         (void)mail_header_scan_feed(&in->scan, piece);
     while (piece.n) {
@@ -155,8 +157,23 @@ static void drop_repeated(struct intake *in)
     map_close(&seen);
 }
 
-void intake_complete(struct intake *in)
+/* Only text gets the line end that it lacks, as it would have without BODY=BINARYMIME. */
+static void judge_binary(struct engine *e, struct intake *in)
 {
+    bool lacks_end;
+    mail_line_scan_end(&in->lines, &lacks_end);
+    if (in->lines.is_binary)
+        return;
+    if (lacks_end)
+        intake_body(e, in, SLICE("\r\n"));
+    in->is_binary = false;
+    in->is_8bit = in->lines.has_8bit;
+}
+
+void intake_complete(struct engine *e, struct intake *in)
+{
+    if (in->is_binary)
+        judge_binary(e, in);
     mail_header_scan_end(&in->scan);
     in->is_complete = true;
     drop_repeated(in);

@@ -8,6 +8,7 @@
 
 #include "engine_core.h"
 #include "mail/header.h"
+#include "mail/line_scan.h"
 #include "mail/received.h"
 
 struct intake_address {
@@ -35,6 +36,7 @@ struct intake {
     bool is_storing;    /* the accept record is on its way */
     enum err err;       /* a chunk could not be written */
     struct mail_header_scan scan;
+    struct mail_line_scan lines; /* is_binary: whether it is */
     struct buf tail;
     uint64_t wire_bytes; /* received so far */
     uint64_t counted;    /* in engine.unsettled_bytes */
@@ -64,6 +66,7 @@ void intake_drop(struct engine *e, struct intake *in);
 /* By RCPT's event. False: no more fit, nothing was kept. */
 bool intake_recipient(struct intake *in, const struct smtp_server_event *ev);
 void intake_body(struct engine *e, struct intake *in, struct slice piece);
-void intake_complete(struct intake *in); /* the final dot has come */
+/* The final dot has come. What was declared binary and is text counts as text from here on. */
+void intake_complete(struct engine *e, struct intake *in);
 /* All chunks are on disk: the accept record goes out. */
 void intake_store(struct engine *e, struct intake *in, const struct intake_origin *origin);

@@ -120,7 +120,7 @@ void submit_mail_on_body_end(struct engine *e, struct session *s)
     struct intake *in = s->intake;
     CHECK(in);
     submit_rewrite_end(e, in);
-    intake_complete(in);
+    intake_complete(e, in);
     struct smtp_answer a = YES;
     if (in->scan.received_count > RECEIVED_MAX)
         a = refuse(554, 5, 4, 6, "too many Received fields: a mail loop");

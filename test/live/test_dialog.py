@@ -8,7 +8,6 @@ PLANNED = "the caller's answer is planned in the file"
 SHUTDOWN = "the relay is asked to shut down in the middle"
 LIMIT = "the relay's limit of errors or commands is another"
 ANY_LOGIN = "any password is right for the machine alone"
-BINARY = "the relay does not offer BINARYMIME: it has no BDAT to deliver it with"
 
 SKIPPED = {
     "answers-421": PLANNED,
@@ -35,8 +34,6 @@ SKIPPED = {
     "errors-too-many": LIMIT,
     "auth-crlf-name": ANY_LOGIN,
     "auth-long": ANY_LOGIN,
-    "body-parameter": BINARY,
-    **{name: BINARY for name in all_names() if name.startswith("binary-")},
 }
 
 # Those of the files that log in for good.

@@ -191,8 +191,6 @@ static void set_option(struct player *p, struct slice text)
                                                               : SMTP_AUTH_OFF;
     else if (slice_eq(name, SLICE("tls")))
         *(slice_eq(text, SLICE("on")) ? &p->has_tls : &p->options.offers_tls) = true;
-    else if (slice_eq(name, SLICE("binary")))
-        p->options.offers_binary = true;
     else if (slice_eq(name, SLICE("trusted")))
         p->is_trusted = true;
     else if (slice_eq(name, SLICE("whole")))
