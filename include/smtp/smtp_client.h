@@ -5,6 +5,7 @@
  *
  *   GREET -> EHLO (-> HELO) -> STARTTLS -> EHLO -> AUTH -> READY
  *   READY -> MAIL -> RCPT.. -> DATA -> BODY -> FINAL -> READY ...
+ *   binary: MAIL -> RCPT.. -> BODY (BDAT n ..) -> FINAL (BDAT 0 LAST) -> READY ...
  *   refused on the way: -> RSET -> READY; any state: -> QUIT -> CLOSED
  *
  * The machine arms no timer: smtp_client_timeout_ms() says what RFC 5321 4.5.3.2 grants to the
@@ -48,11 +49,13 @@ struct smtp_client_message { /* borrowed until the transaction ends */
     unsigned recipient_count;
     uint64_t wire_bytes; /* SIZE= is told this */
     bool is_8bit;
-    bool requires_tls;  /* REQUIRETLS: refused where TLS is not on or it is not offered (550 5.7.30)
-                         */
-    bool needs_utf8;    /* SMTPUTF8 whatever the addresses: its header is UTF-8 */
-    enum mail_ret ret;  /* this and the next, and NOTIFY and ORCPT of recipients: told where DSN is
-                           offered */
+    bool is_binary;    /* BODY=BINARYMIME, in chunks (RFC 3030); refused where either is not offered
+                          (554 5.6.3) */
+    bool requires_tls; /* REQUIRETLS: refused where TLS is not on or it is not offered (550 5.7.30)
+                        */
+    bool needs_utf8;   /* SMTPUTF8 whatever the addresses: its header is UTF-8 */
+    enum mail_ret ret; /* this and the next, and NOTIFY and ORCPT of recipients: told where DSN is
+                          offered */
     struct slice envid; /* as received, in xtext; empty: not given */
 };
 
@@ -75,7 +78,8 @@ struct smtp_client_event {
                                 * refused, and once at the end per recipient that is delivered
                                 * (after the final 250) */
         SMTP_CLIENT_BODY,      /* 354 came: call smtp_client_body() with pieces, then
-                                  smtp_client_body_end() */
+                                  smtp_client_body_end(). In chunks: the last RCPT is answered;
+                                  and again with each chunk's reply, for what did not fit */
         SMTP_CLIENT_DONE,      /* the transaction is over; all recipients have had their event */
         SMTP_CLIENT_FAILED,    /* the session is of no further use, cut the line: reply (NULL when
                                 * none) and reason say why; recipients not settled are undecided,
@@ -127,8 +131,14 @@ void smtp_client_begin(struct smtp_client *c, const struct smtp_client_message *
  * SMTP_CLIENT_PIECE_BYTES_MAX, and the next one when the output is empty again. After FAILED these
  * three do nothing, so that a read still under way may end as it likes. */
 enum { SMTP_CLIENT_PIECE_BYTES_MAX = 65536 };
+/* May the next piece come? Of a binary message each is a chunk, its doubled dots single again, and
+ * one waits for its reply; up to SMTP_CLIENT_CHUNKS_MAX where PIPELINING is offered. LAST is said
+ * when all are taken, so that before it nothing can have been delivered. */
+enum { SMTP_CLIENT_CHUNKS_MAX = 8 };
+bool smtp_client_takes_body(const struct smtp_client *c);
 void smtp_client_body(struct smtp_client *c, struct slice piece);
-void smtp_client_body_end(struct smtp_client *c);   /* final dot; adds the CRLF a body may lack */
+void smtp_client_body_end(struct smtp_client *c);   /* final dot; adds the CRLF a body may lack, but
+                                                       for a binary one */
 void smtp_client_body_abort(struct smtp_client *c); /* the body cannot be read: the line must be cut
                                                        (FAILED follows), never a half message */
 /* QUIT, then CLOSE when it is answered or the line ends: at once in READY, else when READY would

@@ -57,7 +57,6 @@ struct smtp_server_options {
     struct slice domain; /* completes "<root>" in MAIL and RCPT; empty: refused, Postmaster aside */
     bool is_staging;     /* said in the greeting, so that nobody takes us for the real one */
     bool offers_tls;     /* STARTTLS in EHLO, until TLS is on */
-    bool offers_binary;  /* BINARYMIME: what can be delivered so */
     enum smtp_auth_mode auth;
     bool offers_scram;      /* somebody's secret is stored so that it can be used */
     bool needs_certificate; /* neither MAIL nor AUTH for who is not certified */

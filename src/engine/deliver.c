@@ -7,7 +7,6 @@
  * The SMTP talk is smtp_client's. A line belongs to a destination, knows where in the list of
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
 #include "line.h"
-#include "mail/idn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -129,20 +128,6 @@ void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *t
 
 /* Transactions */
 
-/* Every server takes a domain as A-labels; only a local part in UTF-8 needs SMTPUTF8. */
-static struct slice said_as(struct line *l, struct slice address)
-{
-    bool is_ascii = true;
-    for (size_t i = 0; i < address.n && is_ascii; i++)
-        is_ascii = (uint8_t)address.p[i] < 0x80;
-    struct buf ascii;
-    buf_init(&ascii, SMTP_CLIENT_ADDRESS_BYTES_MAX);
-    if (!is_ascii && mail_address_to_ascii(address, &ascii))
-        address = line_keep(l, buf_slice(&ascii));
-    buf_close(&ascii);
-    return address;
-}
-
 static void begin(struct engine *e, struct line *l)
 {
     struct job *j = l->job;
@@ -157,22 +142,24 @@ static void begin(struct engine *e, struct line *l)
             continue;
         l->index[count] = i;
         l->recipient[count++] =
-            (struct smtp_client_recipient){.address = said_as(l, queue_address(m, i)),
+            (struct smtp_client_recipient){.address = line_said_as(l, queue_address(m, i)),
                                            .notify = queue_notify(m, i),
                                            .orcpt = queue_orcpt(m, i)};
     }
     CHECK(count > 0); /* a job without waiting recipients is ended, never carried */
     l->recipient_count = count;
-    l->message = (struct smtp_client_message){.sender = said_as(l, queue_sender(m)),
+    l->message = (struct smtp_client_message){.sender = line_said_as(l, queue_sender(m)),
                                               .recipient = l->recipient,
                                               .recipient_count = count,
                                               .wire_bytes = m->wire_bytes,
                                               .is_8bit = m->is_8bit,
+                                              .is_binary = m->is_binary,
                                               .needs_utf8 = m->is_utf8,
                                               .requires_tls = m->requires_tls,
                                               .ret = (enum mail_ret)m->ret,
                                               .envid = queue_envid(m)};
     l->state = LINE_BUSY;
+    l->has_begun = l->waits_drain = l->is_fetching = false;
     smtp_client_begin(l->smtp, &l->message);
 }
 
@@ -315,16 +302,29 @@ static void end_body(struct engine *e, struct line *l)
     line_flush(e, l, false);
 }
 
-static void start_body(struct engine *e, struct line *l)
+/* The next piece, when there is room for it: in the network, and among a binary message's chunks.
+ */
+static void feed(struct engine *e, struct line *l)
 {
-    l->piece = 0;
-    smtp_client_body(l->smtp, l->body->prefix);
-    if (l->body->extent_count) {
-        line_flush(e, l, false);
+    if (l->piece == UINT32_MAX || l->is_fetching || l->waits_drain ||
+        !smtp_client_takes_body(l->smtp))
+        return;
+    if (l->piece < l->body->extent_count)
         fetch_piece(e, l);
-    } else {
+    else
         end_body(e, l);
+}
+
+static void on_body_due(struct engine *e, struct line *l)
+{
+    if (!l->has_begun) {
+        l->has_begun = true;
+        l->piece = 0;
+        smtp_client_body(l->smtp, l->body->prefix);
+        if (l->body->extent_count)
+            line_flush(e, l, false);
     }
+    feed(e, l);
 }
 
 void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struct journal_record *r,
@@ -349,18 +349,17 @@ void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struc
         return;
     }
     smtp_client_body(l->smtp, r->payload);
+    l->waits_drain = true;
     line_flush(e, l, true);
     line_watch(e, l);
 }
 
 void deliver_on_drained(struct engine *e, struct line *l)
 {
-    if (l->state != LINE_BUSY || !l->body || l->piece == UINT32_MAX || l->is_fetching)
+    if (l->state != LINE_BUSY || !l->body || !l->waits_drain)
         return;
-    if (l->piece < l->body->extent_count)
-        fetch_piece(e, l);
-    else
-        end_body(e, l);
+    l->waits_drain = false;
+    feed(e, l);
     pump(e, l);
 }
 
@@ -435,7 +434,7 @@ static void pump(struct engine *e, struct line *l)
             on_recipient(l, &ev);
             break;
         case SMTP_CLIENT_BODY:
-            start_body(e, l);
+            on_body_due(e, l);
             break;
         case SMTP_CLIENT_DONE:
             l->messages++;

@@ -158,6 +158,8 @@ void intake_body(struct engine *e, struct intake *in, struct slice piece)
     if (in->err || in->header > INTAKE_HEADER_KEPT)
         return; /* refused at the end; nothing more is kept */
     intake_count(e, in, piece.n);
+    if (in->is_binary)
+        mail_line_scan_feed(&in->lines, piece);
     if (in->header == INTAKE_HEADER_KEPT)
         intake_keep(e, in, piece);
     else if (!mail_header_scan_feed(&in->scan, piece))
@@ -206,8 +208,23 @@ static void drop_repeated(struct intake *in)
     map_close(&seen);
 }
 
+/* Only text gets the line end that it lacks, as it would have without BODY=BINARYMIME. */
+static void judge_binary(struct engine *e, struct intake *in)
+{
+    bool lacks_end;
+    mail_line_scan_end(&in->lines, &lacks_end);
+    if (in->lines.is_binary)
+        return;
+    if (lacks_end)
+        intake_body(e, in, SLICE("\r\n"));
+    in->is_binary = false;
+    in->is_8bit = in->lines.has_8bit;
+}
+
 void intake_complete(struct engine *e, struct intake *in)
 {
+    if (in->is_binary)
+        judge_binary(e, in);
     mail_header_scan_end(&in->scan);
     if (in->header == INTAKE_HEADER_COMES && !in->err)
         end_header(e, in, SLICE_NONE);

@@ -9,6 +9,7 @@
 
 #include "engine_core.h"
 #include "mail/header.h"
+#include "mail/line_scan.h"
 #include "mail/received.h"
 #include "rewrite/rewrite_header.h"
 
@@ -46,6 +47,7 @@ struct intake {
     enum err err;                  /* a chunk could not be written */
     struct mail_header_scan scan;  /* of the header as it goes on */
     struct mail_header_scan *said; /* as the client sent it; NULL: the same */
+    struct mail_line_scan lines;   /* is_binary: whether it is */
     struct buf head;               /* the header section while it arrives */
     enum intake_header header;
     struct rewrite_text from; /* From for a message without; empty: it gets none */
@@ -84,6 +86,7 @@ const struct mail_header_scan *intake_said(const struct intake *in);
 void intake_body(struct engine *e, struct intake *in, struct slice piece);
 /* Bytes as they go on. */
 void intake_keep(struct engine *e, struct intake *in, struct slice piece);
-void intake_complete(struct engine *e, struct intake *in); /* the final dot has come */
+/* The final dot has come. What was declared binary and is text counts as text from here on. */
+void intake_complete(struct engine *e, struct intake *in);
 /* All chunks are on disk: the accept record goes out. */
 void intake_store(struct engine *e, struct intake *in, const struct intake_origin *origin);

@@ -1,6 +1,8 @@
 /* line.c -- see the header. */
 #include "line.h"
 
+#include "mail/idn.h"
+
 enum {
     IDLE_MS = 5000, /* an open connection waits this long for the next message */
     QUIT_MS = 10000,
@@ -40,6 +42,19 @@ struct slice line_keep(struct line *l, struct slice text)
     l->kept = mem_resize(l->kept, (l->kept_count + 1) * sizeof *l->kept);
     l->kept[l->kept_count++] = mem_dup(text.p, text.n);
     return slice_of(l->kept[l->kept_count - 1], text.n);
+}
+
+struct slice line_said_as(struct line *l, struct slice address)
+{
+    bool is_ascii = true;
+    for (size_t i = 0; i < address.n && is_ascii; i++)
+        is_ascii = (uint8_t)address.p[i] < 0x80;
+    struct buf ascii;
+    buf_init(&ascii, SMTP_CLIENT_ADDRESS_BYTES_MAX);
+    if (!is_ascii && mail_address_to_ascii(address, &ascii))
+        address = line_keep(l, buf_slice(&ascii));
+    buf_close(&ascii);
+    return address;
 }
 
 void line_drop_results(struct line *l)

@@ -32,7 +32,9 @@ struct line {
     int64_t started_ms;
     bool waits_body;
     struct body *body;
-    uint32_t piece; /* next extent to fetch; UINT32_MAX: nothing more to feed */
+    bool has_begun;   /* the body's prefix was said */
+    bool waits_drain; /* the last piece is still on its way into the network */
+    uint32_t piece;   /* next extent to fetch; UINT32_MAX: nothing more to feed */
     bool is_fetching;
     struct smtp_client_recipient *recipient;
     uint32_t *index; /* of recipient[], in the message */
@@ -56,6 +58,9 @@ void line_leave_idle(struct line *l);
 void line_hang_up(struct engine *e, struct line *l, bool is_open);
 void line_drop_transaction(struct line *l);
 struct slice line_keep(struct line *l, struct slice text); /* a copy that lives as long as it */
+/* An address for the transaction: every server takes a domain as A-labels; only a local part in
+ * UTF-8 needs SMTPUTF8. */
+struct slice line_said_as(struct line *l, struct slice address);
 void line_drop_results(struct line *l);
 void line_note(struct engine *e, struct line *l, enum note_kind kind, const char *reason);
 void line_flush(struct engine *e, struct line *l, bool wants_drained);

@@ -5,6 +5,9 @@
  * ahead, with it as far as the output has room. RSET stands in front only when the last transaction
  * was left open.
  *
+ * A binary message has no DATA: its body begins when the last RCPT is answered (never with the
+ * envelope's group: whether anybody is to get it must be known first), and goes as chunks.
+ *
  * Who shares a reply is an announcement: a range of recipients, handed out one by one before the
  * next reply is read. */
 #include "smtp_client_state.h"
@@ -22,7 +25,9 @@ static enum smtp_client_state state_at(const struct smtp_client *c, unsigned num
         return S_RSET;
     if (number == SMTP_CLIENT_AT_MAIL)
         return S_MAIL;
-    return number < data_at(c) ? S_RCPT : S_DATA;
+    if (number < data_at(c))
+        return S_RCPT;
+    return c->is_chunking ? S_BODY : S_DATA;
 }
 
 static const char *flaw_at(const struct smtp_client *c, unsigned number)
@@ -53,7 +58,8 @@ static void say_at(struct smtp_client *c, unsigned number)
 /* DATA is not said when no recipient can come of it. */
 void smtp_client_mail_say_more(struct smtp_client *c)
 {
-    while (!c->is_void && c->said <= data_at(c)) {
+    unsigned end = data_at(c) + (c->is_chunking ? 0 : 1);
+    while (!c->is_void && c->said < end) {
         if (!flaw_at(c, c->said)) {
             bool may_say = c->awaited == 0 || c->offer.has_pipelining;
             bool has_room = c->output.n + COMMAND_ROOM <= SMTP_CLIENT_COMMANDS_BYTES_MAX;
@@ -166,7 +172,7 @@ void smtp_client_mail_on_data(struct smtp_client *c, const struct smtp_reply *r)
 
 /* Nobody asked yet. A refusal (552 at the limit, mostly) is the message's fate, for the line is cut
  * before the dot; the rest of the body cannot be unsaid. */
-void smtp_client_mail_on_body(struct smtp_client *c, const struct smtp_reply *r)
+static void on_text_body(struct smtp_client *c, const struct smtp_reply *r)
 {
     if (smtp_client_is_refusal(r)) {
         announce_all(c, false);
@@ -174,6 +180,40 @@ void smtp_client_mail_on_body(struct smtp_client *c, const struct smtp_reply *r)
     } else {
         smtp_client_fail(c, "a reply in the middle of the body");
     }
+}
+
+/* A refused chunk ends the message (RFC 3030 section 4.2). When all of it was said, what is still
+ * to be answered is waited for and RSET clears up; else the line is cut, as in the middle of DATA.
+ */
+static void on_chunk(struct smtp_client *c, const struct smtp_reply *r)
+{
+    bool is_early = c->chunks_asked == 0 || (c->chunks_asked == 1 && c->output.n > 0);
+    if (!c->is_chunk_refused && smtp_client_is_refusal(r)) {
+        announce_all(c, false);
+        c->is_chunk_refused = true;
+        if (is_early || !c->is_body_ended) {
+            smtp_client_fail_by_reply(c, "refused in the middle of the body");
+            return;
+        }
+    } else if (is_early || (!smtp_client_is_fine(r) && !smtp_client_is_refusal(r))) {
+        smtp_client_fail(c, "not a reply to a chunk");
+        return;
+    }
+    c->chunks_asked--;
+    if (!c->is_body_ended)
+        c->owes_event = true;
+    else if (c->chunks_asked == 0 && c->is_chunk_refused)
+        finish_transaction(c, true);
+    else if (c->chunks_asked == 0)
+        smtp_client_enter(c, S_FINAL);
+}
+
+void smtp_client_mail_on_body(struct smtp_client *c, const struct smtp_reply *r)
+{
+    if (c->is_chunking)
+        on_chunk(c, r);
+    else
+        on_text_body(c, r);
 }
 
 void smtp_client_mail_on_final(struct smtp_client *c, const struct smtp_reply *r)
@@ -245,6 +285,8 @@ static const char *message_flaw(const struct smtp_client *c)
         return "552 5.3.4 the message is larger than the server takes\r\n";
     if (m->requires_tls && (!c->has_tls || !c->offer.has_requiretls)) /* RFC 8689 section 4.2.1 */
         return "550 5.7.30 the message asks for REQUIRETLS and the server does not offer it\r\n";
+    if (m->is_binary && (!c->offer.has_chunking || !c->offer.has_binarymime))
+        return "554 5.6.3 the message is binary and the server does not offer BINARYMIME\r\n";
     if (m->needs_utf8 && !c->offer.has_smtputf8)
         return "550 5.6.7 the header is in UTF-8 and the server does not offer SMTPUTF8\r\n";
     return smtp_client_address_flaw(m->sender, true, c->offer.has_smtputf8);
@@ -263,6 +305,7 @@ void smtp_client_begin(struct smtp_client *c, const struct smtp_client_message *
     }
     c->is_void = false;
     c->accepted = c->asked = 0;
+    smtp_client_chunk_begin(c);
     const char *flaw = message_flaw(c);
     if (flaw) {
         keep_own_reply(c, flaw);
@@ -275,12 +318,23 @@ void smtp_client_begin(struct smtp_client *c, const struct smtp_client_message *
     smtp_client_enter(c, state_at(c, c->answered));
 }
 
+bool smtp_client_takes_body(const struct smtp_client *c)
+{
+    bool has_room = !c->is_chunking || c->chunks_asked == 0 ||
+                    (c->offer.has_pipelining && c->chunks_asked < SMTP_CLIENT_CHUNKS_MAX);
+    return c->state == S_BODY && !c->is_body_ended && has_room;
+}
+
 void smtp_client_body(struct smtp_client *c, struct slice piece)
 {
     if (smtp_client_is_over(c) || !piece.n)
         return;
-    CHECK(c->state == S_BODY && piece.n <= SMTP_CLIENT_PIECE_BYTES_MAX);
+    CHECK(smtp_client_takes_body(c) && piece.n <= SMTP_CLIENT_PIECE_BYTES_MAX);
     CHECK(c->output.n + piece.n <= SMTP_CLIENT_OUTPUT_BYTES_MAX);
+    if (c->is_chunking) {
+        smtp_client_chunk_say(c, piece);
+        return;
+    }
     buf_add(&c->output, piece);
     c->body_bytes += piece.n;
     c->tail[0] = piece.n > 1 ? piece.p[piece.n - 2] : c->tail[1];
@@ -292,10 +346,15 @@ void smtp_client_body_end(struct smtp_client *c)
     if (smtp_client_is_over(c))
         return;
     CHECK(c->state == S_BODY);
-    if (smtp_client_unread(c)) /* the rest of it would pass for the reply to the dot */
+    if (c->is_chunking) {
+        c->is_body_ended = true;
+        if (c->chunks_asked == 0)
+            smtp_client_enter(c, S_FINAL);
+    } else if (smtp_client_unread(c)) { /* the rest of it would pass for the reply to the dot */
         smtp_client_fail(c, "a reply in the middle of the body");
-    else
+    } else {
         smtp_client_enter(c, S_FINAL);
+    }
 }
 
 void smtp_client_body_abort(struct smtp_client *c)

@@ -3,6 +3,7 @@
  *
  *   GREET -> EHLO [-> HELO] [-> STARTTLS -> HANDSHAKE -> EHLO] [-> AUTH_*] -> READY
  *   READY -> [RSET ->] MAIL -> RCPT.. -> DATA -> BODY -> FINAL -> READY
+ *                                     \-> BODY (BDAT..) -> FINAL -> READY    a binary message
  *                                           \-> VOID -> READY    354, and nobody to send to
  *   MAIL refused, all RCPT refused, DATA refused: -> READY, once all that was said is answered
  *   READY -> QUIT -> CLOSED; anything that ends the session: -> FAILED */
@@ -34,11 +35,12 @@ const struct smtp_client_state_row smtp_client_state_rows[S_COUNT] = {
     [S_RSET] = {"RSET", BIT(S_MAIL), 0, "time-out waiting for the reply to RSET"},
     [S_MAIL] = {"MAIL", BIT(S_RCPT) | TRANSACTION_ENDS, 0,
                 "time-out waiting for the reply to MAIL"},
-    [S_RCPT] = {"RCPT", BIT(S_RCPT) | BIT(S_DATA) | TRANSACTION_ENDS, 0,
+    [S_RCPT] = {"RCPT", BIT(S_RCPT) | BIT(S_DATA) | BIT(S_BODY) | TRANSACTION_ENDS, 0,
                 "time-out waiting for the reply to RCPT"},
     [S_DATA] = {"DATA", BIT(S_BODY) | BIT(S_VOID) | TRANSACTION_ENDS, 0,
                 "time-out waiting for the reply to DATA"},
-    [S_BODY] = {"body", BIT(S_FINAL), SMTP_CLIENT_BODY, "time-out sending the body"},
+    [S_BODY] = {"body", BIT(S_FINAL) | TRANSACTION_ENDS, SMTP_CLIENT_BODY,
+                "time-out sending the body"},
     [S_FINAL] = {"final dot", TRANSACTION_ENDS, 0,
                  "time-out waiting for the reply to the final dot"},
     [S_VOID] = {"final dot", TRANSACTION_ENDS, 0,
@@ -88,6 +90,10 @@ static void say_credential(struct smtp_client *c, struct slice text)
 
 static void say_final(struct smtp_client *c)
 {
+    if (c->is_chunking) {
+        say(c, "BDAT 0 LAST\r\n");
+        return;
+    }
     bool has_line_end = c->body_bytes == 0 || memcmp(c->tail, "\r\n", 2) == 0;
     say(c, has_line_end ? ".\r\n" : "\r\n.\r\n");
 }

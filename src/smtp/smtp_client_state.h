@@ -4,6 +4,7 @@
  *   smtp_client.c        the doors: input, events, time-outs; which reply goes to whom
  *   smtp_client_hello.c  GREET .. AUTH_*: until the session is READY
  *   smtp_client_mail.c   RSET .. FINAL: one transaction
+ *   smtp_client_chunk.c  a binary body's pieces as BDAT
  *   smtp_client_words.c  the text of commands and of what EHLO offers */
 #pragma once
 
@@ -12,7 +13,7 @@
 enum {
     SMTP_CLIENT_COMMANDS_BYTES_MAX = 65536, /* said but not taken by the line */
     SMTP_CLIENT_OUTPUT_BYTES_MAX = SMTP_CLIENT_COMMANDS_BYTES_MAX + SMTP_CLIENT_PIECE_BYTES_MAX,
-    SMTP_CLIENT_FINAL_ROOM = 8, /* CRLF "." CRLF */
+    SMTP_CLIENT_FINAL_ROOM = 32, /* CRLF "." CRLF, or "BDAT 65536" CRLF and "BDAT 0 LAST" CRLF */
     SMTP_CLIENT_REASON_BYTES = 160,
 };
 
@@ -84,6 +85,11 @@ struct smtp_client {
     char tail[2];        /* last bytes of the body */
     uint64_t body_bytes; /* said so far */
 
+    bool is_chunking;      /* BDAT, not DATA */
+    unsigned chunks_asked; /* said and not answered */
+    bool is_body_ended, is_chunk_refused;
+    bool is_at_line, is_behind_cr; /* of the stored body: a dot here is doubled */
+
     /* Recipients at..end-1 that are not settled share `reply`. */
     struct announcement {
         unsigned at, end;
@@ -125,6 +131,10 @@ void smtp_client_hello_on_starttls(struct smtp_client *c, const struct smtp_repl
 void smtp_client_hello_on_challenge(struct smtp_client *c, const struct smtp_reply *r,
                                     enum smtp_client_state next);
 void smtp_client_hello_on_auth(struct smtp_client *c, const struct smtp_reply *r);
+
+/* smtp_client_chunk.c: one piece as a chunk. */
+void smtp_client_chunk_begin(struct smtp_client *c);
+void smtp_client_chunk_say(struct smtp_client *c, struct slice piece);
 
 /* smtp_client_mail.c: what a reply means in a transaction. */
 void smtp_client_mail_on_rset(struct smtp_client *c, const struct smtp_reply *r);

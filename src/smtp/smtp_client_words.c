@@ -43,6 +43,7 @@ static void add_keyword(struct smtp_client_offer *offer, struct slice line)
         {SLICE("STARTTLS"), &offer->has_starttls},
         {SLICE("ENHANCEDSTATUSCODES"), &offer->has_enhanced_codes},
         {SLICE("CHUNKING"), &offer->has_chunking},
+        {SLICE("BINARYMIME"), &offer->has_binarymime},
         {SLICE("SMTPUTF8"), &offer->has_smtputf8},
         {SLICE("SIZE"), &offer->has_size},
         {SLICE("DSN"), &offer->has_dsn},
@@ -134,7 +135,9 @@ void smtp_client_say_mail(struct buf *out, const struct smtp_client_message *m,
     buf_addf(out, "MAIL FROM:<%.*s>", SLICE_FMT(m->sender));
     if (offer->has_size)
         buf_addf(out, " SIZE=%" PRIu64, m->wire_bytes);
-    if (offer->has_8bitmime && m->is_8bit)
+    if (m->is_binary)
+        buf_add_cstr(out, " BODY=BINARYMIME");
+    else if (offer->has_8bitmime && m->is_8bit)
         buf_add_cstr(out, " BODY=8BITMIME");
     if (offer->has_smtputf8 && needs_smtputf8(m))
         buf_add_cstr(out, " SMTPUTF8");

@@ -8,7 +8,7 @@
 /* What EHLO offered. */
 struct smtp_client_offer {
     bool has_pipelining, has_8bitmime, has_starttls, has_enhanced_codes, has_chunking, has_smtputf8;
-    bool has_size, has_dsn, has_requiretls;
+    bool has_size, has_dsn, has_requiretls, has_binarymime;
     uint64_t size_bytes; /* 0: no fixed limit (RFC 1870) */
     bool has_auth_plain, has_auth_login;
 };

@@ -81,9 +81,9 @@ static struct smtp_server_event on_ehlo(struct smtp_server *s, struct command c)
     struct smtp_server_event ev = on_hello(s, c, true);
     CHECK(buf_addf(&s->out,
                    "250-%.*s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-                   "250-DSN\r\n250-CHUNKING\r\n%s250-LIMITS RCPTMAX=%u",
+                   "250-DSN\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-LIMITS RCPTMAX=%u",
                    SLICE_FMT(o->hostname), (unsigned long long)o->message_bytes_max,
-                   o->offers_binary ? "250-BINARYMIME\r\n" : "", o->recipients_max));
+                   o->recipients_max));
     if (o->mails_max)
         CHECK(buf_addf(&s->out, " MAILMAX=%u", o->mails_max));
     smtp_server_state_say(s, "");

@@ -114,10 +114,9 @@ static const char *on_size(struct smtp_server *s, struct slice value, struct smt
 static const char *on_body(struct smtp_server *s, struct slice value, struct smtp_server_event *ev)
 {
     ev->is_8bit = slice_eq_nocase(value, SLICE("8BITMIME"));
-    ev->is_binary = s->options->offers_binary && slice_eq_nocase(value, SLICE("BINARYMIME"));
+    ev->is_binary = slice_eq_nocase(value, SLICE("BINARYMIME"));
     if (!ev->is_8bit && !ev->is_binary && !slice_eq_nocase(value, SLICE("7BIT")))
-        return s->options->offers_binary ? "501 5.5.4 BODY is 7BIT, 8BITMIME or BINARYMIME"
-                                         : "501 5.5.4 BODY is 7BIT or 8BITMIME";
+        return "501 5.5.4 BODY is 7BIT, 8BITMIME or BINARYMIME";
     return NULL;
 }
 

@@ -199,7 +199,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .commands_max = data[3] & 4 ? 10 : 10000,
         .mails_max = data[3] & 8 ? 2 : 0,
         .offers_tls = flags & 4,
-        .offers_binary = !(data[3] & 16),
         .auth = (enum smtp_auth_mode)((flags & 3) % 3),
         .offers_scram = data[3] & 8,
         .needs_certificate = data[3] & 32,

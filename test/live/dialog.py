@@ -7,7 +7,7 @@ from relay import REPOSITORY, SLOW, trusting
 
 FOLDER = os.path.join(REPOSITORY, "test", "dialog")
 NORMAL = {"auth": "off", "tls": "none", "trusted": "no", "size": "10000", "recipients": "5",
-          "mails": "0", "session-recipients": "0", "binary": "off"}
+          "mails": "0", "session-recipients": "0"}
 # Fixed in the relay; a file that depends on another limit cannot be played.
 FIXED = ("errors", "commands", "whole")
 

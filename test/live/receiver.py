@@ -38,7 +38,7 @@ class Receiver:
     may raise Drop:
 
       greet(session), ehlo(session), mail(session, address), rcpt(session, address),
-      data(session), stored(session, message)    the last one after the final dot
+      data(session), chunk(session), stored(session, message)    the last one after the final dot
 
     A message is kept when the reply to it is a 2xx.
     """
@@ -222,6 +222,9 @@ class Conversation:
                 break
             parts.append(line[1:] if line.startswith(b".") else line)
         message.data = b"".join(parts)
+        self.finish(message)
+
+    def finish(self, message):
         with self.receiver.lock:
             self.receiver.received += 1
         self.session.message = None
@@ -231,6 +234,22 @@ class Conversation:
                 self.receiver.messages.append(message)
             self.session.messages += 1
         self.say(answer or "250 2.0.0 taken")
+
+    def on_bdat(self, line):
+        words = line.split(" ")
+        data = self.file.read(int(words[1]))
+        if len(data) < int(words[1]):
+            raise Drop()
+        message = self.session.message
+        if not message or not message.recipients:
+            return self.say("503 5.5.1 no transaction")
+        message.data += data
+        if words[2:] != ["LAST"]:
+            answer = self.receiver.ask("chunk", self.session)
+            if answer and not answer.startswith("2"):
+                self.session.message = None
+            return self.say(answer or "250 2.0.0 chunk taken")
+        self.finish(message)
 
     def on_rset(self, _line):
         self.session.message = None

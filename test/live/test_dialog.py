@@ -9,7 +9,6 @@ SHUTDOWN = "the relay is asked to shut down in the middle"
 LIMIT = "the relay's limit of errors or commands is another"
 ANY_LOGIN = "any password is right for the machine alone"
 SESSION = "certificates and channel binding need more than a socket: tests of their own"
-BINARY = "the relay does not offer BINARYMIME: it has no BDAT to deliver it with"
 
 SKIPPED = {
     "answers-421": PLANNED,
@@ -36,14 +35,12 @@ SKIPPED = {
     "errors-too-many": LIMIT,
     "auth-crlf-name": ANY_LOGIN,
     "auth-long": ANY_LOGIN,
-    "body-parameter": BINARY,
     "auth-external": SESSION,
     "auth-external-name": SESSION,
     "auth-external-not-needed": SESSION,
     "auth-external-starttls": SESSION,
     "auth-external-then-password": SESSION,
     **{name: SESSION for name in all_names() if name.startswith(("certificate-", "scram-"))},
-    **{name: BINARY for name in all_names() if name.startswith("binary-")},
 }
 
 # Those of the files that log in for good.

@@ -213,8 +213,6 @@ static void set_option(struct player *p, struct slice text)
         p->options.offers_scram = true;
     else if (slice_eq(name, SLICE("binding")))
         p->has_binding = true;
-    else if (slice_eq(name, SLICE("binary")))
-        p->options.offers_binary = true;
     else if (slice_eq(name, SLICE("trusted")))
         p->is_trusted = true;
     else if (slice_eq(name, SLICE("whole")))

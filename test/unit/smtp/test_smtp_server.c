@@ -18,7 +18,6 @@ static const struct smtp_server_options plain = {
     .recipients_max = 100,
     .errors_max = 20,
     .commands_max = 100,
-    .offers_binary = true,
     .auth = SMTP_AUTH_OFF,
 };
 
