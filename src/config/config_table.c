@@ -413,6 +413,9 @@ const struct config_option config_options[] = {
     ROW("queue.warn_after", DURATION, ENGINE(warn_after_ms), "4h", "0s", "365d",
         "The sender is told once when a message waits for so long. \"0s\": never. With a lifetime "
         "that is no longer than this default: never."),
+    ROW("queue.double_bounces_to", ADDRESS, ENGINE(double_bounces_to), NULL, NULL, NULL,
+        "Is told when a report of ours cannot be delivered, or mail that has no sender.",
+        .sample = "postmaster@example.com", .normal_said = "nobody; the log says so"),
     ROW("queue.history", DURATION, ENGINE(history_ms), "7d", "0s", "3650d",
         "How long finished messages are remembered for `outpost why`. \"0s\": not at all, and what "
         "was remembered is deleted."),

@@ -36,6 +36,7 @@ struct report {
     char *header; /* the original's, from a chunk; owned */
     size_t header_bytes;
     bool has_no_header; /* it cannot be read */
+    char *last;         /* who is told where there is no sender; owned. NULL: the sender is */
     struct slice to;
     struct rewrite_text staged; /* the options may change before the report is on disk */
     struct spool_message dsn;
@@ -51,6 +52,7 @@ static void report_free(struct engine *e, struct report *r)
     }
     mem_free(r->recipient);
     mem_free(r->header);
+    mem_free(r->last);
     body_unref(r->dsn.body);
     timer_stop(e, &r->timer);
     list_remove(&r->in_engine);
@@ -111,6 +113,8 @@ static struct slice header_of(const struct report *r)
         return SLICE_NONE;
     if (r->header)
         return slice_of(r->header, r->header_bytes);
+    if (!b->prefix.n) /* of a report of ours that is still in memory */
+        return b->tail;
     return slice_of(b->prefix.p, b->prefix.n + b->tail.n); /* side by side */
 }
 
@@ -122,6 +126,11 @@ static bool is_whole(const struct report *r)
     const struct body *b = m->body;
     return r->kind == MAIL_DSN_FAILED && m->ret == MAIL_RET_FULL && !r->has_no_header && b &&
            !b->extent_count && !m->is_binary && !m->requires_tls;
+}
+
+static struct slice reader_of(const struct report *r)
+{
+    return r->last ? slice_cstr(r->last) : queue_sender(r->message);
 }
 
 static void build_dsn(struct engine *e, struct report *r, struct buf *out)
@@ -146,7 +155,7 @@ static void build_dsn(struct engine *e, struct report *r, struct buf *out)
     struct msgid_text id = msgid_build(m->id), dsn_id = msgid_build(r->id);
     struct mail_dsn d = {.kind = r->kind,
                          .hostname = e->opt->hostname,
-                         .sender = queue_sender(m),
+                         .sender = reader_of(r),
                          .id = slice_of(id.s, MSGID_CHARS),
                          .dsn_id = slice_of(dsn_id.s, MSGID_CHARS),
                          .envid = queue_envid(m),
@@ -171,7 +180,7 @@ static void report_store(struct engine *e, struct report *r)
     build_dsn(e, r, &text);
     char *memory = mem_dup(text.p, text.n);
     body_unref(r->dsn.body);
-    r->staged = rewrite_staged(&e->opt->rewrite, queue_sender(r->message));
+    r->staged = rewrite_staged(&e->opt->rewrite, reader_of(r));
     r->to = rewrite_text_slice(&r->staged);
     r->dsn = (struct spool_message){
         .id = r->id,
@@ -339,6 +348,23 @@ static void settle_unwanted(struct engine *e, struct report *r)
     }
 }
 
+/* Without a sender nobody would hear of it (RFC 5321 6.1: never a report to whom a report could
+ * not be delivered), unless somebody is named for that; and never twice. */
+static bool has_reader(struct engine *e, struct report *r)
+{
+    const struct queue_message *m = r->message;
+    struct slice last = e->opt->double_bounces_to;
+    if (m->sender_bytes && !m->is_report)
+        return true;
+    if (!last.n || r->kind != MAIL_DSN_FAILED || m->sender_bytes)
+        return false;
+    for (uint32_t i = 0; i < r->count; i++)
+        if (slice_eq_nocase(queue_address(m, r->recipient[i].index), last))
+            return false;
+    r->last = dup_text(last);
+    return true;
+}
+
 /* Starts what report_new and report_add have prepared. */
 void report_start(struct engine *e, struct report *r)
 {
@@ -348,7 +374,7 @@ void report_start(struct engine *e, struct report *r)
         report_free(e, r);
         return;
     }
-    if (m->is_report || !m->sender_bytes) { /* never a report about a report (RFC 5321 6.1) */
+    if (!has_reader(e, r)) {
         tell_dropped(e, m, m->is_report ? "it is a report itself" : "null sender");
         report_settle(e, r);
         return;
@@ -364,6 +390,7 @@ void report_start(struct engine *e, struct report *r)
     }
     while (r->count > REPORT_RECIPIENTS_MAX) { /* several reports, so that all are told of */
         struct report *part = report_new(e, m, r->kind, r->fate, REPORT_RECIPIENTS_MAX);
+        part->last = r->last ? dup_text(slice_cstr(r->last)) : NULL;
         r->count -= part->count = REPORT_RECIPIENTS_MAX;
         memcpy(part->recipient, r->recipient + r->count, part->count * sizeof *r->recipient);
         report_make(e, part);

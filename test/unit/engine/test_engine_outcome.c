@@ -150,6 +150,38 @@ static void no_report_about_a_report(void **state)
     world_down(w);
 }
 
+/* Unless somebody is named for it; and about what went to that one, nobody hears. */
+static void double_bounces_have_a_reader(void **state)
+{
+    struct world_rule rules[] = {{NULL, "RCPT TO:<bad@a.example>", "550 5.1.1 no", 0},
+                                 {NULL, "RCPT TO:<s@sender.example>", "550 5.1.1 nor", 0},
+                                 {0}};
+    struct world *w = world_new();
+    w->opt.double_bounces_to = SLICE("Last@a.example");
+    w->rules = rules;
+    world_start(w);
+    world_submit(w, "s@sender.example", "bad@a.example"); /* report, and a report about that */
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_REPORTED], 2);
+    const struct world_mail *m = mail_to(w, "Last@a.example");
+    assert_non_null(strstr(m->body, "\r\nTo: <Last@a.example>\r\n"));
+    assert_non_null(strstr(m->body, "Final-Recipient: rfc822; s@sender.example\r\n"));
+    assert_non_null(strstr(m->body, "\r\nSubject: Undelivered"));
+    world_submit(w, "", "bad@a.example");
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_REPORTED], 3);
+    assert_int_equal(w->notes[NOTE_REPORT_DROPPED], 0);
+
+    struct world_rule none[] = {{NULL, "RCPT", "550 5.1.1 no", 0}, {0}};
+    w->rules = none;
+    world_submit(w, "", "bad@a.example");
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_REPORTED], 4);
+    assert_int_equal(w->notes[NOTE_REPORT_DROPPED], 1); /* Last's own */
+    world_all_done(w);
+    world_down(w);
+}
+
 static void a_report_to_nowhere(void **state)
 {
     struct world *w = world_up();
@@ -587,6 +619,7 @@ int main(void)
         cmocka_unit_test(a_report_is_on_disk_before_the_fate),
         cmocka_unit_test(a_crash_before_the_report),
         cmocka_unit_test(no_report_about_a_report),
+        cmocka_unit_test(double_bounces_have_a_reader),
         cmocka_unit_test(a_report_to_nowhere),
         cmocka_unit_test(large_reports_are_delivered),
         cmocka_unit_test(a_report_about_a_large_message),
