@@ -93,6 +93,15 @@ static const char *is_early(struct smtp_server *s, bool *is_error)
     return NULL;
 }
 
+/* The message is void before any of it was read; its other chunks are refused with it. */
+static void void_envelope(struct smtp_server *s, bool is_last)
+{
+    smtp_server_state_end_transaction(s);
+    s->is_in_vain = !is_last;
+    smtp_server_state_enter(s, S_READY);
+    s->owes_abort = true;
+}
+
 struct smtp_server_event smtp_server_chunk_begin(struct smtp_server *s, struct slice args)
 {
     uint64_t bytes;
@@ -104,7 +113,10 @@ struct smtp_server_event smtp_server_chunk_begin(struct smtp_server *s, struct s
     }
     const char *no = is_early(s, &is_error);
     if (no) {
-        if (is_last)
+        /* With a recipient that comes yet, the rest would pass for the whole. */
+        if (s->state == S_ENVELOPE && !is_last)
+            void_envelope(s, false);
+        else if (is_last)
             s->is_in_vain = false;
         return refuse_command(s, bytes, no, is_error);
     }
@@ -112,10 +124,7 @@ struct smtp_server_event smtp_server_chunk_begin(struct smtp_server *s, struct s
     s->is_last_chunk = is_last;
     if (bytes > s->options->message_bytes_max ||
         s->body_bytes > s->options->message_bytes_max - bytes) {
-        smtp_server_state_end_transaction(s);
-        s->is_in_vain = !is_last;
-        smtp_server_state_enter(s, S_READY);
-        s->owes_abort = true;
+        void_envelope(s, is_last);
         smtp_server_state_reach(s, SMTP_SERVER_LIMIT_MESSAGE_BYTES);
         return refuse_command(s, bytes, "552 5.3.4 message is too big", false);
     }

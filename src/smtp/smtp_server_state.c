@@ -62,10 +62,15 @@ void smtp_server_state_say_last(struct smtp_server *s, const char *reply)
     smtp_server_state_enter(s, S_CLOSING);
 }
 
-/* Words from outside this room: printable ASCII only, so that no reply can become two. */
-static void say_words(struct smtp_server *s, struct slice text)
+/* Words from outside this room end the line that began at `from`: printable ASCII only, so that no
+ * reply can become two, and no more of them than a line may have. */
+static void say_words(struct smtp_server *s, size_t from, const char *words)
 {
+    struct slice text = slice_trim(slice_cstr(words ? words : ""));
+    if (text.n == 0)
+        text = SLICE("refused");
     text = slice_head(text, SMTP_SERVER_TEXT_BYTES_MAX);
+    text = slice_head(text, SMTP_SERVER_REPLY_BYTES_MAX - 2 - (s->out.n - from));
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
         CHECK(buf_add_char(&s->out, c >= ' ' && c <= '~' ? c : '?'));
@@ -75,8 +80,9 @@ static void say_words(struct smtp_server *s, struct slice text)
 
 void smtp_server_state_part(struct smtp_server *s, const char *code, const char *text)
 {
+    size_t from = s->out.n;
     CHECK(buf_addf(&s->out, "%s %.*s ", code, SLICE_FMT(s->options->hostname)));
-    say_words(s, slice_cstr(text));
+    say_words(s, from, text);
     smtp_server_state_enter(s, S_CLOSING);
 }
 
@@ -115,8 +121,9 @@ void smtp_server_state_refuse(struct smtp_server *s, struct smtp_answer a)
     struct smtp_status st = a.status;
     if (st.class != a.code / 100)
         st = (struct smtp_status){a.code / 100, 0, 0};
+    size_t from = s->out.n;
     CHECK(buf_addf(&s->out, "%d %d.%d.%d ", a.code, st.class, st.subject, st.detail));
-    say_words(s, slice_cstr(a.text ? a.text : "refused"));
+    say_words(s, from, a.text);
     if (a.code == 421)
         smtp_server_state_enter(s, S_CLOSING);
 }

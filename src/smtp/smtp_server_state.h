@@ -22,6 +22,7 @@ enum {
     SMTP_SERVER_OUTPUT_HIGH_BYTES = 32768, /* over this no further command is read */
     SMTP_SERVER_OUTPUT_BYTES_MAX = 65536,
     SMTP_SERVER_TEXT_BYTES_MAX = 400,   /* of the caller's words in a reply */
+    SMTP_SERVER_REPLY_BYTES_MAX = 512,  /* a reply line with CRLF (RFC 5321 4.5.3.1.5) */
     SMTP_SERVER_NAME_BYTES_MAX = 255,   /* helo and user, longer is cut / refused */
     SMTP_SERVER_REFUSALS_MAX = 10000,   /* RCPT in vain in one transaction, before 421 */
     SMTP_SERVER_DISCARD_EXTRA = 1 << 20 /* bytes of a refused body over twice the limit */

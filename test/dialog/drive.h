@@ -2,12 +2,14 @@
  * was said and what happened. Static functions: included by several test programs. */
 #pragma once
 
+#include "replies.h"
 #include "smtp/smtp_server.h"
 
 #include <string.h>
 
 struct drive {
     struct smtp_server *machine;
+    const struct smtp_server_options *options;
     struct buf said; /* all output */
     struct buf seen; /* events, a line each: "MAIL a@b size=3 8bit", "BODY text", "END" ... */
     struct buf body; /* of the message under way */
@@ -22,14 +24,16 @@ struct drive {
 
 static inline void drive_init(struct drive *d, const struct smtp_server_options *options)
 {
-    *d = (struct drive){.machine = smtp_server_new(options)};
+    *d = (struct drive){.machine = smtp_server_new(options), .options = options};
     buf_init(&d->said, 256u << 20);
     buf_init(&d->seen, 256u << 20);
     buf_init(&d->body, 256u << 20);
 }
 
+/* Whatever the session was, what was said in it is well formed. */
 static inline void drive_close(struct drive *d)
 {
+    (void)reply_check_all(buf_slice(&d->said), d->options->hostname);
     smtp_server_free(d->machine);
     buf_close(&d->said);
     buf_close(&d->seen);
