@@ -1,9 +1,10 @@
 /* fuzz_smtp_server.c -- a hostile client against the server machine.
  *
  * The first four bytes choose what is on offer, how the caller answers, and how the rest is cut.
- * Whole and cut, the machine says the same and reports the same, in well-formed replies. A message it reports is exactly
- * the section of the input that ends with the final dot, or what a plain reading of the BDAT
- * commands gives, dots doubled; and but for the body of BINARYMIME it holds no line end but CRLF.
+ * Whole and cut, the machine says the same and reports the same, in well-formed replies. A message
+ * it reports is exactly the section of the input that ends with the final dot, or what a plain
+ * reading of the BDAT commands gives, dots doubled; and but for the body of BINARYMIME it holds no
+ * line end but CRLF.
  */
 #include "../dialog/drive.h"
 #include "base/utf8.h"

@@ -34,6 +34,7 @@ SKIPPED = {
     "commands-too-many": LIMIT,
     "errors-too-many": LIMIT,
     "auth-crlf-name": ANY_LOGIN,
+    "auth-line-limit": ANY_LOGIN,
     "auth-long": ANY_LOGIN,
     "auth-external": SESSION,
     "auth-external-name": SESSION,

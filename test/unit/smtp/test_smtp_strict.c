@@ -329,6 +329,49 @@ static void every_refusal_is_well_formed(void **state)
     }
 }
 
+/* n,,n=u,r=0123456789abcdef */
+#define SCRAM_FIRST "biwsbj11LHI9MDEyMzQ1Njc4OWFiY2RlZg=="
+
+/* AUTH SCRAM-SHA-256 at each of its steps; the machine hands on what is well formed. */
+static void scram_is_as_strict(void **state)
+{
+    static const struct {
+        const char *lines, *said;
+    } cases[] = {
+        {"AUTH SCRAM-SHA-256 AAAA\r\n",
+         "501 5.5.2 malformed SCRAM message, or one with an extension\r\n"},
+        {"AUTH SCRAM-SHA-256 =\r\n",
+         "501 5.5.2 malformed SCRAM message, or one with an extension\r\n"},
+        {"AUTH SCRAM-SHA-256 !\r\n", "501 5.5.2 cannot decode this response\r\n"},
+        {"AUTH SCRAM-SHA-256\r\n*\r\n", "501 5.7.0 authentication cancelled\r\n"},
+        {"AUTH SCRAM-SHA-256 " SCRAM_FIRST "\r\n*\r\n", "501 5.7.0 authentication cancelled\r\n"},
+        {"AUTH SCRAM-SHA-256 " SCRAM_FIRST "\r\nMAIL FROM:<a@example.com>\r\n",
+         "501 5.5.2 cannot decode this response\r\n"},
+        {"AUTH SCRAM-SHA-256 " SCRAM_FIRST "\r\nAAAA\r\nAAAA\r\n",
+         "501 5.5.2 an empty response was expected\r\n"},
+        {"AUTH SCRAM-SHA-256 " SCRAM_FIRST "\r\nAAAA\r\nRSET\r\n",
+         "501 5.5.2 an empty response was expected\r\n"},
+        {"AUTH SCRAM-SHA-256 " SCRAM_FIRST "\r\nAAAA\r\n\r\n",
+         "235 2.7.0 authentication succeeded\r\n"},
+    };
+    struct smtp_server_options scram = options;
+    scram.auth = SMTP_AUTH_OPTIONAL;
+    scram.offers_scram = true;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (size_t piece = 0; piece < 2; piece++) {
+            struct drive d;
+            drive_init(&d, &scram);
+            smtp_server_on_tls(d.machine);
+            smtp_server_greet(d.machine);
+            drive_feed(&d, SLICE("EHLO c\r\n"));
+            drive_feed_pieces(&d, slice_cstr(cases[i].lines), piece, 1);
+            if (!slice_ends_nocase(buf_slice(&d.said), slice_cstr(cases[i].said)))
+                fail_msg("%s: said %.*s", cases[i].lines, SLICE_FMT(buf_slice(&d.said)));
+            drive_close(&d);
+        }
+    }
+}
+
 int main(void)
 {
     buf_init(&ended, 1 << 20);
@@ -339,6 +382,7 @@ int main(void)
         cmocka_unit_test(every_short_command),
         cmocka_unit_test(no_reply_line_is_too_long),
         cmocka_unit_test(every_refusal_is_well_formed),
+        cmocka_unit_test(scram_is_as_strict),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     buf_close(&ended);
