@@ -1,10 +1,11 @@
 """BINARYMIME to the end: every byte over the queue and a crash to a server that takes it, and the way
 back from one that does not."""
 import os
+import subprocess
 
 import pytest
 
-from relay import wait_for
+from relay import BINARY, wait_for
 from test_esmtp import chunks
 
 TAKES_BINARY = ["PIPELINING", "8BITMIME", "CHUNKING", "BINARYMIME", "ENHANCEDSTATUSCODES"]
@@ -12,12 +13,12 @@ ANY_BYTE = bytes(range(256))
 HEADER = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: binary\r\n\r\n"
 
 
-def submit(relay, body, size=50000, sender="a@sender.example"):
+def submit(relay, body, size=50000, sender="a@sender.example", to="b@sink.example"):
     text = HEADER + body
     with relay.raw() as client:
         client.say("EHLO c.example\r\n", "250")
         client.say(f"MAIL FROM:<{sender}> BODY=BINARYMIME\r\n", "250")
-        client.say("RCPT TO:<b@sink.example>\r\n", "250")
+        client.say(f"RCPT TO:<{to}>\r\n", "250")
         replies = chunks(client, *(text[i:i + size] for i in range(0, len(text), size)))
         assert all(r.startswith("250 2.0.0 ") for r in replies), replies
     return text
@@ -88,3 +89,22 @@ def test_back_from_a_server_without_it(relay, sink):
     assert b"Status: 5.6.3" in report.data and b"Subject: x" in report.data
     assert b"\0" not in report.data
     wait_for(lambda: not relay.queue())
+
+
+def test_postfix_takes_chunks_but_nothing_binary(relay, postfix):
+    relay.start()
+    submit(relay, body_of(1), sender="user@postfix.example", to="other@postfix.example")
+    report = postfix.wait_mail("delivery-status")
+    assert b"Status: 5.6.3" in report
+    assert b"Final-Recipient: rfc822; other@postfix.example" in report
+    wait_for(lambda: not relay.queue())
+
+
+def test_the_body_can_be_looked_at(relay):
+    relay.start()
+    relay.post("/pause?all=1")
+    text = submit(relay, body_of(1000))
+    (message,) = relay.queue()
+    done = subprocess.run([BINARY, "queue", "show", "--body", message["id"], "-c", relay.config_path],
+                          capture_output=True, check=True)
+    assert done.stdout.endswith(b"\r\n" + text)
