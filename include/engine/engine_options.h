@@ -70,7 +70,7 @@ struct engine_route {
     struct slice *logins; /* names of users; none: with any login and without */
     unsigned login_count;
     uint64_t bytes_least, bytes_most; /* of the message; bytes_most 0: any */
-    struct engine_host *hosts; /* none: direct MX */
+    struct engine_host *hosts;        /* none: direct MX */
     unsigned host_count;
     enum delivery_tls tls;
     struct slice user, password; /* empty user: no AUTH */
@@ -89,6 +89,7 @@ struct engine_options {
     unsigned user_count;
     uint64_t message_bytes_max;
     unsigned recipients_max;
+    bool offers_binding;                 /* SCRAM with channel binding */
     unsigned session_mails_max;          /* MAIL commands of a session; 0: no limit */
     unsigned session_recipients_max;     /* 0: no limit */
     unsigned commands_max, errors_max;   /* since a session's last message */
@@ -104,9 +105,9 @@ struct engine_options {
 
     uint64_t queue_bytes_max;
     int64_t lifetime_ms;
-    int64_t warn_after_ms; /* 0: never */
+    int64_t warn_after_ms;          /* 0: never */
     struct slice double_bounces_to; /* failures that have no sender to tell; empty: nobody */
-    int64_t history_ms;    /* how long finished messages are remembered; 0: they are not told of */
+    int64_t history_ms; /* how long finished messages are remembered; 0: they are not told of */
 
     int64_t retry_first_ms, retry_max_ms;
     double retry_factor;

@@ -59,6 +59,7 @@ struct smtp_server_options {
     bool offers_tls;     /* STARTTLS in EHLO, until TLS is on */
     enum smtp_auth_mode auth;
     bool offers_scram;      /* somebody's secret is stored so that it can be used */
+    bool offers_binding;    /* SCRAM-SHA-256-PLUS, where the session has something to bind to */
     bool needs_certificate; /* neither MAIL nor AUTH for who is not certified */
 };
 

@@ -285,6 +285,10 @@ const struct config_option config_options[] = {
         "For each answer of the client while it logs in."),
     ROW("submission.data_timeout", DURATION, ENGINE(body_ms), "3m", "10ms", "1d",
         "In the midst of a message, for the next bytes."),
+    ROW("submission.channel_binding", BOOL, ENGINE(offers_binding), "false", NULL, NULL,
+        "Offers SCRAM-SHA-256-PLUS, which binds a login to its TLS connection. GNU SASL chooses it "
+        "wherever it is offered, and programs such as neomutt then fail: turn it on where all "
+        "clients can."),
     ROW("submission.login_failures", COUNT, ENGINE(login_failures_max), "10", "1", "100000",
         "Wrong passwords from one address (IPv6: one /64) within login_window; then it is answered "
         "421 until the window is over. Of one user, from wherever, five times as many."),

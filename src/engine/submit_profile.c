@@ -55,6 +55,7 @@ void submit_profiles_make(struct engine *e)
             .offers_tls = p->tls == LISTENER_TLS_STARTTLS,
             .auth = o->listeners[i].auth,
             .offers_scram = has_scram(o),
+            .offers_binding = o->offers_binding,
             .needs_certificate = p->certificates == LISTENER_CERTIFICATES_REQUIRED,
         };
         e->profile[i] = p;

@@ -29,7 +29,7 @@ static bool is_offered(const struct smtp_server *s)
 
 static bool can_bind(const struct smtp_server *s)
 {
-    return s->options->offers_scram &&
+    return s->options->offers_scram && s->options->offers_binding &&
            (s->binding_bytes[SMTP_BINDING_END_POINT] || s->binding_bytes[SMTP_BINDING_UNIQUE]);
 }
 

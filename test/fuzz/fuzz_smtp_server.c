@@ -182,6 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .offers_tls = flags & 4,
         .auth = (enum smtp_auth_mode)((flags & 3) % 3),
         .offers_scram = data[3] & 8,
+        .offers_binding = data[3] & 8,
         .needs_certificate = data[3] & 32,
     };
     struct caller one = {.input = slice_of(data + CHOICES, size - CHOICES), .answers = data[2]};

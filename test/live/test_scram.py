@@ -25,7 +25,7 @@ def secret(password):
 @pytest.fixture
 def scrammed(relay):
     relay.closed_to_strangers()
-    relay.set("submission", login_delay="0s")
+    relay.set("submission", login_delay="0s", channel_binding=True)
     relay.add("user", name="a,p=p", password=secret("pencil \u00e4"), passwords=[passwd("old")])
     relay.add("user", name="plain", password=passwd("plain"))
     return relay.start()
@@ -212,7 +212,7 @@ def test_the_certificates_own_hash(relay, folder, digest_name, is_pss):
          pair[0], "-subj", "/CN=relay.example", "-days", "30", f"-{digest_name}",
          *(["-sigopt", "rsa_padding_mode:pss"] if is_pss else [])], check=True, capture_output=True)
     relay.set("tls", certificate=pair[0], key=pair[1]).closed_to_strangers()
-    relay.set("submission", login_delay="0s")
+    relay.set("submission", login_delay="0s", channel_binding=True)
     relay.add("user", name="a,p=p", password=secret("pencil \u00e4")).start()
     with connected(relay) as client:
         if is_pss:
@@ -256,6 +256,7 @@ MESSAGE = "From: <a@sender.example>\nTo: <b@sink.example>\nSubject: scrammed\n\n
 @pytest.mark.parametrize("auth", ["scram-sha-256", "on"])
 def test_msmtp(relay, sink, auth):
     relay.closed_to_strangers().add("user", name="app", password=secret("pencil"))
+    relay.set("submission", channel_binding=True)
     relay.start()
     done = subprocess.run(
         ["msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={relay.port}", "--tls=on",
@@ -270,6 +271,7 @@ def test_msmtp(relay, sink, auth):
 def test_postfix(relay, certs, sink, place):
     """With Cyrus SASL."""
     relay.closed_to_strangers().add("user", name="app", password=secret("pencil"))
+    relay.set("submission", channel_binding=True)
     relay.start()
     more = f"""
 smtp_tls_security_level = encrypt

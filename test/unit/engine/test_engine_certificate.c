@@ -189,6 +189,7 @@ static void what_scram_binds_to(void **state)
     struct world *w = world_new();
     w->opt.users = &user;
     w->opt.user_count = 1;
+    w->opt.offers_binding = true;
     world_start(w);
     const struct engine_tls tls = {.version = SLICE("TLSv1.2"),
                                    .cipher = SLICE("X"),

@@ -212,7 +212,7 @@ static void set_option(struct player *p, struct slice text)
     else if (slice_eq(name, SLICE("scram")))
         p->options.offers_scram = true;
     else if (slice_eq(name, SLICE("binding")))
-        p->has_binding = true;
+        p->has_binding = p->options.offers_binding = true;
     else if (slice_eq(name, SLICE("trusted")))
         p->is_trusted = true;
     else if (slice_eq(name, SLICE("whole")))
