@@ -37,9 +37,10 @@ static void read_chunks(const struct drive *d, const struct caller *c, struct bu
     while (!is_last) {
         size_t n = slice_find(rest, '\n');
         CHECK(n < rest.n);
-        struct slice line = slice_head(rest, n - 1);
+        struct slice line = slice_trim(slice_head(rest, n - 1));
         rest = slice_from(rest, n + 1);
-        if (!slice_starts_nocase(line, SLICE("BDAT ")))
+        if (!slice_starts_nocase(line, SLICE("BDAT ")) &&
+            !slice_starts_nocase(line, SLICE("BDAT\t")))
             continue;
         uint64_t bytes = 0;
         for (size_t i = 5; i < line.n; i++)
