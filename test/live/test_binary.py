@@ -108,3 +108,15 @@ def test_the_body_can_be_looked_at(relay):
     done = subprocess.run([BINARY, "queue", "show", "--body", message["id"], "-c", relay.config_path],
                           capture_output=True, check=True)
     assert done.stdout.endswith(b"\r\n" + text)
+
+
+@pytest.mark.parametrize("repeats", [1, 4000], ids=["small", "large"])
+def test_rules_change_the_header_and_no_other_byte(relay, sink, repeats):
+    sink.extensions = TAKES_BINARY
+    relay.set("rewrite", add_headers=["X-Environment: test"], remove_headers=["Subject"])
+    relay.start()
+    submit(relay, body_of(repeats), size=7 if repeats == 1 else 50000)
+    wait_for(sink.count)
+    head, body = sink.messages[0].data.split(b"\r\n\r\n", 1)
+    assert body == body_of(repeats)
+    assert b"\r\nX-Environment: test\r\n" in head and b"Subject" not in head

@@ -143,6 +143,7 @@ static void what_stays_moves_to_few_segments(void **state)
 static void assert_asked_for(const struct world *w, uint64_t id)
 {
     static const char *const parts[] = {
+        "\"binarymime\":true",
         "\"ret\":\"HDRS\"",
         "\"envid\":\"Q1\"",
         "\"notify\":\"SUCCESS\"",
@@ -157,16 +158,17 @@ static void assert_asked_for(const struct world *w, uint64_t id)
     buf_close(&out);
 }
 
-/* What RFC 3461 has is in the copy, and found there by a start. */
+/* What RFC 3461 has is in the copy, and that it is binary, and found there by a start. */
 static void what_was_asked_for_moves_too(void **state)
 {
     struct world *w = up();
+    w->ehlo = "250-CHUNKING\r\n250-BINARYMIME\r\n";
     struct world_conn *c = world_client(w);
     world_say(w, c,
               "EHLO client\r\n"
-              "MAIL FROM:<s@sender.example> RET=HDRS ENVID=Q1\r\n"
+              "MAIL FROM:<s@sender.example> BODY=BINARYMIME RET=HDRS ENVID=Q1\r\n"
               "RCPT TO:<late@a.example> NOTIFY=SUCCESS ORCPT=rfc822;x@y\r\n"
-              "BDAT 8 LAST\r\nA: b\r\n\r\n");
+              "BDAT 10 LAST\r\nA: b\r\n\r\n\nx");
     assert_int_equal(w->append_count, 1);
     world_appended(w, 0, ERR_OK);
     const char *queued = strstr(world_heard(c), "queued as ");
