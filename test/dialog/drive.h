@@ -166,7 +166,8 @@ static inline void drive_act(struct drive *d, const struct smtp_server_event *ev
     switch (ev->kind) {
     case SMTP_SERVER_LOGIN:
         if (!a.code && ev->step != SMTP_LOGIN_PASSWORD)
-            smtp_server_on_challenge(d->machine, ev->message, ev->step == SMTP_LOGIN_SCRAM_FINAL);
+            smtp_server_on_challenge(d->machine, SLICE("challenge"),
+                                     ev->step == SMTP_LOGIN_SCRAM_FINAL);
         else
             smtp_server_on_login(d->machine, a);
         break;
