@@ -294,6 +294,7 @@ def test_a_crash_between_taking_and_removing_sends_once(mailer, sink):
     mailer.start()
     wait_for(lambda: not drops(mailer))
     only(sink)
+    mailer.wait_event("completed")  # else it is the outcome that the kill loses
     mailer.kill()
     with open(directory + name, "wb") as f:
         f.write(content)
