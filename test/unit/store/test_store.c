@@ -68,6 +68,7 @@ static void dead_segments_are_recycled(void **state)
     owner_init(&o);
     owner_start(&o, 16);
     for (int i = 0; i < 300; i++) {
+        WAIT(&o, segments(&o) < 14); /* a busy machine recycles later than it appends */
         assert_int_equal(append_one(&o, 1, 9000), ERR_OK);
         for (uint64_t s = 1; s + 1 < o.known[o.tickets].pos.segment; s++)
             store_release(o.store, s);
