@@ -210,24 +210,21 @@ int cli_queue_show(const struct cli *c)
     return status;
 }
 
-int cli_why(const struct cli *c)
+/* Asks for each argument, a blank line between the answers. */
+static int ask_each(const struct cli *c, const char *too_long,
+                    void (*build)(const struct cli *c, const char *arg, struct buf *target))
 {
     struct remote r;
-    uint64_t limit = 0;
-    if (c->limit && (!slice_to_u64(slice_cstr(c->limit), &limit) || limit == 0))
-        return cli_fail(EXIT_USAGE, "--limit needs a number above 0");
     int status = remote_init(&r, c);
     if (status)
         return status;
     for (int i = 0; i < c->arg_count; i++) {
         struct buf target;
         buf_init(&target, REMOTE_TARGET_BYTES_MAX);
-        buf_addf(&target, "/why?%s", remote_format(c));
-        remote_add(&target, "q", c->arg[i]);
-        remote_add(&target, "limit", c->limit);
+        build(c, c->arg[i], &target);
         if (i && !c->is_json)
             putchar('\n');
-        int one = target.is_full ? cli_fail(EXIT_USAGE, "that is too long for a message's name")
+        int one = target.is_full ? cli_fail(EXIT_USAGE, "%s", too_long)
                                  : ask_and_print(&r, "GET", buf_cstr(&target));
         status = one > status ? one : status;
         buf_close(&target);
@@ -236,29 +233,33 @@ int cli_why(const struct cli *c)
     return status;
 }
 
+static void build_why(const struct cli *c, const char *arg, struct buf *target)
+{
+    buf_addf(target, "/why?%s", remote_format(c));
+    remote_add(target, "q", arg);
+    remote_add(target, "limit", c->limit);
+}
+
+int cli_why(const struct cli *c)
+{
+    uint64_t limit = 0;
+    if (c->limit && (!slice_to_u64(slice_cstr(c->limit), &limit) || limit == 0))
+        return cli_fail(EXIT_USAGE, "--limit needs a number above 0");
+    return ask_each(c, "that is too long for a message's name", build_why);
+}
+
+static void build_explain(const struct cli *c, const char *arg, struct buf *target)
+{
+    buf_addf(target, "/explain?%s", remote_format(c));
+    remote_add(target, "to", arg);
+    remote_add(target, "from", c->from);
+    remote_add(target, "user", c->user);
+    remote_add(target, "size", c->size);
+}
+
 int cli_explain(const struct cli *c)
 {
-    struct remote r;
-    int status = remote_init(&r, c);
-    if (status)
-        return status;
-    for (int i = 0; i < c->arg_count; i++) {
-        struct buf target;
-        buf_init(&target, REMOTE_TARGET_BYTES_MAX);
-        buf_addf(&target, "/explain?%s", remote_format(c));
-        remote_add(&target, "to", c->arg[i]);
-        remote_add(&target, "from", c->from);
-        remote_add(&target, "user", c->user);
-        remote_add(&target, "size", c->size);
-        if (i && !c->is_json)
-            putchar('\n');
-        int one = target.is_full ? cli_fail(EXIT_USAGE, "that is too long for an address")
-                                 : ask_and_print(&r, "GET", buf_cstr(&target));
-        status = one > status ? one : status;
-        buf_close(&target);
-    }
-    remote_close(&r);
-    return status;
+    return ask_each(c, "that is too long for an address", build_explain);
 }
 
 /* --- destinations --- */

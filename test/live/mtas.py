@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from names import is_listening
+from postfix import COMMON
 from relay import SLOW, free_port, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -245,16 +246,7 @@ class Ssmtp(Laid):
         return self.said
 
 
-POSTFIX_MAIN = """
-compatibility_level = 3.6
-queue_directory = {folder}/spool
-data_directory = {folder}/data
-command_directory = /usr/sbin
-daemon_directory = {daemons}
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = {folder}/maillog
-maillog_file_prefixes = {folder}
+POSTFIX_MAIN = COMMON + """
 myhostname = postfix.sender.example
 mydestination =
 mynetworks = 127.0.0.0/8

@@ -11,7 +11,8 @@ import pytest
 from relay import wait_for
 from names import HOSTS, is_listening
 
-MAIN = """
+# What every instance of ours has; {folder} and {daemons} are filled in.
+COMMON = """
 compatibility_level = 3.6
 queue_directory = {folder}/spool
 data_directory = {folder}/data
@@ -21,6 +22,9 @@ mail_owner = postfix
 setgid_group = postdrop
 maillog_file = {folder}/maillog
 maillog_file_prefixes = {folder}
+"""
+
+MAIN = COMMON + """
 myhostname = mx.postfix.example
 mydestination =
 mynetworks =
