@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/ip.h"
+#include "policy/policy_limits.h"
 #include "policy/policy_quota.h"
 #include "rewrite/rewrite.h"
 #include "smtp/smtp_server.h"
@@ -113,9 +114,9 @@ struct engine_options {
     double retry_factor;
 
     uint16_t port; /* of MX hosts */
-    unsigned out_connections_max, out_connections_per_destination_max;
+    unsigned out_connections_max;
+    struct policy_limits limits; /* of one destination */
     enum delivery_tls delivery_tls;
-    int64_t connect_ms, greeting_ms, command_ms, data_ms, final_ms;
     bool allow_private_mx;
 
     struct engine_route *routes;

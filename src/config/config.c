@@ -55,8 +55,7 @@ static void set_default_list(struct loader *l, const struct config_option *o, vo
 
 static void set_defaults(struct loader *l, const char *section, void *base)
 {
-    for (size_t i = 0; i < config_option_count; i++) {
-        const struct config_option *o = &config_options[i];
+    for (const struct config_option *o = config_option_next(NULL); o; o = config_option_next(o)) {
         if (!o->normal || !config_option_is_in(o, section))
             continue;
         if (o->is_list)
@@ -224,8 +223,7 @@ static void load_secret_file(struct loader *l, const char *section, const struct
 static void complain_of_missing(struct loader *l, const char *section,
                                 const struct toml_node *table)
 {
-    for (size_t i = 0; i < config_option_count; i++) {
-        const struct config_option *o = &config_options[i];
+    for (const struct config_option *o = config_option_next(NULL); o; o = config_option_next(o)) {
         if (!o->is_required || !config_option_is_in(o, section))
             continue;
         const char *name = config_last_part(o->path);

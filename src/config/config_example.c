@@ -116,11 +116,11 @@ static void add_example_section(const struct config_section *s, struct buf *out)
             buf_addf(out, "[%s]\n", s->path);
     }
     const char *gap = "";
-    for (size_t i = 0; i < config_option_count; i++) {
-        if (!config_option_is_in(&config_options[i], s->path))
+    for (const struct config_option *o = config_option_next(NULL); o; o = config_option_next(o)) {
+        if (!config_option_is_in(o, s->path))
             continue;
         buf_add_cstr(out, gap);
-        add_example_option(&config_options[i], out);
+        add_example_option(o, out);
         gap = "\n";
     }
     for (size_t i = 0; i < config_section_count; i++) {
@@ -199,9 +199,9 @@ static void add_reference_section(const struct config_section *s, struct buf *ou
     if (s->shape == CONFIG_MANY)
         buf_addf(out, " At most %u.", s->items_most);
     buf_add_cstr(out, "\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n");
-    for (size_t i = 0; i < config_option_count; i++) {
-        if (config_option_is_in(&config_options[i], s->path))
-            add_reference_option(&config_options[i], out);
+    for (const struct config_option *o = config_option_next(NULL); o; o = config_option_next(o)) {
+        if (config_option_is_in(o, s->path))
+            add_reference_option(o, out);
     }
 }
 

@@ -130,10 +130,9 @@ static bool is_nearer(struct nearest *n, const char *path)
 static struct nearest find_nearest(const char *section, struct slice key)
 {
     struct nearest n = {.key = key, .distance = DISTANCE_MAX + 1};
-    for (size_t i = 0; i < config_option_count; i++) {
-        if (config_option_is_in(&config_options[i], section) &&
-            is_nearer(&n, config_options[i].path))
-            n.option = &config_options[i];
+    for (const struct config_option *o = config_option_next(NULL); o; o = config_option_next(o)) {
+        if (config_option_is_in(o, section) && is_nearer(&n, o->path))
+            n.option = o;
     }
     for (size_t i = 0; i < config_section_count; i++) {
         if (config_section_is_in(&config_sections[i], section) &&
@@ -203,9 +202,9 @@ struct slice config_mistakes_unknown(const char *section, struct slice key, stru
     }
     struct buf known;
     buf_init(&known, KNOWN_BYTES_MAX);
-    for (size_t i = 0; i < config_option_count; i++) {
-        if (config_option_is_in(&config_options[i], section))
-            add_known(&known, slice_cstr(config_last_part(config_options[i].path)));
+    for (const struct config_option *o = config_option_next(NULL); o; o = config_option_next(o)) {
+        if (config_option_is_in(o, section))
+            add_known(&known, slice_cstr(config_last_part(o->path)));
     }
     for (size_t i = 0; i < config_section_count; i++) {
         if (config_section_is_in(&config_sections[i], section))

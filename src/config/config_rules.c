@@ -1,34 +1,24 @@
 /* config_rules.c -- what one row cannot know: defaults from the world, and rules between keys. */
-#include "config_rules.h"
+#include "config_rules_inside.h"
 
 #include "base/map.h"
 #include "config_value.h"
 
-static const struct toml_spot nowhere = {0, 0};
+const struct toml_spot rules_nowhere = {0, 0};
 
-struct rules {
-    struct config_draft *draft;
-    struct config *c; /* the draft's */
-    const struct toml_node *tree;
-    const struct config_world *world;
-    struct config_mistakes *m;
-};
-
-static const struct toml_node *entry(const struct toml_node *table, const char *key)
+const struct toml_node *rules_entry(const struct toml_node *table, const char *key)
 {
     return table && table->kind == TOML_TABLE ? toml_get(table, slice_cstr(key)) : NULL;
 }
 
-/* The key's value in the file, NULL when it was not given. */
-static const struct toml_node *given(const struct rules *r, const char *section, const char *key)
+const struct toml_node *rules_given(const struct rules *r, const char *section, const char *key)
 {
-    return entry(*section ? entry(r->tree, section) : r->tree, key);
+    return rules_entry(*section ? rules_entry(r->tree, section) : r->tree, key);
 }
 
-/* The node of the n-th [[section]]. */
-static const struct toml_node *nth(const struct rules *r, const char *section, unsigned n)
+const struct toml_node *rules_nth(const struct rules *r, const char *section, unsigned n)
 {
-    const struct toml_node *node = entry(r->tree, section);
+    const struct toml_node *node = rules_entry(r->tree, section);
     if (!node || node->kind != TOML_ARRAY)
         return node;
     for (node = toml_first(node); node && n > 0; n--)
@@ -36,9 +26,9 @@ static const struct toml_node *nth(const struct rules *r, const char *section, u
     return node;
 }
 
-static struct toml_spot spot(const struct toml_node *node)
+struct toml_spot rules_spot(const struct toml_node *node)
 {
-    return node ? node->at : nowhere;
+    return node ? node->at : rules_nowhere;
 }
 
 /* ---- defaults from the world ---- */
@@ -51,13 +41,13 @@ static void set_default(struct rules *r, const char *section, const char *key, s
     CHECK(o);
     struct slice said = config_value_set(o, text, &r->c->arena, out);
     if (said.n)
-        config_mistakes_add(r->m, nowhere, section, slice_cstr(key), "%s: %.*s; give it here", from,
-                            SLICE_FMT(said));
+        config_mistakes_add(r->m, rules_nowhere, section, slice_cstr(key), "%s: %.*s; give it here",
+                            from, SLICE_FMT(said));
 }
 
 static void default_hostname(struct rules *r)
 {
-    if (given(r, "", "hostname"))
+    if (rules_given(r, "", "hostname"))
         return;
     struct slice name = slice_cstr(r->world->host_name);
     set_default(r, "", "hostname", name.n ? name : SLICE("localhost"), "the system's host name",
@@ -66,11 +56,11 @@ static void default_hostname(struct rules *r)
 
 static void default_state_dir(struct rules *r)
 {
-    if (given(r, "", "state_dir"))
+    if (rules_given(r, "", "state_dir"))
         return;
     struct slice home = slice_cstr(r->world->home_dir);
     if (!r->world->is_root && !home.n) {
-        config_mistakes_add(r->m, nowhere, "", SLICE("state_dir"),
+        config_mistakes_add(r->m, rules_nowhere, "", SLICE("state_dir"),
                             "there is no home directory to make it in; set it");
         return;
     }
@@ -82,7 +72,7 @@ static void default_state_dir(struct rules *r)
 
 static void default_control_socket(struct rules *r)
 {
-    if (given(r, "control", "socket"))
+    if (rules_given(r, "control", "socket"))
         return;
     struct slice runtime = slice_cstr(r->world->runtime_dir);
     struct slice path = SLICE("/run/outpost/control.sock");
@@ -104,12 +94,12 @@ static void default_sendmail(struct rules *r)
 {
     struct slice control = r->c->control_socket;
     size_t slash = slice_find_last(control, '/');
-    if (!given(r, "sendmail", "socket") && slash < control.n)
+    if (!rules_given(r, "sendmail", "socket") && slash < control.n)
         set_default(
             r, "sendmail", "socket",
             arena_printf(&r->c->arena, "%.*s/submit.sock", SLICE_FMT(slice_head(control, slash))),
             "next to the control socket", &r->c->sendmail_socket);
-    if (!given(r, "sendmail", "drop_dir") && r->c->state_dir.n)
+    if (!rules_given(r, "sendmail", "drop_dir") && r->c->state_dir.n)
         set_default(r, "sendmail", "drop_dir",
                     arena_printf(&r->c->arena, "%.*s/drop", SLICE_FMT(r->c->state_dir)),
                     "under state_dir", &r->c->sendmail_drop_dir);
@@ -119,7 +109,7 @@ static void default_listeners(struct rules *r)
 {
     static const char *const address[] = {"127.0.0.1:587", "[::1]:587"};
     struct engine_options *e = &r->c->engine;
-    if (given(r, "", "listen"))
+    if (rules_given(r, "", "listen"))
         return;
     e->listeners = arena_new(&r->c->arena, COUNT_OF(address) * sizeof *e->listeners);
     e->listener_count = COUNT_OF(address);
@@ -153,11 +143,11 @@ static void add_local_listener(struct rules *r)
 
 static void check_tls(struct rules *r)
 {
-    const struct toml_node *certificate = given(r, "tls", "certificate");
-    const struct toml_node *key = given(r, "tls", "key");
+    const struct toml_node *certificate = rules_given(r, "tls", "certificate");
+    const struct toml_node *key = rules_given(r, "tls", "key");
     if (!certificate == !key)
         return;
-    config_mistakes_add(r->m, spot(certificate ? certificate : key), "tls",
+    config_mistakes_add(r->m, rules_spot(certificate ? certificate : key), "tls",
                         certificate ? SLICE("certificate") : SLICE("key"),
                         "%s is missing: certificate and key come together",
                         certificate ? "key" : "certificate");
@@ -173,13 +163,13 @@ static struct slice socket_path(struct slice address)
 static void check_unix_listener(struct rules *r, unsigned i)
 {
     struct engine_listener *l = r->c->engine.listeners;
-    const struct toml_node *node = nth(r, "listen", i), *tls = entry(node, "tls");
+    const struct toml_node *node = rules_nth(r, "listen", i), *tls = rules_entry(node, "tls");
     struct slice path = socket_path(l[i].address);
     if (tls && l[i].tls != LISTENER_TLS_NONE)
-        config_mistakes_add(r->m, spot(tls), "listen", SLICE("tls"),
+        config_mistakes_add(r->m, rules_spot(tls), "listen", SLICE("tls"),
                             "a Unix socket has no TLS: write \"none\", or leave it out");
-    if (entry(node, "proxy_networks"))
-        config_mistakes_add(r->m, spot(entry(node, "proxy_networks")), "listen",
+    if (rules_entry(node, "proxy_networks"))
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, "proxy_networks")), "listen",
                             SLICE("proxy_networks"),
                             "the clients of a Unix socket have no address: let the proxy connect "
                             "to a listener with address and port");
@@ -187,15 +177,16 @@ static void check_unix_listener(struct rules *r, unsigned i)
     bool is_taken = slice_eq(path, r->c->control_socket) ||
                     (r->c->has_sendmail && slice_eq(path, r->c->sendmail_socket));
     if (is_taken)
-        config_mistakes_add(r->m, spot(entry(node, "address")), "listen", SLICE("address"),
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, "address")), "listen",
+                            SLICE("address"),
                             "control.socket or sendmail.socket has this path already");
     for (unsigned k = 0; k < i && !is_taken; k++) {
         if (!slice_starts(l[k].address, SLICE("unix:")) ||
             !slice_eq(socket_path(l[k].address), path))
             continue;
-        config_mistakes_add(r->m, spot(entry(node, "address")), "listen", SLICE("address"),
-                            "the listener on line %d has it already",
-                            spot(nth(r, "listen", k)).line);
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, "address")), "listen",
+                            SLICE("address"), "the listener on line %d has it already",
+                            rules_spot(rules_nth(r, "listen", k)).line);
         break;
     }
 }
@@ -204,19 +195,20 @@ static void check_unix_listener(struct rules *r, unsigned i)
 static void check_certificates(struct rules *r, unsigned i)
 {
     const struct engine_listener *l = &r->c->engine.listeners[i];
-    const struct toml_node *node = entry(nth(r, "listen", i), "client_certificates");
+    const struct toml_node *node = rules_entry(rules_nth(r, "listen", i), "client_certificates");
     bool is_of_somebody = false;
     if (l->certificates == LISTENER_CERTIFICATES_NONE)
         return;
     for (unsigned k = 0; k < r->draft->user_count && !is_of_somebody; k++) {
-        const struct toml_node *user = nth(r, "user", k);
-        is_of_somebody = entry(user, "certificates") || entry(user, "certificate_names");
+        const struct toml_node *user = rules_nth(r, "user", k);
+        is_of_somebody =
+            rules_entry(user, "certificates") || rules_entry(user, "certificate_names");
     }
     if (l->tls == LISTENER_TLS_NONE)
-        config_mistakes_add(r->m, spot(node), "listen", SLICE("client_certificates"),
+        config_mistakes_add(r->m, rules_spot(node), "listen", SLICE("client_certificates"),
                             "there are none without TLS");
     else if (!is_of_somebody)
-        config_mistakes_add(r->m, spot(node), "listen", SLICE("client_certificates"),
+        config_mistakes_add(r->m, rules_spot(node), "listen", SLICE("client_certificates"),
                             "no user has any: give a [[user]] certificates or certificate_names");
 }
 
@@ -233,9 +225,10 @@ static void check_listeners(struct rules *r)
         for (unsigned k = 0; k < i; k++) {
             if (at[i].port == 0 || at[k].port != at[i].port || !ip_eq(&at[k].ip, &at[i].ip))
                 continue;
-            config_mistakes_add(r->m, spot(entry(nth(r, "listen", i), "address")), "listen",
-                                SLICE("address"), "the listener on line %d has it already",
-                                spot(nth(r, "listen", k)).line);
+            config_mistakes_add(r->m, rules_spot(rules_entry(rules_nth(r, "listen", i), "address")),
+                                "listen", SLICE("address"),
+                                "the listener on line %d has it already",
+                                rules_spot(rules_nth(r, "listen", k)).line);
             break;
         }
     }
@@ -251,7 +244,7 @@ static void check_user_route(struct rules *r, struct config_user_item *u,
         u->engine.route = i;
     }
     if (u->route.n && !u->engine.has_route)
-        config_mistakes_add(r->m, spot(entry(node, "route")), "user", SLICE("route"),
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, "route")), "user", SLICE("route"),
                             "there is no such route: give one of them name = \"%.*s\"",
                             SLICE_FMT(u->route));
 }
@@ -271,9 +264,10 @@ static void check_fingerprints(struct rules *r)
             if (!owner)
                 map_put(&owners, slice_of(f, sizeof *f), (void *)&u[i]);
             else if (owner != &u[i])
-                config_mistakes_add(r->m, spot(entry(nth(r, "user", i), "certificates")), "user",
-                                    SLICE("certificates"), "the user on line %d has one of them",
-                                    spot(nth(r, "user", (unsigned)(owner - u))).line);
+                config_mistakes_add(
+                    r->m, rules_spot(rules_entry(rules_nth(r, "user", i), "certificates")), "user",
+                    SLICE("certificates"), "the user on line %d has one of them",
+                    rules_spot(rules_nth(r, "user", (unsigned)(owner - u))).line);
         }
     map_close(&owners);
 }
@@ -293,11 +287,11 @@ static void check_user_certificates(struct rules *r, unsigned i, const struct to
     if (!u->certificate_count && !u->certificate_name_count)
         return;
     if (!asks_certificates(&r->c->engine))
-        config_mistakes_add(r->m, spot(entry(node, key)), "user", slice_cstr(key),
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, key)), "user", slice_cstr(key),
                             "no listener asks for certificates: give one of them "
                             "client_certificates = \"optional\"");
     if (u->certificate_name_count && !r->c->tls_client_ca_file.n)
-        config_mistakes_add(r->m, spot(entry(node, "certificate_names")), "user",
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, "certificate_names")), "user",
                             SLICE("certificate_names"),
                             "needs tls.client_ca_file: the authorities that sign such names");
 }
@@ -305,18 +299,18 @@ static void check_user_certificates(struct rules *r, unsigned i, const struct to
 static void check_user(struct rules *r, unsigned i)
 {
     struct config_user_item *u = &r->draft->users[i];
-    const struct toml_node *node = nth(r, "user", i);
+    const struct toml_node *node = rules_nth(r, "user", i);
     if (!node || node->kind != TOML_TABLE)
         return; /* told already */
     check_user_certificates(r, i, node);
-    if (!u->password_count && !entry(node, "password") && !entry(node, "password_file") &&
-        !entry(node, "passwords") && !entry(node, "certificates") &&
-        !entry(node, "certificate_names"))
-        config_mistakes_add(r->m, spot(node), "user", SLICE("password"),
+    if (!u->password_count && !rules_entry(node, "password") &&
+        !rules_entry(node, "password_file") && !rules_entry(node, "passwords") &&
+        !rules_entry(node, "certificates") && !rules_entry(node, "certificate_names"))
+        config_mistakes_add(r->m, rules_spot(node), "user", SLICE("password"),
                             "is missing: write password = \"$argon2id$...\" or password_file = "
                             "\"/path\"; `outpost passwd` makes the hash");
     if (u->engine.message_bytes_max > r->c->engine.message_bytes_max)
-        config_mistakes_add(r->m, spot(entry(node, "max_message_size")), "user",
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, "max_message_size")), "user",
                             SLICE("max_message_size"),
                             "must not be larger than submission.max_message_size");
     check_user_route(r, u, node);
@@ -329,9 +323,9 @@ static void check_users(struct rules *r)
         for (unsigned k = 0; u[i].engine.name.n && k < i; k++) {
             if (!slice_eq(u[i].engine.name, u[k].engine.name))
                 continue;
-            config_mistakes_add(r->m, spot(entry(nth(r, "user", i), "name")), "user", SLICE("name"),
-                                "the user on line %d is named so already",
-                                spot(nth(r, "user", k)).line);
+            config_mistakes_add(r->m, rules_spot(rules_entry(rules_nth(r, "user", i), "name")),
+                                "user", SLICE("name"), "the user on line %d is named so already",
+                                rules_spot(rules_nth(r, "user", k)).line);
             break;
         }
         check_user(r, i);
@@ -342,11 +336,11 @@ static void check_users(struct rules *r)
 static void check_queue(struct rules *r)
 {
     struct engine_options *e = &r->c->engine;
-    const struct toml_node *warn_after = given(r, "queue", "warn_after");
+    const struct toml_node *warn_after = rules_given(r, "queue", "warn_after");
     if (e->warn_after_ms < e->lifetime_ms)
         return;
     if (warn_after)
-        config_mistakes_add(r->m, spot(warn_after), "queue", SLICE("warn_after"),
+        config_mistakes_add(r->m, rules_spot(warn_after), "queue", SLICE("warn_after"),
                             "must be less than lifetime; \"0s\" means never");
     e->warn_after_ms = 0;
 }
@@ -354,12 +348,12 @@ static void check_queue(struct rules *r)
 static void check_retry(struct rules *r)
 {
     struct engine_options *e = &r->c->engine;
-    const struct toml_node *first = given(r, "retry", "first");
-    const struct toml_node *max = given(r, "retry", "max");
+    const struct toml_node *first = rules_given(r, "retry", "first");
+    const struct toml_node *max = rules_given(r, "retry", "max");
     if (e->retry_first_ms <= e->retry_max_ms)
         return;
     if (first && max)
-        config_mistakes_add(r->m, spot(first), "retry", SLICE("first"),
+        config_mistakes_add(r->m, rules_spot(first), "retry", SLICE("first"),
                             "must not be longer than max");
     else if (first)
         e->retry_max_ms = e->retry_first_ms;
@@ -381,17 +375,17 @@ static const struct toml_node *nth_item(const struct toml_node *list, unsigned n
 static void check_aliases(struct rules *r)
 {
     const struct rewrite_options *o = &r->c->engine.rewrite;
-    const struct toml_node *list = given(r, "rewrite", "aliases");
+    const struct toml_node *list = rules_given(r, "rewrite", "aliases");
     for (unsigned i = 0; i < o->alias_count; i++) {
         struct slice name = o->aliases[i].pattern;
         if (slice_find(name, '@') < name.n || slice_find(name, '*') < name.n)
-            config_mistakes_add(r->m, spot(nth_item(list, i)), "rewrite", SLICE("aliases"),
+            config_mistakes_add(r->m, rules_spot(nth_item(list, i)), "rewrite", SLICE("aliases"),
                                 "the name of an alias is a local part, such as root: rules with "
                                 "'@' or '*' belong to recipients");
     }
     unsigned at = rewrite_find_loop(o, r->c->engine.hostname);
     if (at < o->alias_count)
-        config_mistakes_add(r->m, spot(nth_item(list, at)), "rewrite", SLICE("aliases"),
+        config_mistakes_add(r->m, rules_spot(nth_item(list, at)), "rewrite", SLICE("aliases"),
                             "%.*s leads back to itself, or to more than %d names",
                             SLICE_FMT(o->aliases[at].pattern), REWRITE_TARGETS_MAX);
 }
@@ -399,13 +393,13 @@ static void check_aliases(struct rules *r)
 static void check_maps(struct rules *r, const char *key, const struct rewrite_rule *rule,
                        unsigned count)
 {
-    const struct toml_node *list = given(r, "rewrite", key);
+    const struct toml_node *list = rules_given(r, "rewrite", key);
     for (unsigned i = 0; i < count; i++) {
         if (!rule[i].target_count || !rule[i].targets[0].n)
             continue; /* told already */
         struct slice target = rule[i].targets[0];
         if (rule[i].target_count > 1 || slice_find(target, '@') == target.n)
-            config_mistakes_add(r->m, spot(nth_item(list, i)), "rewrite", slice_cstr(key),
+            config_mistakes_add(r->m, rules_spot(nth_item(list, i)), "rewrite", slice_cstr(key),
                                 "needs one target with a domain; several are for aliases");
     }
 }
@@ -430,125 +424,10 @@ static void check_staging(struct rules *r)
 {
     const struct rewrite_options *o = &r->c->engine.rewrite;
     if (o->environment == REWRITE_STAGING && !o->staging_mailbox.n)
-        config_mistakes_add(r->m, spot(given(r, "", "environment")), "", SLICE("environment"),
+        config_mistakes_add(r->m, rules_spot(rules_given(r, "", "environment")), "",
+                            SLICE("environment"),
                             "staging needs a mailbox that gets the mail: write [staging] and "
                             "mailbox = \"...\"");
-}
-
-/* ---- routes ---- */
-
-static bool are_loopback(const struct engine_route *route)
-{
-    for (unsigned i = 0; i < route->host_count; i++) {
-        struct ip ip;
-        if (!ip_parse(route->hosts[i].name, &ip) || !ip_is_loopback(&ip))
-            return false;
-    }
-    return true;
-}
-
-static void check_route_auth(struct rules *r, const struct engine_route *route,
-                             const struct toml_node *node)
-{
-    const struct toml_node *auth = entry(node, "auth");
-    if (!auth)
-        return;
-    if (!entry(node, "hosts"))
-        config_mistakes_add(r->m, auth->key_at, "route", SLICE("auth"),
-                            "needs hosts: we log in at a smarthost only");
-    if (route->tls == DELIVERY_TLS_NONE && entry(node, "tls") && !are_loopback(route))
-        config_mistakes_add(r->m, spot(entry(node, "tls")), "route", SLICE("tls"),
-                            "with auth, a password would leave unencrypted: write \"verify\" or, "
-                            "for a certificate that cannot be verified, \"require\"");
-}
-
-static bool takes_all(const struct engine_route *route, const struct toml_node *node)
-{
-    if (entry(node, "senders") || entry(node, "logins") || entry(node, "min_size") ||
-        entry(node, "max_size"))
-        return false;
-    if (!entry(node, "recipients"))
-        return true;
-    for (unsigned i = 0; i < route->recipient_count; i++) {
-        if (slice_eq(route->recipients[i], SLICE("*")) ||
-            slice_eq(route->recipients[i], SLICE("*@*")))
-            return true;
-    }
-    return false;
-}
-
-/* Does a user name it? */
-static bool is_named(const struct rules *r, const struct engine_route *route)
-{
-    const struct config_user_item *u = r->draft->users;
-    for (unsigned i = 0; route->name.n && i < r->draft->user_count; i++)
-        if (slice_eq(u[i].route, route->name))
-            return true;
-    return false;
-}
-
-static void check_route_name(struct rules *r, unsigned n)
-{
-    struct engine_route *route = r->c->engine.routes;
-    for (unsigned i = 0; route[n].name.n && i < n; i++)
-        if (slice_eq(route[i].name, route[n].name))
-            config_mistakes_add(r->m, spot(entry(nth(r, "route", n), "name")), "route",
-                                SLICE("name"), "the route on line %d is named so already",
-                                spot(nth(r, "route", i)).line);
-}
-
-/* In a users_file anybody may come later. */
-static void check_route_logins(struct rules *r, const struct engine_route *route,
-                               const struct toml_node *node)
-{
-    const struct config_user_item *u = r->draft->users;
-    for (unsigned i = 0; i < route->login_count && !r->c->users_file.n; i++) {
-        unsigned at = 0;
-        while (at < r->draft->user_count && !slice_eq(u[at].engine.name, route->logins[i]))
-            at++;
-        if (at == r->draft->user_count)
-            config_mistakes_add(r->m, spot(entry(node, "logins")), "route", SLICE("logins"),
-                                "there is no [[user]] named \"%.*s\"", SLICE_FMT(route->logins[i]));
-    }
-}
-
-static void check_route_sizes(struct rules *r, const struct engine_route *route,
-                              const struct toml_node *node)
-{
-    if (route->bytes_most && route->bytes_least > route->bytes_most)
-        config_mistakes_add(r->m, spot(entry(node, "min_size")), "route", SLICE("min_size"),
-                            "is more than max_size: no message is so");
-}
-
-/* Those that were given none, when all else has been judged. */
-static void name_routes(struct rules *r)
-{
-    struct engine_options *e = &r->c->engine;
-    for (unsigned i = 0; i < e->route_count; i++)
-        if (!e->routes[i].name.n)
-            e->routes[i].name = e->routes[i].host_count ? e->routes[i].hosts[0].name : SLICE("mx");
-}
-
-static void check_routes(struct rules *r)
-{
-    struct engine_options *e = &r->c->engine;
-    const struct toml_node *catch_all = NULL;
-    for (unsigned i = 0; i < e->route_count; i++) {
-        struct engine_route *route = &e->routes[i];
-        const struct toml_node *node = nth(r, "route", i);
-        if (!entry(node, "tls"))
-            route->tls = entry(node, "auth") ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_OPPORTUNISTIC;
-        check_route_auth(r, route, node);
-        check_route_name(r, i);
-        check_route_logins(r, route, node);
-        check_route_sizes(r, route, node);
-        if (catch_all && !is_named(r, route))
-            config_mistakes_add(r->m, spot(node), "route", SLICE_NONE,
-                                "can never be used: the route on line %d takes every recipient",
-                                spot(catch_all).line);
-        else if (takes_all(route, node))
-            catch_all = node;
-    }
 }
 
 void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
@@ -573,6 +452,5 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     check_maps(&r, "from", r.c->engine.rewrite.from, r.c->engine.rewrite.from_count);
     add_keys(&r);
     check_staging(&r);
-    check_routes(&r);
-    name_routes(&r);
+    config_routes_check(&r);
 }

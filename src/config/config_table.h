@@ -115,8 +115,8 @@ struct config_draft {
     unsigned user_count;
 };
 
-extern const struct config_option config_options[];
-extern const size_t config_option_count;
+/* The row behind o, in the order of the example; NULL: the first one. NULL behind the last one. */
+const struct config_option *config_option_next(const struct config_option *o);
 extern const struct config_section config_sections[];
 extern const size_t config_section_count;
 

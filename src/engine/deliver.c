@@ -12,12 +12,9 @@
 #include <string.h>
 
 enum {
-    LINE_MESSAGES_MAX = 1000, /* then a new connection */
     REPLY_BYTES_MAX = 500,
     IMPLICIT_TLS_PORT = 465,
 };
-
-static void pump(struct engine *e, struct line *l);
 
 /* Slots */
 
@@ -96,19 +93,19 @@ void deliver_on_connected(struct engine *e, struct line *l, const struct engine_
         .user = slice_cstr(d->user),
         .password = slice_cstr(d->password),
         .allows_plain_auth = d->tls == DELIVERY_TLS_NONE,
-        .greeting_ms = e->opt->greeting_ms,
-        .command_ms = e->opt->command_ms,
-        .data_ms = e->opt->data_ms,
-        .final_ms = e->opt->final_ms,
+        .greeting_ms = d->limits.greeting_ms,
+        .command_ms = d->limits.command_ms,
+        .data_ms = d->limits.data_ms,
+        .final_ms = d->limits.final_ms,
     };
     l->smtp = smtp_client_new(&l->options);
     if (l->options.tls == SMTP_CLIENT_TLS_IMPLICIT) {
         start_tls(e, l);
-        timer_set(e, &l->timer, e->now_ms + e->opt->command_ms);
+        timer_set(e, &l->timer, e->now_ms + d->limits.command_ms);
         return;
     }
     smtp_client_on_connected(l->smtp);
-    pump(e, l);
+    deliver_pump(e, l);
 }
 
 void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *tls)
@@ -123,7 +120,7 @@ void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *t
         smtp_client_on_connected(l->smtp);
     else
         smtp_client_on_tls(l->smtp);
-    pump(e, l);
+    deliver_pump(e, l);
 }
 
 /* Transactions */
@@ -164,7 +161,7 @@ static void begin(struct engine *e, struct line *l)
 }
 
 /* The line has a job and the session is ready: the body first, then MAIL. */
-static void carry(struct engine *e, struct line *l)
+void deliver_carry(struct engine *e, struct line *l)
 {
     struct queue_message *m = l->job->message;
     l->state = LINE_BUSY;
@@ -190,10 +187,10 @@ static void quit(struct engine *e, struct line *l)
     line_leave_idle(l);
     l->state = LINE_QUITTING;
     smtp_client_quit(l->smtp);
-    pump(e, l);
+    deliver_pump(e, l);
 }
 
-static void on_ready(struct engine *e, struct line *l)
+void deliver_on_ready(struct engine *e, struct line *l)
 {
     struct destination *d = l->destination;
     if (!l->was_ready) {
@@ -202,7 +199,7 @@ static void on_ready(struct engine *e, struct line *l)
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
-    if (!l->job && l->messages < LINE_MESSAGES_MAX) {
+    if (!l->job && l->messages < d->limits.connection_messages) {
         struct job *j = schedule_take(e, d);
         if (j) {
             l->job = j;
@@ -211,39 +208,12 @@ static void on_ready(struct engine *e, struct line *l)
         }
     }
     if (l->job)
-        carry(e, l);
-    else if (e->is_stopping || l->messages >= LINE_MESSAGES_MAX || d->generation != e->generation)
+        deliver_carry(e, l);
+    else if (e->is_stopping || l->messages >= d->limits.connection_messages ||
+             d->generation != e->generation)
         l->state = LINE_QUITTING, smtp_client_quit(l->smtp);
     else
         go_idle(e, l);
-}
-
-static struct line *line_waiting_for(const struct queue_message *m)
-{
-    for (const struct job *j = m->jobs; j; j = j->next_of_message)
-        if (j->line && j->line->waits_body)
-            return j->line;
-    return NULL;
-}
-
-void deliver_on_body(struct engine *e, struct queue_message *m, enum err err, struct slice why)
-{
-    m->is_fetching = false;
-    /* Each step may end jobs of m: look again from the start. */
-    for (struct line *l; !m->is_fetching && (l = line_waiting_for(m));) {
-        l->waits_body = false;
-        if (!err) {
-            carry(e, l);
-        } else {
-            char reason[300];
-            snprintf(reason, sizeof reason, "the message cannot be read from the queue: %.*s",
-                     SLICE_FMT(slice_head(why, 200)));
-            line_decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 3, 0}, reason);
-            line_end_attempt(e, l);
-            on_ready(e, l);
-        }
-        pump(e, l);
-    }
 }
 
 bool deliver_on_idle(struct engine *e, struct destination *d)
@@ -261,8 +231,8 @@ bool deliver_on_idle(struct engine *e, struct destination *d)
         l->job = j;
         j->line = l;
         l->started_ms = e->now_ms;
-        carry(e, l);
-        pump(e, l);
+        deliver_carry(e, l);
+        deliver_pump(e, l);
         return true;
     }
     return false;
@@ -275,92 +245,6 @@ bool deliver_make_slot(struct engine *e)
     struct line *l = CONTAINER_OF(e->idle_lines.next, struct line, in_idle);
     quit(e, l); /* the slot is free when the line has gone */
     return deliver_has_slot(e);
-}
-
-/* The body, piece by piece; large ones from disk, one chunk ahead of the network at most. */
-static void fetch_piece(struct engine *e, struct line *l)
-{
-    l->is_fetching = true;
-    struct journal_pos pos = l->body->extent[l->piece++];
-    uint64_t ticket = ticket_new(e, TICKET_PIECE, NULL, l->conn, l->job->message->id);
-    struct engine_action *a = engine_do(e, ACTION_FETCH);
-    a->ticket = ticket;
-    a->id = l->job->message->id;
-    a->pos = pos;
-}
-
-static void end_body(struct engine *e, struct line *l)
-{
-    l->piece = UINT32_MAX;
-    for (struct slice rest = l->body->tail; rest.n;) { /* a report may be larger than a chunk */
-        struct slice piece = slice_head(rest, SMTP_CLIENT_PIECE_BYTES_MAX);
-        smtp_client_body(l->smtp, piece);
-        line_flush(e, l, false);
-        rest = slice_from(rest, piece.n);
-    }
-    smtp_client_body_end(l->smtp);
-    line_flush(e, l, false);
-}
-
-/* The next piece, when there is room for it: in the network, and among a binary message's chunks.
- */
-static void feed(struct engine *e, struct line *l)
-{
-    if (l->piece == UINT32_MAX || l->is_fetching || l->waits_drain ||
-        !smtp_client_takes_body(l->smtp))
-        return;
-    if (l->piece < l->body->extent_count)
-        fetch_piece(e, l);
-    else
-        end_body(e, l);
-}
-
-static void on_body_due(struct engine *e, struct line *l)
-{
-    if (!l->has_begun) {
-        l->has_begun = true;
-        l->piece = 0;
-        smtp_client_body(l->smtp, l->body->prefix);
-        if (l->body->extent_count)
-            line_flush(e, l, false);
-    }
-    feed(e, l);
-}
-
-void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struct journal_record *r,
-                      struct slice why)
-{
-    struct line *l = map_get_id(&e->lines, conn);
-    if (!l || !l->is_fetching)
-        return;
-    l->is_fetching = false;
-    if (!l->body || l->state != LINE_BUSY)
-        return;
-    if (err) {
-        body_unreadable(e, l->job->message, err, why);
-        /* Never half a message: cut the line, whatever the remote makes of it. */
-        char reason[300];
-        snprintf(reason, sizeof reason, "the message cannot be read from the queue: %.*s",
-                 SLICE_FMT(slice_head(why, 200)));
-        line_decide_rest(l, ATTEMPT_LATER, (struct smtp_status){4, 3, 0}, reason);
-        line_hang_up(e, l, true);
-        line_end_attempt(e, l);
-        line_free(e, l);
-        return;
-    }
-    smtp_client_body(l->smtp, r->payload);
-    l->waits_drain = true;
-    line_flush(e, l, true);
-    line_watch(e, l);
-}
-
-void deliver_on_drained(struct engine *e, struct line *l)
-{
-    if (l->state != LINE_BUSY || !l->body || !l->waits_drain)
-        return;
-    l->waits_drain = false;
-    feed(e, l);
-    pump(e, l);
 }
 
 static void on_recipient(struct line *l, const struct smtp_client_event *ev)
@@ -412,7 +296,7 @@ static void on_close(struct engine *e, struct line *l)
 }
 
 /* Pulls what the machine has to say. The line may be gone afterwards. */
-static void pump(struct engine *e, struct line *l)
+void deliver_pump(struct engine *e, struct line *l)
 {
     for (;;) {
         if (l->state == LINE_IDLE && !smtp_client_is_ready(l->smtp))
@@ -428,13 +312,13 @@ static void pump(struct engine *e, struct line *l)
             start_tls(e, l);
             break;
         case SMTP_CLIENT_READY:
-            on_ready(e, l);
+            deliver_on_ready(e, l);
             break;
         case SMTP_CLIENT_RECIPIENT:
             on_recipient(l, &ev);
             break;
         case SMTP_CLIENT_BODY:
-            on_body_due(e, l);
+            deliver_body_due(e, l);
             break;
         case SMTP_CLIENT_DONE:
             l->messages++;
@@ -457,7 +341,7 @@ void deliver_on_bytes(struct engine *e, struct line *l, struct slice in)
     if (!l->smtp)
         return;
     smtp_client_on_bytes(l->smtp, in);
-    pump(e, l);
+    deliver_pump(e, l);
 }
 
 void deliver_on_closed(struct engine *e, struct line *l, enum err err, struct slice text)
@@ -472,7 +356,7 @@ void deliver_on_closed(struct engine *e, struct line *l, enum err err, struct sl
     }
     l->has_tls_failed = err == ERR_TLS || l->is_in_handshake;
     smtp_client_on_closed(l->smtp, why);
-    pump(e, l);
+    deliver_pump(e, l);
 }
 
 void deliver_on_timer(struct engine *e, struct timer *t)
@@ -496,7 +380,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
     }
     l->has_tls_failed = l->is_in_handshake;
     smtp_client_on_timeout(l->smtp);
-    pump(e, l);
+    deliver_pump(e, l);
 }
 
 void deliver_quit_idle(struct engine *e)

@@ -66,6 +66,7 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     d->route = route;
     d->name = dup_slice(name);
     d->helo = dup_slice(e->opt->hostname);
+    d->limits = e->opt->limits;
     d->tls = e->opt->delivery_tls;
     if (r)
         copy_route(d, r);
@@ -140,7 +141,7 @@ bool destination_needs_targets(const struct engine *e, const struct destination 
 
 uint32_t destination_lines_most(const struct engine *e, const struct destination *d)
 {
-    uint32_t most = e->opt->out_connections_per_destination_max;
+    uint32_t most = d->limits.connections;
     if (d->failures)
         return 1; /* a probe */
     return d->lines_most && d->lines_most < most ? d->lines_most : most;

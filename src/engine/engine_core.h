@@ -132,6 +132,7 @@ struct destination {
     struct resolve *resolve; /* under way */
     bool requires_tls;       /* only verified hosts that offer REQUIRETLS (RFC 8689) */
     /* copied from the options, so that a reload pulls nothing away */
+    struct policy_limits limits;
     enum delivery_tls tls;
     char *user, *password, *helo;
     struct route_host {

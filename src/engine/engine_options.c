@@ -51,13 +51,15 @@ void engine_options_default(struct engine_options *o)
 
         .port = 25,
         .out_connections_max = 1000,
-        .out_connections_per_destination_max = 20,
         .delivery_tls = DELIVERY_TLS_OPPORTUNISTIC,
-        .connect_ms = 30 * SECOND_MS,
-        .greeting_ms = 5 * MINUTE_MS,
-        .command_ms = 5 * MINUTE_MS,
-        .data_ms = 3 * MINUTE_MS,
-        .final_ms = 10 * MINUTE_MS,
+        .limits = {.connections = 20,
+                   .connection_messages = 1000,
+                   .idle_ms = 5 * SECOND_MS,
+                   .connect_ms = 30 * SECOND_MS,
+                   .greeting_ms = 5 * MINUTE_MS,
+                   .command_ms = 5 * MINUTE_MS,
+                   .data_ms = 3 * MINUTE_MS,
+                   .final_ms = 10 * MINUTE_MS},
         .allow_private_mx = false,
     };
 }

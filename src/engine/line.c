@@ -4,7 +4,6 @@
 #include "mail/idn.h"
 
 enum {
-    IDLE_MS = 5000, /* an open connection waits this long for the next message */
     QUIT_MS = 10000,
     REPLY_BYTES_MAX = 500,
 };
@@ -17,7 +16,7 @@ void line_connect(struct engine *e, struct line *l)
     struct engine_action *a = engine_do(e, ACTION_CONNECT);
     a->conn = l->conn;
     a->address = line_target(l)->address;
-    timer_set(e, &l->timer, e->now_ms + e->opt->connect_ms);
+    timer_set(e, &l->timer, e->now_ms + l->destination->limits.connect_ms);
 }
 
 void line_drop_transaction(struct line *l)
@@ -137,7 +136,7 @@ void line_watch(struct engine *e, struct line *l)
     l->watched_wait = wait;
     int64_t ms = smtp_client_timeout_ms(l->smtp);
     if (l->state == LINE_IDLE)
-        ms = IDLE_MS;
+        ms = l->destination->limits.idle_ms;
     else if (l->state == LINE_QUITTING)
         ms = QUIT_MS;
     timer_set(e, &l->timer, ms ? e->now_ms + ms : INT64_MAX);

@@ -81,3 +81,11 @@ void line_end_attempt(struct engine *e, struct line *l);
 /* trouble.c: the line cannot go on with its job; `a` has the scope, the reply and is_unsure. The
  * line is gone afterwards or goes on elsewhere. */
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why);
+
+/* deliver.c, for what belongs to it */
+void deliver_pump(struct engine *e, struct line *l); /* the line may be gone afterwards */
+/* The line has a job and the session is ready: the body first, then MAIL. */
+void deliver_carry(struct engine *e, struct line *l);
+void deliver_on_ready(struct engine *e, struct line *l);
+/* deliver_body.c: the session waits for (more of) the body */
+void deliver_body_due(struct engine *e, struct line *l);

@@ -83,7 +83,7 @@ static struct way find_way(struct explain *x, struct slice address)
     w.options = w.route >= 0 ? &o->routes[w.route] : NULL;
     w.d = destination_find(x->e, w.route, w.domain, false);
     w.tls = w.options ? w.options->tls : o->delivery_tls;
-    w.lines_most = w.d ? destination_lines_most(x->e, w.d) : o->out_connections_per_destination_max;
+    w.lines_most = w.d ? destination_lines_most(x->e, w.d) : o->limits.connections;
     return w;
 }
 

@@ -78,7 +78,7 @@ static void draw_options(struct plan *p, struct sim_options *s)
     o->retry_max_ms = ONE_OF(r, 10 * SIM_MINUTE_MS, SIM_HOUR_MS, 4 * SIM_HOUR_MS);
     o->retry_factor = (double)ONE_OF(r, 3, 4, 6) / 2;
     o->out_connections_max = (unsigned)ONE_OF(r, 1, 2, 5, 50, 1000);
-    o->out_connections_per_destination_max = (unsigned)ONE_OF(r, 1, 2, 5, 20);
+    o->limits.connections = (unsigned)ONE_OF(r, 1, 2, 5, 20);
     o->connections_max = (unsigned)ONE_OF(r, 2, 1000, 1000, 1000);
     o->recipients_max = (unsigned)ONE_OF(r, 3, 1000, 1000);
     if (rng_chance(r, 8))

@@ -416,7 +416,7 @@ static void reload(struct sim_stage *s)
                                      .name = SLICE("smart.test")};
     o->o.routes = &o->route;
     o->o.route_count = 1;
-    s->options.o.out_connections_per_destination_max = 1;
+    s->options.o.limits.connections = 1;
     sim_stage_mood(s, s->host, "slow");
     sim_stage_begin(s);
     struct sim_mail *first = sim_stage_submit(s, "u@d.test", 2000);
@@ -458,7 +458,7 @@ static void thousand(struct sim_stage *s)
     static const struct sim_manners manners = {
         .is_pipelining = true, .quits = true, .messages_a_session = 1000, .pause_ms = 1000};
     s->options.o.out_connections_max = 50;
-    s->options.o.out_connections_per_destination_max = 5;
+    s->options.o.limits.connections = 5;
     unsigned host[DOMAINS];
     char name[SIM_NAME_BYTES];
     for (unsigned i = 0; i < DOMAINS; i++) {

@@ -284,7 +284,7 @@ void sim_world_start(struct sim_world *w)
     sim_trace(w, "start", w->life, 0, SLICE_NONE);
     w->engine = engine_new(w->options, rng_u64(&w->rng));
     w->out_max = w->options->out_connections_max;
-    w->out_each_max = w->options->out_connections_per_destination_max;
+    w->out_each_max = w->options->limits.connections;
     sim_recover(w);
     sim_ledger_after_recovery(w);
     if (w->crash_at_start_percent && rng_chance(&w->rng, w->crash_at_start_percent)) {
@@ -417,7 +417,7 @@ void sim_world_reload(struct sim_world *w, const struct engine_options *options)
     /* Lines of the old configuration live on for a while beside those of the new one. */
     if (options->out_connections_max > w->out_max)
         w->out_max = options->out_connections_max;
-    w->out_each_max += options->out_connections_per_destination_max;
+    w->out_each_max += options->limits.connections;
     sim_trace(w, "reload", 0, 0, SLICE_NONE);
     struct engine_event ev = {.kind = EVENT_OPTIONS, .options = options};
     sim_world_tell(w, &ev);

@@ -98,13 +98,13 @@ static void test_defaults(void **state)
     assert_true(e->retry_factor >= o.retry_factor && e->retry_factor <= o.retry_factor);
     assert_int_equal(e->port, o.port);
     assert_int_equal(e->out_connections_max, o.out_connections_max);
-    assert_int_equal(e->out_connections_per_destination_max, o.out_connections_per_destination_max);
+    assert_int_equal(e->limits.connections, o.limits.connections);
     assert_int_equal(e->delivery_tls, o.delivery_tls);
-    assert_int_equal(e->connect_ms, o.connect_ms);
-    assert_int_equal(e->greeting_ms, o.greeting_ms);
-    assert_int_equal(e->command_ms, o.command_ms);
-    assert_int_equal(e->data_ms, o.data_ms);
-    assert_int_equal(e->final_ms, o.final_ms);
+    assert_int_equal(e->limits.connect_ms, o.limits.connect_ms);
+    assert_int_equal(e->limits.greeting_ms, o.limits.greeting_ms);
+    assert_int_equal(e->limits.command_ms, o.limits.command_ms);
+    assert_int_equal(e->limits.data_ms, o.limits.data_ms);
+    assert_int_equal(e->limits.final_ms, o.limits.final_ms);
     assert_int_equal(e->allow_private_mx, o.allow_private_mx);
     assert_int_equal(e->route_count, o.route_count);
 
@@ -341,13 +341,13 @@ static void test_whole(void **state)
 
     assert_int_equal(e->port, 26);
     assert_int_equal(e->out_connections_max, 1002);
-    assert_int_equal(e->out_connections_per_destination_max, 21);
+    assert_int_equal(e->limits.connections, 21);
     assert_int_equal(e->delivery_tls, DELIVERY_TLS_REQUIRE);
-    assert_int_equal(e->connect_ms, 31000);
-    assert_int_equal(e->greeting_ms, 7 * 60000);
-    assert_int_equal(e->command_ms, 8 * 60000);
-    assert_int_equal(e->data_ms, 9 * 60000);
-    assert_int_equal(e->final_ms, 11 * 60000);
+    assert_int_equal(e->limits.connect_ms, 31000);
+    assert_int_equal(e->limits.greeting_ms, 7 * 60000);
+    assert_int_equal(e->limits.command_ms, 8 * 60000);
+    assert_int_equal(e->limits.data_ms, 9 * 60000);
+    assert_int_equal(e->limits.final_ms, 11 * 60000);
     assert_true(e->allow_private_mx);
 
     assert_int_equal(c->dns_server_count, 2);

@@ -266,7 +266,7 @@ static void each_host_has_its_own_time(void **state)
     struct world *w = world_up();
     w->rules = rules;
     world_submit(w, "s@sender.example", "r@a.example");
-    world_pass(w, w->opt.greeting_ms - 1000);
+    world_pass(w, w->opt.limits.greeting_ms - 1000);
     assert_int_equal(world_open_out(w), 1);
     world_pass(w, 2000);
     assert_int_equal(w->notes[NOTE_DEFERRED], 1);
@@ -346,7 +346,7 @@ static void a_destination_ends_with_its_last_line(void **state)
     static struct engine_route routes[] = {{.recipients = some, .recipient_count = 1}};
     struct world_rule rules[] = {{NULL, "DOT", "250 ok!", 0}, {0}};
     struct world *w = world_new();
-    w->opt.out_connections_per_destination_max = 1;
+    w->opt.limits.connections = 1;
     w->opt.routes = routes; /* direct too, but a destination of its own */
     w->opt.route_count = 1;
     w->rules = rules;
@@ -451,7 +451,7 @@ static void connections_are_limited(void **state)
 {
     struct world *w = world_new();
     w->opt.out_connections_max = 3;
-    w->opt.out_connections_per_destination_max = 2;
+    w->opt.limits.connections = 2;
     world_start(w);
     w->holds_remotes = true;
     for (int i = 0; i < 5; i++) {

@@ -474,7 +474,7 @@ static void pause_and_resume(void **state)
 static void a_pause_stops_at_the_next_message(void **state)
 {
     struct world *w = world_new();
-    w->opt.out_connections_per_destination_max = 1;
+    w->opt.limits.connections = 1;
     world_start(w);
     w->holds_remotes = true;
     world_submit(w, "s@sender.example", "r@a.example");

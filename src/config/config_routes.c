@@ -1,0 +1,119 @@
+/* config_routes.c -- rules for [[route]]. */
+#include "config_rules_inside.h"
+
+static bool are_loopback(const struct engine_route *route)
+{
+    for (unsigned i = 0; i < route->host_count; i++) {
+        struct ip ip;
+        if (!ip_parse(route->hosts[i].name, &ip) || !ip_is_loopback(&ip))
+            return false;
+    }
+    return true;
+}
+
+static void check_route_auth(struct rules *r, const struct engine_route *route,
+                             const struct toml_node *node)
+{
+    const struct toml_node *auth = rules_entry(node, "auth");
+    if (!auth)
+        return;
+    if (!rules_entry(node, "hosts"))
+        config_mistakes_add(r->m, auth->key_at, "route", SLICE("auth"),
+                            "needs hosts: we log in at a smarthost only");
+    if (route->tls == DELIVERY_TLS_NONE && rules_entry(node, "tls") && !are_loopback(route))
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, "tls")), "route", SLICE("tls"),
+                            "with auth, a password would leave unencrypted: write \"verify\" or, "
+                            "for a certificate that cannot be verified, \"require\"");
+}
+
+static bool takes_all(const struct engine_route *route, const struct toml_node *node)
+{
+    if (rules_entry(node, "senders") || rules_entry(node, "logins") ||
+        rules_entry(node, "min_size") || rules_entry(node, "max_size"))
+        return false;
+    if (!rules_entry(node, "recipients"))
+        return true;
+    for (unsigned i = 0; i < route->recipient_count; i++) {
+        if (slice_eq(route->recipients[i], SLICE("*")) ||
+            slice_eq(route->recipients[i], SLICE("*@*")))
+            return true;
+    }
+    return false;
+}
+
+/* Does a user name it? */
+static bool is_named(const struct rules *r, const struct engine_route *route)
+{
+    const struct config_user_item *u = r->draft->users;
+    for (unsigned i = 0; route->name.n && i < r->draft->user_count; i++)
+        if (slice_eq(u[i].route, route->name))
+            return true;
+    return false;
+}
+
+static void check_route_name(struct rules *r, unsigned n)
+{
+    struct engine_route *route = r->c->engine.routes;
+    for (unsigned i = 0; route[n].name.n && i < n; i++)
+        if (slice_eq(route[i].name, route[n].name))
+            config_mistakes_add(r->m, rules_spot(rules_entry(rules_nth(r, "route", n), "name")),
+                                "route", SLICE("name"), "the route on line %d is named so already",
+                                rules_spot(rules_nth(r, "route", i)).line);
+}
+
+/* In a users_file anybody may come later. */
+static void check_route_logins(struct rules *r, const struct engine_route *route,
+                               const struct toml_node *node)
+{
+    const struct config_user_item *u = r->draft->users;
+    for (unsigned i = 0; i < route->login_count && !r->c->users_file.n; i++) {
+        unsigned at = 0;
+        while (at < r->draft->user_count && !slice_eq(u[at].engine.name, route->logins[i]))
+            at++;
+        if (at == r->draft->user_count)
+            config_mistakes_add(r->m, rules_spot(rules_entry(node, "logins")), "route",
+                                SLICE("logins"), "there is no [[user]] named \"%.*s\"",
+                                SLICE_FMT(route->logins[i]));
+    }
+}
+
+static void check_route_sizes(struct rules *r, const struct engine_route *route,
+                              const struct toml_node *node)
+{
+    if (route->bytes_most && route->bytes_least > route->bytes_most)
+        config_mistakes_add(r->m, rules_spot(rules_entry(node, "min_size")), "route",
+                            SLICE("min_size"), "is more than max_size: no message is so");
+}
+
+/* Those that were given none, when all else has been judged. */
+static void name_routes(struct rules *r)
+{
+    struct engine_options *e = &r->c->engine;
+    for (unsigned i = 0; i < e->route_count; i++)
+        if (!e->routes[i].name.n)
+            e->routes[i].name = e->routes[i].host_count ? e->routes[i].hosts[0].name : SLICE("mx");
+}
+
+void config_routes_check(struct rules *r)
+{
+    struct engine_options *e = &r->c->engine;
+    const struct toml_node *catch_all = NULL;
+    for (unsigned i = 0; i < e->route_count; i++) {
+        struct engine_route *route = &e->routes[i];
+        const struct toml_node *node = rules_nth(r, "route", i);
+        if (!rules_entry(node, "tls"))
+            route->tls =
+                rules_entry(node, "auth") ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_OPPORTUNISTIC;
+        check_route_auth(r, route, node);
+        check_route_name(r, i);
+        check_route_logins(r, route, node);
+        check_route_sizes(r, route, node);
+        if (catch_all && !is_named(r, route))
+            config_mistakes_add(r->m, rules_spot(node), "route", SLICE_NONE,
+                                "can never be used: the route on line %d takes every recipient",
+                                rules_spot(catch_all).line);
+        else if (takes_all(route, node))
+            catch_all = node;
+    }
+    name_routes(r);
+}

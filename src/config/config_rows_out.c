@@ -1,0 +1,128 @@
+/* config_rows_out.c -- the options of the queue, of delivery, and of what the operator sees. */
+#include "config_rows.h"
+
+static const struct config_choice redactions[] = {
+    {"none", HISTORY_REDACT_NONE, NULL},
+    {"local-part", HISTORY_REDACT_LOCAL_PART, NULL},
+    {"all", HISTORY_REDACT_ALL, NULL},
+    {0},
+};
+
+static const struct config_choice outgoing_tls[] = {
+    {"none", DELIVERY_TLS_NONE, NULL},        {"opportunistic", DELIVERY_TLS_OPPORTUNISTIC, NULL},
+    {"require", DELIVERY_TLS_REQUIRE, NULL},  {"verify", DELIVERY_TLS_VERIFY, NULL},
+    {"dane", 0, "DANE is not available yet"}, {0},
+};
+
+/* path, type, lands in, normal, least, most, meaning */
+static const struct config_option rows[] = {
+    ROW("queue.max_size", SIZE, ENGINE(queue_bytes_max), "10GiB", "64KiB", "1000TiB",
+        "Disk space for messages. When it is used up, clients are asked to come back later."),
+    ROW("queue.lifetime", DURATION, ENGINE(lifetime_ms), "5d", "10ms", "365d",
+        "A message that could not be delivered for so long goes back to its sender."),
+    ROW("queue.warn_after", DURATION, ENGINE(warn_after_ms), "4h", "0s", "365d",
+        "The sender is told once when a message waits for so long. \"0s\": never. With a lifetime "
+        "that is no longer than this default: never."),
+    ROW("queue.double_bounces_to", ADDRESS, ENGINE(double_bounces_to), NULL, NULL, NULL,
+        "Is told when a report of ours cannot be delivered, or mail that has no sender.",
+        .sample = "postmaster@example.com", .normal_said = "nobody; the log says so"),
+    ROW("queue.history", DURATION, ENGINE(history_ms), "7d", "0s", "3650d",
+        "How long finished messages are remembered for `outpost why`. \"0s\": not at all, and what "
+        "was remembered is deleted."),
+    ROW("queue.history_max_size", SIZE, TOP(history_bytes_max), "256MiB", "1MiB", "16GiB",
+        "Disk space for them, under state_dir; the oldest go first."),
+    ROW("queue.history_redact", CHOICE, TOP(history_redact), "none", NULL, NULL,
+        "Addresses in the history: none: as they are. local-part: \"b***@example.org\". all: "
+        "\"***\". Who knows an address finds its messages all the same.",
+        .choices = redactions),
+
+    ROW("retry.first", DURATION, ENGINE(retry_first_ms), "1m", "10ms", "30d",
+        "The first wait. When it alone is given and exceeds max, max follows it."),
+    ROW("retry.factor", FACTOR, ENGINE(retry_factor), "2.0", "1.0", "100.0",
+        "Each wait is so many times the one before."),
+    ROW("retry.max", DURATION, ENGINE(retry_max_ms), "1h", "10ms", "30d",
+        "The longest wait. When it alone is given and is less than first, first follows it."),
+
+    ROW("delivery.port", PORT, ENGINE(port), "25", "1", "65535", "The port of MX hosts."),
+    ROW("delivery.max_connections", COUNT, ENGINE(out_connections_max), "1000", "1", "100000",
+        "At once, all destinations together."),
+    ROW("delivery.max_connections_per_destination", COUNT, ENGINE(limits.connections), "20", "1",
+        "100000",
+        "At once to one smarthost or set of MX hosts; fewer while it is slow or refuses."),
+    ROW("delivery.tls", CHOICE, ENGINE(delivery_tls), "opportunistic", NULL, NULL,
+        "To MX hosts. opportunistic: when they offer it. require: encrypted or not at all, whoever "
+        "it "
+        "is. verify: encrypted, with a certificate that is valid for the host's name.",
+        .choices = outgoing_tls),
+    ROW("delivery.connect_timeout", DURATION, ENGINE(limits.connect_ms), "30s", "10ms", "1d",
+        "For one address to answer."),
+    ROW("delivery.greeting_timeout", DURATION, ENGINE(limits.greeting_ms), "5m", "10ms", "1d",
+        "For its greeting (RFC 5321, 4.5.3.2, as for the next three)."),
+    ROW("delivery.command_timeout", DURATION, ENGINE(limits.command_ms), "5m", "10ms", "1d",
+        "For the reply to a command."),
+    ROW("delivery.data_timeout", DURATION, ENGINE(limits.data_ms), "3m", "10ms", "1d",
+        "For each block of a message to be taken."),
+    ROW("delivery.final_timeout", DURATION, ENGINE(limits.final_ms), "10m", "10ms", "1d",
+        "For the reply to a whole message."),
+    ROW("delivery.allow_private_mx", BOOL, ENGINE(allow_private_mx), "false", NULL, NULL,
+        "Also deliver to MX hosts with loopback or private addresses."),
+
+    ROW("dns.servers", RESOLVER, TOP(dns_servers), NULL, NULL, NULL,
+        "\"address:port\", numeric; without a port: 53.",
+        LIST(TOP(dns_server_count), 0, CONFIG_DNS_SERVERS_MAX), .sample = "127.0.0.1:53",
+        .normal_said = "the system's (/etc/resolv.conf)"),
+    ROW("dns.timeout", DURATION, TOP(dns_timeout_ms), "10s", "10ms", "5m",
+        "For an answer, all tries together."),
+
+    ROW("route.name", NAME, ROUTE(name), NULL, NULL, "255", "What user.route and people call it.",
+        .sample = "bulk", .normal_said = "its first host"),
+    ROW("route.recipients", PATTERN, ROUTE(recipients), NULL, NULL, NULL,
+        "Whose mail goes this way: \"*\", \"*@example.com\", \"*.example.com\" or an address.",
+        LIST(ROUTE(recipient_count), 1, CONFIG_PATTERNS_MAX), .sample = "*",
+        .normal_said = "everybody"),
+    ROW("route.senders", PATTERN, ROUTE(senders), NULL, NULL, NULL,
+        "Whose mail as its envelope says; reports of ours have no sender and match only \"*\".",
+        LIST(ROUTE(sender_count), 1, CONFIG_PATTERNS_MAX), .sample = "*@news.example.com",
+        .normal_said = "anyone"),
+    ROW("route.logins", NAME, ROUTE(logins), NULL, NULL, "255",
+        "Mail that came with one of these logins.",
+        LIST(ROUTE(login_count), 1, CONFIG_PATTERNS_MAX), .sample = "newsletter",
+        .normal_said = "with any login, and without one"),
+    ROW("route.min_size", SIZE, ROUTE(bytes_least), NULL, "1B", "16GiB",
+        "Messages of this size and more.", .sample = "5MiB", .normal_said = "any"),
+    ROW("route.max_size", SIZE, ROUTE(bytes_most), NULL, "1B", "16GiB",
+        "Messages of this size and less.", .sample = "20MiB", .normal_said = "any"),
+    ROW("route.hosts", HOST, ROUTE(hosts), NULL, NULL, NULL,
+        "\"host:port\", tried in this order; without a port: 587. Port 465 means TLS from the "
+        "first "
+        "byte.",
+        LIST(ROUTE(host_count), 1, CONFIG_HOSTS_MAX), .sample = "smtp.example.net:587",
+        .normal_said = "the MX hosts of the recipient's domain"),
+    ROW("route.tls", CHOICE, ROUTE(tls), NULL, NULL, NULL, "As delivery.tls, to these hosts.",
+        .choices = outgoing_tls, .sample = "verify",
+        .normal_said = "verify when auth is given, else opportunistic"),
+    ROW("route.auth.user", NAME, ROUTE(user), NULL, NULL, "255", "What we log in as.",
+        .is_required = true, .sample = "relay"),
+    ROW("route.auth.password", SECRET, ROUTE(password), NULL, NULL, NULL,
+        "In clear; or password_file = \"/path\".", .is_required = true, .sample = "secret"),
+
+    ROW("control.socket", PATH, TOP(control_socket), NULL, NULL, "107", "Path of the Unix socket.",
+        .sample = "/run/outpost/control.sock",
+        .normal_said = "/run/outpost/control.sock for root, else outpost/control.sock under "
+                       "$XDG_RUNTIME_DIR, else control.sock under state_dir"),
+    ROW("sendmail.enabled", BOOL, TOP(has_sendmail), "true", NULL, NULL,
+        "false: neither the socket nor the drop directory is there, and sendmail(1) fails."),
+    ROW("sendmail.socket", PATH, TOP(sendmail_socket), NULL, NULL, "107",
+        "Path of the Unix socket. Every local user may hand over mail there and is known by uid; "
+        "when it cannot be opened the relay warns and goes on.",
+        .sample = "/run/outpost/submit.sock", .normal_said = "submit.sock next to control.socket"),
+    ROW("sendmail.drop_dir", PATH, TOP(sendmail_drop_dir), NULL, NULL, "1024",
+        "Where sendmail(1) leaves mail while the relay is down. Made by the relay with mode 01733: "
+        "every local user may add a file, nobody but the relay may list them. Directories above it "
+        "must be open to all (0711).",
+        .sample = "/var/lib/outpost/drop", .normal_said = "drop under state_dir"),
+    ROW("metrics.listen", LISTEN, TOP(metrics_listen), NULL, NULL, NULL,
+        "\"address:port\", numeric. Whoever can reach it can read it.", .sample = "127.0.0.1:9587",
+        .normal_said = "none; the control socket has the metrics too"),
+};
+const struct config_rows config_rows_out = {rows, COUNT_OF(rows)};
