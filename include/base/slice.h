@@ -34,6 +34,7 @@ static inline bool ascii_is_alpha(char c)
 }
 
 struct slice slice_cstr(const char *s); /* NULL gives SLICE_NONE */
+bool slice_is_ascii(struct slice s); /* no byte over 0x7f */
 bool slice_eq(struct slice a, struct slice b);
 bool slice_eq_nocase(struct slice a, struct slice b); /* ASCII case only */
 bool slice_starts(struct slice s, struct slice head);

@@ -57,6 +57,14 @@ enum delivery_tls {
     DELIVERY_TLS_VERIFY,  /* encrypted, chain and name verified */
 };
 
+/* A message of eight bits, and a server without 8BITMIME or BINARYMIME. */
+enum delivery_8bit {
+    DELIVERY_8BIT_CONVERT, /* quoted-printable and base64: signatures of the sender's break */
+    DELIVERY_8BIT_SEND,    /* as it is, though the server does not say that it takes it; what is
+                              binary is converted */
+    DELIVERY_8BIT_BOUNCE,
+};
+
 struct engine_host {
     struct slice name; /* host name or address literal without brackets */
     uint16_t port;     /* 465: TLS from the first byte */
@@ -117,6 +125,7 @@ struct engine_options {
     unsigned out_connections_max;
     struct policy_limits limits; /* of one destination */
     enum delivery_tls delivery_tls;
+    enum delivery_8bit on_no_8bitmime;
     bool allow_private_mx;
 
     struct engine_route *routes;

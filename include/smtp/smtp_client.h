@@ -49,6 +49,7 @@ struct smtp_client_message { /* borrowed until the transaction ends */
     unsigned recipient_count;
     uint64_t wire_bytes; /* SIZE= is told this */
     bool is_8bit;
+    bool needs_8bit;   /* refused where 8BITMIME is not offered (554 5.6.3) */
     bool is_binary;    /* BODY=BINARYMIME, in chunks (RFC 3030); refused where either is not offered
                           (554 5.6.3) */
     bool requires_tls; /* REQUIRETLS: refused where TLS is not on or it is not offered (550 5.7.30)
@@ -158,5 +159,7 @@ uint32_t smtp_client_wait(const struct smtp_client *c);
 bool smtp_client_is_ready(const struct smtp_client *c);
 bool smtp_client_has_tls(const struct smtp_client *c);
 bool smtp_client_offers_dsn(const struct smtp_client *c); /* the server does */
+bool smtp_client_takes_8bit(const struct smtp_client *c);
+bool smtp_client_takes_binary(const struct smtp_client *c); /* BINARYMIME and CHUNKING */
 /* For the log: "greeting", "EHLO", "RCPT", ...; after FAILED, where it failed. */
 const char *smtp_client_state_name(const struct smtp_client *c);

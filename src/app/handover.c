@@ -124,20 +124,11 @@ static enum handover_end end_of(int code)
 
 /* ---- a transaction ---- */
 
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if ((uint8_t)s.p[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
-
 static bool needs_utf8(const struct handover_envelope *e)
 {
-    bool is_plain = is_ascii(e->sender);
+    bool is_plain = slice_is_ascii(e->sender);
     for (unsigned i = 0; i < e->recipient_count && is_plain; i++)
-        is_plain = is_ascii(e->recipient[i].address);
+        is_plain = slice_is_ascii(e->recipient[i].address);
     return !is_plain;
 }
 

@@ -8,6 +8,18 @@ struct slice slice_cstr(const char *s)
     return s ? (struct slice){s, strlen(s)} : SLICE_NONE;
 }
 
+bool slice_is_ascii(struct slice s)
+{
+    uint64_t seen = 0, eight;
+    for (; s.n >= sizeof eight; s = slice_from(s, sizeof eight)) {
+        memcpy(&eight, s.p, sizeof eight);
+        seen |= eight;
+    }
+    for (size_t i = 0; i < s.n; i++)
+        seen |= (uint8_t)s.p[i];
+    return !(seen & 0x8080808080808080u);
+}
+
 bool slice_eq(struct slice a, struct slice b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);

@@ -14,6 +14,13 @@ static const struct config_choice outgoing_tls[] = {
     {"dane", 0, "DANE is not available yet"}, {0},
 };
 
+static const struct config_choice eight_bit[] = {
+    {"convert", DELIVERY_8BIT_CONVERT, NULL},
+    {"send", DELIVERY_8BIT_SEND, NULL},
+    {"bounce", DELIVERY_8BIT_BOUNCE, NULL},
+    {0},
+};
+
 /* path, type, lands in, normal, least, most, meaning */
 static const struct config_option rows[] = {
     ROW("queue.max_size", SIZE, ENGINE(queue_bytes_max), "10GiB", "64KiB", "1000TiB",
@@ -64,6 +71,13 @@ static const struct config_option rows[] = {
         "For each block of a message to be taken."),
     ROW("delivery.final_timeout", DURATION, ENGINE(limits.final_ms), "10m", "10ms", "1d",
         "For the reply to a whole message."),
+    ROW("delivery.on_no_8bitmime", CHOICE, ENGINE(on_no_8bitmime), "convert", NULL, NULL,
+        "A message with eight bits, and a server that offers no 8BITMIME. convert: its parts "
+        "become "
+        "quoted-printable or base64, which breaks a signature of the sender's. send: it goes as it "
+        "is, which most such servers take. bounce: it comes back. Binary messages (BINARYMIME) are "
+        "converted with send, too.",
+        .choices = eight_bit),
     ROW("delivery.allow_private_mx", BOOL, ENGINE(allow_private_mx), "false", NULL, NULL,
         "Also deliver to MX hosts with loopback or private addresses."),
 

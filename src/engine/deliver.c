@@ -157,6 +157,7 @@ static void begin(struct engine *e, struct line *l)
                                               .envid = queue_envid(m)};
     l->state = LINE_BUSY;
     l->has_begun = l->waits_drain = l->is_fetching = false;
+    deliver_body_judge(e, l);
     smtp_client_begin(l->smtp, &l->message);
 }
 

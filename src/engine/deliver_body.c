@@ -4,6 +4,65 @@
 
 #include <stdio.h>
 
+enum { DOWNGRADED_BYTES = 4096 }; /* at once: the output has room for what comes of them */
+
+void deliver_body_judge(struct engine *e, struct line *l)
+{
+    struct smtp_client_message *m = &l->message;
+    bool is_wide = m->is_binary ? !smtp_client_takes_binary(l->smtp)
+                                : m->is_8bit && !smtp_client_takes_8bit(l->smtp);
+    mail_downgrade_free(l->downgrade);
+    l->downgrade = NULL;
+    if (!is_wide)
+        return;
+    if (e->opt->on_no_8bitmime == DELIVERY_8BIT_BOUNCE) {
+        m->needs_8bit = m->is_8bit;
+        return;
+    }
+    if (e->opt->on_no_8bitmime == DELIVERY_8BIT_SEND && !m->is_binary)
+        return;
+    l->downgrade = mail_downgrade_new(m->is_binary);
+    m->is_8bit = m->is_binary = false;
+}
+
+static void say_pieces(struct engine *e, struct line *l, struct slice body)
+{
+    while (body.n) {
+        struct slice piece = slice_head(body, SMTP_CLIENT_PIECE_BYTES_MAX);
+        body = slice_from(body, piece.n);
+        smtp_client_body(l->smtp, piece);
+        if (body.n)
+            line_flush(e, l, false);
+    }
+}
+
+/* The next bytes of the body; none: it is whole. */
+static void say(struct engine *e, struct line *l, struct slice body)
+{
+    if (!l->downgrade) {
+        say_pieces(e, l, body);
+        return;
+    }
+    struct buf out;
+    buf_init(&out, MAIL_DOWNGRADE_OUT_BASE + DOWNGRADED_BYTES * MAIL_DOWNGRADE_OUT_EACH);
+    bool is_end = !body.n;
+    while (body.n || is_end) {
+        struct slice part = slice_head(body, DOWNGRADED_BYTES);
+        body = slice_from(body, part.n);
+        if (is_end)
+            mail_downgrade_end(l->downgrade, &out);
+        else
+            mail_downgrade_feed(l->downgrade, part, &out);
+        CHECK(!out.is_full);
+        say_pieces(e, l, buf_slice(&out));
+        if (body.n)
+            line_flush(e, l, false);
+        buf_clear(&out);
+        is_end = false;
+    }
+    buf_close(&out);
+}
+
 /* The body, piece by piece; large ones from disk, one chunk ahead of the network at most. */
 static void fetch_piece(struct engine *e, struct line *l)
 {
@@ -19,12 +78,11 @@ static void fetch_piece(struct engine *e, struct line *l)
 static void end_body(struct engine *e, struct line *l)
 {
     l->piece = UINT32_MAX;
-    for (struct slice rest = l->body->tail; rest.n;) { /* a report may be larger than a chunk */
-        struct slice piece = slice_head(rest, SMTP_CLIENT_PIECE_BYTES_MAX);
-        smtp_client_body(l->smtp, piece);
-        line_flush(e, l, false);
-        rest = slice_from(rest, piece.n);
-    }
+    if (l->body->tail.n)
+        say(e, l, l->body->tail);
+    line_flush(e, l, false);
+    if (l->downgrade)
+        say(e, l, SLICE_NONE);
     smtp_client_body_end(l->smtp);
     line_flush(e, l, false);
 }
@@ -47,7 +105,8 @@ void deliver_body_due(struct engine *e, struct line *l)
     if (!l->has_begun) {
         l->has_begun = true;
         l->piece = 0;
-        smtp_client_body(l->smtp, l->body->prefix);
+        if (l->body->prefix.n)
+            say(e, l, l->body->prefix);
         if (l->body->extent_count)
             line_flush(e, l, false);
     }
@@ -75,7 +134,8 @@ void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struc
         line_free(e, l);
         return;
     }
-    smtp_client_body(l->smtp, r->payload);
+    if (r->payload.n)
+        say(e, l, r->payload);
     l->waits_drain = true;
     line_flush(e, l, true);
     line_watch(e, l);

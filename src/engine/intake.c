@@ -57,7 +57,6 @@ struct intake *intake_new(struct engine *e, struct session *s, const struct smtp
     in->session = s;
     in->began_ms = e->now_ms;
     in->id = e->last_msgid = msgid_next(e->last_msgid, e->now_ms);
-    in->is_8bit = ev->is_8bit;
     in->is_binary = ev->is_binary;
     in->is_utf8 = ev->is_utf8;
     in->requires_tls = ev->requires_tls;
@@ -160,6 +159,7 @@ void intake_body(struct engine *e, struct intake *in, struct slice piece)
     intake_count(e, in, piece.n);
     if (in->is_binary)
         mail_line_scan_feed(&in->lines, piece);
+    in->is_8bit = in->is_8bit || !slice_is_ascii(piece);
     if (in->header == INTAKE_HEADER_KEPT)
         intake_keep(e, in, piece);
     else if (!mail_header_scan_feed(&in->scan, piece))
@@ -218,7 +218,6 @@ static void judge_binary(struct engine *e, struct intake *in)
     if (lacks_end)
         intake_body(e, in, SLICE("\r\n"));
     in->is_binary = false;
-    in->is_8bit = in->lines.has_8bit;
 }
 
 void intake_complete(struct engine *e, struct intake *in)

@@ -35,11 +35,12 @@ struct intake {
     struct buf originals; /* X-Original-To fields, of those whom staging redirected */
     struct intake_address *recipient;
     unsigned recipient_count;
-    bool is_8bit, is_binary, is_utf8, requires_tls; /* as MAIL said */
-    bool has_dsn;                                   /* RCPT had NOTIFY or ORCPT */
-    bool is_complete;                               /* the final dot has come */
-    bool is_charged;                                /* to its user's rates and quota */
-    uint64_t rate_place;                            /* charged to its rate; 0: to none */
+    bool is_binary, is_utf8, requires_tls; /* as MAIL said */
+    bool is_8bit;                          /* as the bytes are, whatever MAIL said */
+    bool has_dsn;                          /* RCPT had NOTIFY or ORCPT */
+    bool is_complete;                      /* the final dot has come */
+    bool is_charged;                       /* to its user's rates and quota */
+    uint64_t rate_place;                   /* charged to its rate; 0: to none */
     enum mail_ret ret;
     struct buf envid;
     size_t orcpt_bytes;            /* of all recipients */

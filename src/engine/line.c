@@ -33,6 +33,8 @@ void line_drop_transaction(struct line *l)
     l->kept_count = 0;
     body_unref(l->body);
     l->body = NULL;
+    mail_downgrade_free(l->downgrade);
+    l->downgrade = NULL;
     l->waits_body = false;
 }
 

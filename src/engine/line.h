@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine_core.h"
+#include "mail/downgrade.h"
 #include "policy/policy_outcome.h"
 
 enum line_state { LINE_CONNECTING, LINE_TALKING, LINE_BUSY, LINE_IDLE, LINE_QUITTING };
@@ -40,7 +41,8 @@ struct line {
     uint32_t *index; /* of recipient[], in the message */
     uint32_t recipient_count;
     struct smtp_client_message message;
-    char **kept; /* texts of the transaction; owned */
+    struct mail_downgrade *downgrade; /* the body goes through it; NULL: as it is */
+    char **kept;                      /* texts of the transaction; owned */
     uint32_t kept_count;
     struct attempt_result *result;
     uint32_t result_count;
@@ -87,5 +89,7 @@ void deliver_pump(struct engine *e, struct line *l); /* the line may be gone aft
 /* The line has a job and the session is ready: the body first, then MAIL. */
 void deliver_carry(struct engine *e, struct line *l);
 void deliver_on_ready(struct engine *e, struct line *l);
-/* deliver_body.c: the session waits for (more of) the body */
+/* deliver_body.c: the transaction is about to begin; may the body go as it is? */
+void deliver_body_judge(struct engine *e, struct line *l);
+/* The session waits for (more of) the body. */
 void deliver_body_due(struct engine *e, struct line *l);

@@ -250,15 +250,6 @@ static void add_xtext(struct buf *out, struct slice in, size_t max)
     mail_text_add_clean(out, slice_head(decode_xtext(in, text), max), max, "", false);
 }
 
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if ((uint8_t)s.p[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
-
 /* RFC 6533 section 3: a UTF-8 address in an ASCII report is written with \x{...}. */
 static void add_escaped(struct buf *out, struct slice address)
 {
@@ -275,7 +266,7 @@ static void add_escaped(struct buf *out, struct slice address)
 
 static void add_typed_address(struct buf *out, struct slice address)
 {
-    if (is_ascii(address)) {
+    if (slice_is_ascii(address)) {
         buf_add_cstr(out, "rfc822; ");
         add_address(out, address);
         return;
@@ -300,7 +291,7 @@ static void add_original(struct buf *out, struct slice orcpt)
     char text[XTEXT_BYTES_MAX];
     struct slice plain = decode_xtext(rest, text);
     bool is_hidden_utf8 =
-        slice_eq_nocase(type, SLICE("rfc822")) && !is_ascii(plain) && utf8_is_valid(plain);
+        slice_eq_nocase(type, SLICE("rfc822")) && !slice_is_ascii(plain) && utf8_is_valid(plain);
     buf_add_cstr(out, "Original-Recipient: ");
     buf_add(out, is_hidden_utf8 ? SLICE("utf-8") : type);
     buf_add_cstr(out, "; ");
@@ -487,7 +478,7 @@ static void add_top(struct buf *out, const struct mail_dsn *d, struct slice boun
 
 static void add_part(struct buf *out, struct slice boundary, const char *type, struct slice part)
 {
-    bool is_8bit = !is_ascii(part);
+    bool is_8bit = !slice_is_ascii(part);
     buf_addf(out, "\r\n--%.*s\r\nContent-Type: %s\r\n", SLICE_FMT(boundary), type);
     buf_addf(out, "Content-Transfer-Encoding: %s\r\n\r\n", encoding_of(is_8bit));
     buf_add(out, part);
@@ -525,8 +516,8 @@ bool mail_dsn_build(struct buf *out, const struct mail_dsn *d)
     choose_boundary(&boundary, d, &p);
 
     struct slice line = buf_slice(&boundary);
-    bool is_8bit = !is_ascii(buf_slice(&p.words)) || !is_ascii(buf_slice(&p.header));
-    add_top(&all, d, line, is_8bit || !is_ascii(d->sender));
+    bool is_8bit = !slice_is_ascii(buf_slice(&p.words)) || !slice_is_ascii(buf_slice(&p.header));
+    add_top(&all, d, line, is_8bit || !slice_is_ascii(d->sender));
     add_part(&all, line, "text/plain; charset=utf-8", buf_slice(&p.words));
     add_part(&all, line, "message/delivery-status", buf_slice(&p.status));
     add_part(&all, line, d->is_whole ? "message/rfc822" : "text/rfc822-headers",

@@ -226,28 +226,19 @@ static void add_lines(struct buf *out, struct slice text, size_t from, size_t to
     }
 }
 
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if ((uint8_t)s.p[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
-
 /* From: "Bob \"B\" Builder" <bob@example.com> */
 static void add_from(struct buf *out, const struct letter_options *o)
 {
     struct slice name = slice_trim(o->full_name);
     buf_add_cstr(out, "From: ");
-    if (name.n && !is_ascii(name)) {
+    if (name.n && !slice_is_ascii(name)) {
         name = slice_head(name, NAME_BYTES_MAX);
         while (name.n && ((uint8_t)name.p[name.n - 1] & 0xc0) == 0x80)
             name.n--; /* whole characters only: what was cut goes, its first byte next */
         if (name.n && (uint8_t)name.p[name.n - 1] >= 0xc0 && name.n < o->full_name.n)
             name.n--;
     }
-    if (name.n && is_ascii(name)) {
+    if (name.n && slice_is_ascii(name)) {
         buf_add_char(out, '"');
         for (size_t i = 0; i < name.n; i++) {
             if (name.p[i] == '"' || name.p[i] == '\\')
@@ -307,7 +298,7 @@ bool letter_build(struct slice text, const struct letter_options *o, struct buf 
     if (at < text.n && line_at(text, at, &next).n == 0)
         at = next; /* the empty line; without one the body begins where the fields end */
     add_lines(wire, text, at, text.n);
-    *is_8bit = !is_ascii(buf_slice(wire));
+    *is_8bit = !slice_is_ascii(buf_slice(wire));
     if (!wire->is_full)
         return true;
     fault_set(why, ERR_FULL, 0, "the message is larger than %zu bytes", wire->max);

@@ -303,6 +303,16 @@ bool smtp_client_has_tls(const struct smtp_client *c)
     return c->has_tls;
 }
 
+bool smtp_client_takes_8bit(const struct smtp_client *c)
+{
+    return c->offer.has_8bitmime;
+}
+
+bool smtp_client_takes_binary(const struct smtp_client *c)
+{
+    return c->offer.has_chunking && c->offer.has_binarymime;
+}
+
 bool smtp_client_offers_dsn(const struct smtp_client *c)
 {
     return c->offer.has_dsn;

@@ -285,7 +285,9 @@ static const char *message_flaw(const struct smtp_client *c)
         return "552 5.3.4 the message is larger than the server takes\r\n";
     if (m->requires_tls && (!c->has_tls || !c->offer.has_requiretls)) /* RFC 8689 section 4.2.1 */
         return "550 5.7.30 the message asks for REQUIRETLS and the server does not offer it\r\n";
-    if (m->is_binary && (!c->offer.has_chunking || !c->offer.has_binarymime))
+    if (m->needs_8bit && !c->offer.has_8bitmime)
+        return "554 5.6.3 the message has eight bits and the server does not offer 8BITMIME\r\n";
+    if (m->is_binary && !smtp_client_takes_binary(c))
         return "554 5.6.3 the message is binary and the server does not offer BINARYMIME\r\n";
     if (m->needs_utf8 && !c->offer.has_smtputf8)
         return "550 5.6.7 the header is in UTF-8 and the server does not offer SMTPUTF8\r\n";

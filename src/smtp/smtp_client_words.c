@@ -101,21 +101,12 @@ static bool can_be_said(struct slice address)
     return !is_quoted && address.n <= SMTP_CLIENT_ADDRESS_BYTES_MAX;
 }
 
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if ((unsigned char)s.p[i] > 127)
-            return false;
-    }
-    return true;
-}
-
 const char *smtp_client_address_flaw(struct slice address, bool is_sender, bool has_smtputf8)
 {
     if (!can_be_said(address) || (!address.n && !is_sender))
         return is_sender ? "553 5.1.7 the sender address is not valid in SMTP\r\n"
                          : "553 5.1.3 the recipient address is not valid in SMTP\r\n";
-    if (!has_smtputf8 && !is_ascii(address))
+    if (!has_smtputf8 && !slice_is_ascii(address))
         return "553 5.6.7 the address is not ASCII and the server does not offer SMTPUTF8\r\n";
     return NULL;
 }
@@ -123,10 +114,10 @@ const char *smtp_client_address_flaw(struct slice address, bool is_sender, bool 
 static bool needs_smtputf8(const struct smtp_client_message *m)
 {
     for (unsigned i = 0; i < m->recipient_count; i++) {
-        if (!is_ascii(m->recipient[i].address))
+        if (!slice_is_ascii(m->recipient[i].address))
             return true;
     }
-    return m->needs_utf8 || !is_ascii(m->sender);
+    return m->needs_utf8 || !slice_is_ascii(m->sender);
 }
 
 void smtp_client_say_mail(struct buf *out, const struct smtp_client_message *m,

@@ -116,6 +116,7 @@ static void draw_host(struct plan *p, const char *name)
         sim_host_add_v6(p->w, i);
     h->has_no_ehlo = rng_chance(r, 10);
     h->has_no_pipelining = rng_chance(r, 30);
+    h->has_no_8bitmime = rng_chance(r, 20);
     h->size_max = rng_chance(r, 30) ? 64 * 1024 * 1024 : rng_chance(r, 3) ? 20000 : 0;
     h->tls = (enum sim_host_tls)rng_below(r, SIM_TLS_BROKEN + 1);
 }

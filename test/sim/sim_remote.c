@@ -2,6 +2,7 @@
  *
  * A talk takes one line at a time: judge it, find what the mood does at this stage, answer (perhaps
  * later), go on with what has arrived meanwhile. */
+#include "sim_narrow.h"
 #include "sim_world.h"
 
 #include "base/base64.h"
@@ -25,7 +26,7 @@ struct talk {
     bool is_over;               /* nothing may come any more */
     bool is_in_body, is_taking; /* the answer under way is the final 250 */
     bool has_tls, waits_tls, has_hello, has_auth, has_sender;
-    bool offers_pipelining;
+    bool offers_pipelining, offers_8bit;
     unsigned auth_step;
     char sender[SIM_ADDRESS_BYTES];
     char (*recipient)[SIM_ADDRESS_BYTES];
@@ -185,6 +186,7 @@ static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo)
     char text[400];
     int n = snprintf(text, sizeof text, is_ehlo ? "250-%s hello\r\n" : "250 %s hello\r\n", h->name);
     t->offers_pipelining = is_ehlo && !h->has_no_pipelining;
+    t->offers_8bit = is_ehlo && !h->has_no_8bitmime;
     if (is_ehlo) {
         if (t->offers_pipelining)
             n += snprintf(text + n, sizeof text - (size_t)n, "250-PIPELINING\r\n");
@@ -195,7 +197,8 @@ static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo)
                           (unsigned long long)h->size_max);
         if (h->needs_auth && t->has_tls)
             n += snprintf(text + n, sizeof text - (size_t)n, "250-AUTH PLAIN LOGIN\r\n");
-        snprintf(text + n, sizeof text - (size_t)n, "250 8BITMIME\r\n");
+        snprintf(text + n, sizeof text - (size_t)n,
+                 t->offers_8bit ? "250 8BITMIME\r\n" : "250 HELP\r\n");
     }
     answer(w, t, GO_ON, text);
 }
@@ -247,7 +250,7 @@ static bool check_parameters(struct sim_world *w, const struct talk *t, struct s
         if (slice_starts(word, SLICE("SIZE=")) && t->host->size_max) {
             if (!slice_to_u64(slice_from(word, 5), size))
                 return false;
-        } else if (!slice_eq(word, SLICE("BODY=8BITMIME")) && !slice_eq(word, SLICE("BODY=7BIT"))) {
+        } else if (!t->offers_8bit || !slice_eq(word, SLICE("BODY=8BITMIME"))) {
             sim_fail(w, "the relay uses %.*s, which is not offered", SLICE_FMT(word));
             return false;
         }
@@ -377,12 +380,28 @@ static void on_command(struct sim_world *w, struct talk *t, struct slice line)
 
 /* The message */
 
+/* What came to a host of seven bits, as it was submitted. */
+static void widen(struct sim_world *w, struct buf *body)
+{
+    struct buf wide;
+    buf_init(&wide, INPUT_BYTES_MAX);
+    if (!slice_is_ascii(buf_slice(body)))
+        sim_fail(w, "eight bits come to a host that takes seven");
+    if (sim_narrow_undo(buf_slice(body), &wide)) {
+        buf_clear(body);
+        buf_add(body, buf_slice(&wide));
+    }
+    buf_close(&wide);
+}
+
 static void take_it(struct sim_world *w, struct talk *t, struct slice wire)
 {
     struct sim_conn *c = t->conn;
     struct buf body;
     buf_init(&body, INPUT_BYTES_MAX);
     sim_mail_unstuff(wire, &body);
+    if (!t->offers_8bit)
+        widen(w, &body);
     t->host->taken++;
     sim_trace(w, "host takes", c->id, body.n, slice_cstr(t->sender));
     c->taking = sim_ledger_take(w, slice_cstr(t->sender), t->recipient, t->recipient_count,
