@@ -115,6 +115,7 @@ struct engine_options {
     uint64_t queue_bytes_max;
     int64_t lifetime_ms;
     int64_t warn_after_ms;          /* 0: never */
+    uint64_t returned_bytes_max;    /* a report with RET=FULL holds all of a message so large */
     struct slice double_bounces_to; /* failures that have no sender to tell; empty: nobody */
     int64_t history_ms; /* how long finished messages are remembered; 0: they are not told of */
 

@@ -4,7 +4,7 @@
  * Wire form in and out (CRLF lines, dots doubled; binary bodies as they are stored), piece by
  * piece; any chunking gives the same result. What happens to a part:
  *
- *   text in 8bit, 7bit or without an encoding   quoted-printable
+ *   text, message/global and its kin in 8bit, 7bit or without an encoding   quoted-printable
  *   anything else so                            base64
  *   multipart, message/rfc822                   "7bit"; their parts are walked through
  *   quoted-printable, base64, unknown ones      untouched

@@ -30,6 +30,9 @@ static const struct config_option rows[] = {
     ROW("queue.warn_after", DURATION, ENGINE(warn_after_ms), "4h", "0s", "365d",
         "The sender is told once when a message waits for so long. \"0s\": never. With a lifetime "
         "that is no longer than this default: never."),
+    ROW("queue.max_returned_size", SIZE, ENGINE(returned_bytes_max), "64KiB", "0B", "64KiB",
+        "Of a message that came with RET=FULL and failed, all is returned when it is no larger; of "
+        "others, and by default, the header."),
     ROW("queue.double_bounces_to", ADDRESS, ENGINE(double_bounces_to), NULL, NULL, NULL,
         "Is told when a report of ours cannot be delivered, or mail that has no sender.",
         .sample = "postmaster@example.com", .normal_said = "nobody; the log says so"),

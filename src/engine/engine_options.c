@@ -42,6 +42,7 @@ void engine_options_default(struct engine_options *o)
 
         .queue_bytes_max = 10ull << 30,
         .lifetime_ms = 5 * 24 * (int64_t)HOUR_MS,
+        .returned_bytes_max = 64 * 1024,
         .warn_after_ms = 4 * HOUR_MS,
         .history_ms = 7 * 24 * (int64_t)HOUR_MS,
 

@@ -120,12 +120,13 @@ static struct slice header_of(const struct report *r)
 
 /* RET=FULL is for failures (RFC 3461 section 4.3), and for what fits into the accept record: of a
  * larger message the header comes back. */
-static bool is_whole(const struct report *r)
+static bool is_whole(const struct engine *e, const struct report *r)
 {
     const struct queue_message *m = r->message;
     const struct body *b = m->body;
     return r->kind == MAIL_DSN_FAILED && m->ret == MAIL_RET_FULL && !r->has_no_header && b &&
-           !b->extent_count && !m->is_binary && !m->requires_tls;
+           !b->extent_count && !m->is_binary && !m->requires_tls &&
+           m->wire_bytes <= e->opt->returned_bytes_max;
 }
 
 static struct slice reader_of(const struct report *r)
@@ -160,7 +161,7 @@ static void build_dsn(struct engine *e, struct report *r, struct buf *out)
                          .dsn_id = slice_of(dsn_id.s, MSGID_CHARS),
                          .envid = queue_envid(m),
                          .header = header_of(r),
-                         .is_whole = is_whole(r),
+                         .is_whole = is_whole(e, r),
                          .arrival_ms = m->accepted_ms,
                          .now_ms = e->now_ms,
                          .retry_until_ms = queue_born_ms(&e->queue, m) + e->opt->lifetime_ms,
@@ -187,6 +188,8 @@ static void report_store(struct engine *e, struct report *r)
         .envelope = {.accepted_ms = e->now_ms,
                      .wire_bytes = text.n,
                      .is_report = true,
+                     .is_8bit = !slice_is_ascii(buf_slice(&text)),
+                     .is_utf8 = !slice_is_ascii(reader_of(r)), /* its To field */
                      .recipient_count = 1},
         .recipient = &r->to,
         .body = body_new(memory, text.n, SLICE_NONE, slice_of(memory, text.n)),

@@ -104,10 +104,11 @@ static void read_type(struct mail_downgrade *d, struct slice body)
                                   .is_signed = slice_eq_nocase(t.subtype, SLICE("signed"))};
         memcpy(s->level.boundary, t.boundary, t.boundary_bytes);
     } else if (slice_eq_nocase(t.type, SLICE("message"))) {
-        /* RFC 6532 section 3.7: the one message type that may be encoded. */
-        bool is_global = slice_eq_nocase(t.subtype, SLICE("global"));
+        /* RFC 6532 section 3.7, RFC 6533 section 6: these message types may be encoded. */
+        bool is_global = slice_eq_nocase(t.subtype, SLICE("global")) ||
+                         slice_starts_nocase(t.subtype, SLICE("global-"));
         bool is_message = slice_eq_nocase(t.subtype, SLICE("rfc822"));
-        s->kind = is_global ? KIND_OTHER : is_message ? KIND_MESSAGE : KIND_KEPT;
+        s->kind = is_global ? KIND_TEXT : is_message ? KIND_MESSAGE : KIND_KEPT;
     }
 }
 

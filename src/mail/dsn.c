@@ -4,6 +4,9 @@
  *   --boundary       what happened, in words
  *   --boundary       message/delivery-status: what happened, for programs
  *   --boundary       text/rfc822-headers: the original's header section
+ *
+ * Where the sender's address is not ASCII the second is message/global-delivery-status; where the
+ * original's header is not, the third is message/global-headers or message/global (RFC 6533).
  *   --boundary--
  *
  * The parts are written plainly first, then a boundary that is in none of them is chosen, and all
@@ -264,7 +267,13 @@ static void add_escaped(struct buf *out, struct slice address)
     }
 }
 
-static void add_typed_address(struct buf *out, struct slice address)
+/* The report goes to an address beyond ASCII, and so only where SMTPUTF8 is. */
+static bool is_global(const struct mail_dsn *d)
+{
+    return !slice_is_ascii(d->sender);
+}
+
+static void add_typed_address(struct buf *out, const struct mail_dsn *d, struct slice address)
 {
     if (slice_is_ascii(address)) {
         buf_add_cstr(out, "rfc822; ");
@@ -272,6 +281,10 @@ static void add_typed_address(struct buf *out, struct slice address)
         return;
     }
     buf_add_cstr(out, "utf-8; ");
+    if (is_global(d) && is_address(address)) {
+        buf_add(out, address);
+        return;
+    }
     /* An escape takes six bytes: what is no address must stay within a line too. */
     if (!is_address(address))
         address = slice_head(address, LINE_BYTES_MAX / 6);
@@ -314,7 +327,7 @@ static void add_recipient_status(struct buf *out, const struct mail_dsn *d,
     buf_add_cstr(out, "\r\n");
     add_original(out, r->original);
     buf_add_cstr(out, "Final-Recipient: ");
-    add_typed_address(out, r->final);
+    add_typed_address(out, d, r->final);
     buf_addf(out, "\r\nAction: %s\r\n", action[d->kind]);
     buf_addf(out, "Status: %.*s\r\n", SLICE_FMT(status_of(d, r)));
     if (r->remote_mta.n) {
@@ -349,7 +362,7 @@ static void add_status(struct buf *out, const struct mail_dsn *d)
     buf_add_cstr(out, "\r\nX-Outpost-Queue-ID: ");
     add_host(out, d->id);
     buf_add_cstr(out, "\r\nX-Outpost-Sender: ");
-    add_typed_address(out, d->sender);
+    add_typed_address(out, d, d->sender);
     buf_add_cstr(out, "\r\n");
     add_date(out, "Arrival-Date", d->arrival_ms);
     for (size_t i = 0; i < d->recipient_count; i++)
@@ -496,6 +509,17 @@ static void add_stuffed(struct buf *out, struct slice text)
     }
 }
 
+/* The type of the third part. */
+static const char *original_type(const struct mail_dsn *d)
+{
+    struct mail_header_scan scan;
+    mail_header_scan_init(&scan);
+    mail_header_scan_feed(&scan, d->header);
+    if (d->is_whole)
+        return scan.has_8bit ? "message/global" : "message/rfc822";
+    return scan.has_8bit ? "message/global-headers" : "text/rfc822-headers";
+}
+
 bool mail_dsn_build(struct buf *out, const struct mail_dsn *d)
 {
     struct parts p;
@@ -516,12 +540,14 @@ bool mail_dsn_build(struct buf *out, const struct mail_dsn *d)
     choose_boundary(&boundary, d, &p);
 
     struct slice line = buf_slice(&boundary);
-    bool is_8bit = !slice_is_ascii(buf_slice(&p.words)) || !slice_is_ascii(buf_slice(&p.header));
+    bool is_8bit = !slice_is_ascii(buf_slice(&p.words)) || !slice_is_ascii(buf_slice(&p.status)) ||
+                   !slice_is_ascii(buf_slice(&p.header));
     add_top(&all, d, line, is_8bit || !slice_is_ascii(d->sender));
     add_part(&all, line, "text/plain; charset=utf-8", buf_slice(&p.words));
-    add_part(&all, line, "message/delivery-status", buf_slice(&p.status));
-    add_part(&all, line, d->is_whole ? "message/rfc822" : "text/rfc822-headers",
-             buf_slice(&p.header));
+    add_part(&all, line,
+             is_global(d) ? "message/global-delivery-status" : "message/delivery-status",
+             buf_slice(&p.status));
+    add_part(&all, line, original_type(d), buf_slice(&p.header));
     buf_addf(&all, "\r\n--%.*s--\r\n", SLICE_FMT(line));
     add_stuffed(out, buf_slice(&all));
 

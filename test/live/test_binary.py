@@ -13,8 +13,8 @@ ANY_BYTE = bytes(range(256))
 HEADER = b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: binary\r\n\r\n"
 
 
-def submit(relay, body, size=50000, sender="a@sender.example", to="b@sink.example"):
-    text = HEADER + body
+def submit(relay, body, size=50000, sender="a@sender.example", to="b@sink.example", extra=b""):
+    text = extra + HEADER + body
     with relay.raw() as client:
         client.say("EHLO c.example\r\n", "250")
         client.say(f"MAIL FROM:<{sender}> BODY=BINARYMIME\r\n", "250")
@@ -81,6 +81,7 @@ def test_text_that_was_declared_binary_goes_to_everybody(relay, sink):
 
 def test_back_from_a_server_without_it(relay, sink):
     sink.extensions = ["PIPELINING", "8BITMIME", "CHUNKING"]
+    relay.set("delivery", on_no_8bitmime="bounce")
     relay.start()
     submit(relay, body_of(1), sender="a@sink.example")
     wait_for(sink.count)
@@ -92,6 +93,7 @@ def test_back_from_a_server_without_it(relay, sink):
 
 
 def test_postfix_takes_chunks_but_nothing_binary(relay, postfix):
+    relay.set("delivery", on_no_8bitmime="bounce")
     relay.start()
     submit(relay, body_of(1), sender="user@postfix.example", to="other@postfix.example")
     report = postfix.wait_mail("delivery-status")

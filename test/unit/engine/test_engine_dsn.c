@@ -141,10 +141,15 @@ static void ret_says_how_much_comes_back(void **state)
 {
     static const struct {
         const char *mail;
+        uint64_t returned_bytes_max;
         bool is_whole;
-    } rows[] = {{"", false}, {" RET=HDRS", false}, {" RET=FULL", true}};
+    } rows[] = {{"", 65536, false},
+                {" RET=HDRS", 65536, false},
+                {" RET=FULL", 65536, true},
+                {" RET=FULL", 100, false}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct world *w = world_up();
+        w->opt.returned_bytes_max = rows[i].returned_bytes_max;
         w->rules = refuses;
         submit(w, rows[i].mail, "<r@a.example>", "Subject: x\r\n\r\nhello\r\n..dot\r\n");
         const char *body = report_of(w)->body;

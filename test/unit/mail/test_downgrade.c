@@ -117,7 +117,7 @@ static const struct {
                      "8bit\r\n\r\n\xc3\xa4: 1\r\n--b--\r\n"),
      SLICE_INIT(TYPE "multipart/report; boundary=b\r\n\r\n--b\r\n" TYPE
                      "message/delivery-status\r\n\r\na: =\r\n--b\r\n" TYPE "message/global\r\n" CTE
-                     "base64\r\n\r\nw6Q6IDE=\r\n--b--\r\n")},
+                     "quoted-printable\r\n\r\n=C3=A4: 1\r\n--b--\r\n")},
     {"binary", true,
      SLICE_INIT("MIME-Version: 1.0\r\n" TYPE "multipart/mixed; boundary=b\r\n" CTE
                 "binary\r\n\r\n--b\r\n" TYPE "application/x\r\n" CTE

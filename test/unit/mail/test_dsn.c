@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "mail/dsn.h"
@@ -254,6 +255,52 @@ static void a_delay(void **state)
     buf_close(&b);
 }
 
+/* RFC 6533: UTF-8 as it is where the reader has SMTPUTF8, and headers of it under their own type.
+ */
+static void utf8(void **state)
+{
+    static const struct {
+        const char *sender, *header;
+        bool is_whole;
+        const char *wanted[3];
+    } rows[] = {
+        {"a@x",
+         "A: b\r\n\r\n\xc3\xbc\r\n",
+         true,
+         {"message/delivery-status", "message/rfc822", "utf-8; b\\x{FC}@example.com"}},
+        {"a@x",
+         "A: \xc3\xbc\r\n\r\nx\r\n",
+         true,
+         {"message/delivery-status", "message/global", "utf-8; b\\x{FC}@example.com"}},
+        {"a@x",
+         "A: \xc3\xbc\r\n\r\nx\r\n",
+         false,
+         {"message/delivery-status", "message/global-headers", "utf-8; b\\x{FC}@example.com"}},
+        {"\xc3\xa4@x",
+         "A: b\r\n\r\nx\r\n",
+         false,
+         {"message/global-delivery-status", "text/rfc822-headers", "utf-8; b\xc3\xbc@example.com"}},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct mail_dsn_recipient r = {.final = SLICE("b\xc3\xbc@example.com"),
+                                       .status = SLICE("5.1.1")};
+        struct mail_dsn d = usual(&r, 1);
+        d.sender = slice_cstr(rows[i].sender);
+        d.header = slice_cstr(rows[i].header);
+        d.is_whole = rows[i].is_whole;
+        struct buf b;
+        build(&b, &d);
+        for (size_t k = 0; k < 3; k++) {
+            char line[100];
+            snprintf(line, sizeof line, "%s%s\r\n",
+                     k < 2 ? "Content-Type: " : "Final-Recipient: ", rows[i].wanted[k]);
+            if (!strstr(buf_cstr(&b), line))
+                fail_msg("row %zu: no %s in\n%s", i, line, buf_cstr(&b));
+        }
+        buf_close(&b);
+    }
+}
+
 static void odd_values(void **state)
 {
     static const struct {
@@ -484,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_failure),
         cmocka_unit_test(a_delay),
         cmocka_unit_test(odd_values),
+        cmocka_unit_test(utf8),
         cmocka_unit_test(no_field_breaks_out),
         cmocka_unit_test(original_headers),
         cmocka_unit_test(original_header_has_a_ceiling),
