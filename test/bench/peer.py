@@ -95,15 +95,21 @@ def smtp_source(port, messages, sessions, size, stays=True):
 class Sink:
     """smtp-sink with its counter read from its output."""
 
-    def __init__(self, folder):
-        self.port = free_port()
+    def __init__(self, folder, host="127.0.0.1"):
+        """host "": all addresses."""
+        self.port, self.host = free_port(), host
         self.path = os.path.join(folder, "sink")
+        self.process = None
+        atexit.register(self.close)
+        self.open()
+
+    def open(self):
+        """Counts from 0 again."""
         become = ["-u", "nobody"] if os.geteuid() == 0 else []
         with open(self.path, "wb") as out:
             self.process = subprocess.Popen(
-                [tool("smtp-sink"), "-c", *become, f"inet:127.0.0.1:{self.port}", "2048"],
+                [tool("smtp-sink"), "-c", *become, f"inet:{self.host}:{self.port}", "2048"],
                 stdout=out, stderr=subprocess.DEVNULL)
-        atexit.register(self.close)
         wait_for(lambda: greets(self.port))
 
     def count(self):
@@ -113,8 +119,10 @@ class Sink:
         return int(found[-1]) if found else 0
 
     def close(self):
-        self.process.terminate()
-        self.process.wait()
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+        self.process = None
 
 
 class Outpost:
