@@ -68,6 +68,10 @@ class Laid:
     def inside(self, *args):
         return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", *args]
 
+    def bytes(self, *args):
+        return subprocess.run(self.inside(*args), capture_output=True, timeout=30 * SLOW,
+                              check=True).stdout
+
     def run(self, *args, feed=b"", ok=True):
         done = subprocess.run(self.inside(*args), input=feed, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=30 * SLOW, check=False)
