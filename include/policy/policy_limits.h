@@ -1,11 +1,15 @@
 /* policy_limits.h -- what one destination may be asked for, and how long it is waited for. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct policy_limits {
     unsigned connections;         /* at once */
     unsigned connection_messages; /* then a new connection */
-    int64_t idle_ms;              /* an open connection waits so long for the next message */
+    unsigned recipients;          /* of a transaction; the rest in the next one */
+    bool chunking;                /* BDAT where it is offered */
+    int64_t age_ms;               /* of a connection; then a new one */
+    int64_t idle_ms; /* an open connection waits so long for the next message; 0: it does not */
     int64_t connect_ms, greeting_ms, command_ms, data_ms, final_ms;
 };

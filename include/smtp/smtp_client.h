@@ -6,6 +6,7 @@
  *   GREET -> EHLO (-> HELO) -> STARTTLS -> EHLO -> AUTH -> READY
  *   READY -> MAIL -> RCPT.. -> DATA -> BODY -> FINAL -> READY ...
  *   binary: MAIL -> RCPT.. -> BODY (BDAT n ..) -> FINAL (BDAT 0 LAST) -> READY ...
+ *   whole:  MAIL -> RCPT.. -> FINAL (BDAT n LAST) -> READY ...
  *   refused on the way: -> RSET -> READY; any state: -> QUIT -> CLOSED
  *
  * The machine arms no timer: smtp_client_timeout_ms() says what RFC 5321 4.5.3.2 grants to the
@@ -58,6 +59,21 @@ struct smtp_client_message { /* borrowed until the transaction ends */
     enum mail_ret ret; /* this and the next, and NOTIFY and ORCPT of recipients: told where DSN is
                           offered */
     struct slice envid; /* as received, in xtext; empty: not given */
+    /* Of a text: all its bytes in wire form, when they are at hand. Where CHUNKING is offered they
+     * go as one chunk (RFC 3030) and no BODY is asked for; empty, or more than
+     * SMTP_CLIENT_WHOLE_BYTES_MAX together: by DATA. */
+    struct slice whole[2];
+    /* The chunk may go in one group with MAIL and RCPT, on a connection that has taken one before:
+     * one round trip, and a line that dies before its replies leaves the recipients unsure. */
+    bool may_run_ahead;
+};
+enum { SMTP_CLIENT_WHOLE_BYTES_MAX = 65536 };
+
+/* What EHLO said of LIMITS (RFC 9422); 0: nothing. */
+struct smtp_client_limits {
+    unsigned transactions; /* MAILMAX, of a session */
+    unsigned recipients;   /* RCPTMAX, of a transaction */
+    unsigned domains;      /* RCPTDOMAINMAX: of recipients, of a session */
 };
 
 /* How far a refusal reaches. */
@@ -84,8 +100,9 @@ struct smtp_client_event {
         SMTP_CLIENT_DONE,      /* the transaction is over; all recipients have had their event */
         SMTP_CLIENT_FAILED,    /* the session is of no further use, cut the line: reply (NULL when
                                 * none) and reason say why; recipients not settled are undecided,
-                                * `is_unsure` when the line died after the final dot was put into the
-                                * output. No DONE follows, and no other event */
+                                * `is_unsure` when the line died after the final dot (or the last
+                                * chunk) was put into the output. No DONE follows, and no other event
+                                */
         SMTP_CLIENT_CLOSE,     /* after QUIT: flush and close */
     } kind;
     unsigned index;        /* RECIPIENT */
@@ -161,5 +178,10 @@ bool smtp_client_has_tls(const struct smtp_client *c);
 bool smtp_client_offers_dsn(const struct smtp_client *c); /* the server does */
 bool smtp_client_takes_8bit(const struct smtp_client *c);
 bool smtp_client_takes_binary(const struct smtp_client *c); /* BINARYMIME and CHUNKING */
+struct smtp_client_limits smtp_client_limits(const struct smtp_client *c);
+/* Recipients of this transaction that the server has taken at RCPT so far. */
+unsigned smtp_client_accepted(const struct smtp_client *c);
+/* After FAILED: BDAT was offered and then refused as a command, or not answered: DATA may do. */
+bool smtp_client_has_chunk_trouble(const struct smtp_client *c);
 /* For the log: "greeting", "EHLO", "RCPT", ...; after FAILED, where it failed. */
 const char *smtp_client_state_name(const struct smtp_client *c);

@@ -59,6 +59,21 @@ static const struct config_option rows[] = {
     ROW("delivery.max_connections_per_destination", COUNT, ENGINE(limits.connections), "20", "1",
         "100000",
         "At once to one smarthost or set of MX hosts; fewer while it is slow or refuses."),
+    ROW("delivery.max_messages_per_connection", COUNT, ENGINE(limits.connection_messages), "1000",
+        "1", "1000000",
+        "Then a new connection; sooner where the other end says so (LIMITS, RFC 9422) or closes."),
+    ROW("delivery.max_connection_age", DURATION, ENGINE(limits.age_ms), "5m", "10ms", "1d",
+        "No message begins on a connection that is older."),
+    ROW("delivery.idle_timeout", DURATION, ENGINE(limits.idle_ms), "5s", "0s", "10m",
+        "A connection is kept open so long for the next message. \"0s\": not at all."),
+    ROW("delivery.max_recipients_per_transaction", COUNT, ENGINE(limits.recipients), "100", "1",
+        "10000",
+        "More recipients of a message get it in further transactions at once. 100 are granted by "
+        "RFC "
+        "5321."),
+    ROW("delivery.chunking", BOOL, ENGINE(limits.chunking), "true", NULL, NULL,
+        "Messages up to 64 KiB go by BDAT where CHUNKING is offered. false: all by DATA, but for "
+        "binary ones."),
     ROW("delivery.tls", CHOICE, ENGINE(delivery_tls), "opportunistic", NULL, NULL,
         "To MX hosts. opportunistic: when they offer it. require: encrypted or not at all, whoever "
         "it "

@@ -87,6 +87,7 @@ void deliver_on_connected(struct engine *e, struct line *l, const struct engine_
 {
     const struct destination *d = l->destination;
     l->state = LINE_TALKING;
+    l->opened_ms = e->now_ms;
     l->options = (struct smtp_client_options){
         .helo = slice_cstr(d->helo),
         .tls = tls_mode(l),
@@ -134,8 +135,7 @@ static void begin(struct engine *e, struct line *l)
     l->index = mem_new(m->recipient_count * sizeof *l->index);
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job) {
-        const struct queue_recipient *r = &m->recipient[i];
-        if (r->fate != QUEUE_WAITING || r->is_reporting || line_is_decided(l, i))
+        if (!line_is_open(l, i) || !transaction_fits(l, i, count))
             continue;
         l->index[count] = i;
         l->recipient[count++] =
@@ -143,7 +143,13 @@ static void begin(struct engine *e, struct line *l)
                                            .notify = queue_notify(m, i),
                                            .orcpt = queue_orcpt(m, i)};
     }
-    CHECK(count > 0); /* a job without waiting recipients is ended, never carried */
+    if (!count) { /* none of them fits on this connection any more */
+        CHECK(l->messages > 0);
+        transaction_return(e, l);
+        l->state = LINE_QUITTING;
+        smtp_client_quit(l->smtp);
+        return;
+    }
     l->recipient_count = count;
     l->message = (struct smtp_client_message){.sender = line_said_as(l, queue_sender(m)),
                                               .recipient = l->recipient,
@@ -155,9 +161,11 @@ static void begin(struct engine *e, struct line *l)
                                               .requires_tls = m->requires_tls,
                                               .ret = (enum mail_ret)m->ret,
                                               .envid = queue_envid(m)};
-    l->state = LINE_BUSY;
-    l->has_begun = l->waits_drain = l->is_fetching = false;
     deliver_body_judge(e, l);
+    if (!l->downgrade)
+        transaction_set_whole(e, l);
+    l->state = LINE_BUSY;
+    l->is_too_many = l->has_begun = l->waits_drain = l->is_fetching = false;
     smtp_client_begin(l->smtp, &l->message);
 }
 
@@ -166,6 +174,10 @@ void deliver_carry(struct engine *e, struct line *l)
 {
     struct queue_message *m = l->job->message;
     l->state = LINE_BUSY;
+    if (l->body) { /* the last transaction's */
+        begin(e, l);
+        return;
+    }
     if (!m->body) {
         l->waits_body = true;
         body_fetch(e, m);
@@ -200,7 +212,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
-    if (!l->job && l->messages < d->limits.connection_messages) {
+    if (!l->job && transaction_may_begin(e, l)) {
         struct job *j = schedule_take(e, d);
         if (j) {
             l->job = j;
@@ -210,7 +222,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (l->job)
         deliver_carry(e, l);
-    else if (e->is_stopping || l->messages >= d->limits.connection_messages ||
+    else if (e->is_stopping || !transaction_may_begin(e, l) || !d->limits.idle_ms ||
              d->generation != e->generation)
         l->state = LINE_QUITTING, smtp_client_quit(l->smtp);
     else
@@ -223,12 +235,13 @@ bool deliver_on_idle(struct engine *e, struct destination *d)
         return false;
     for (struct list *i = d->lines.next; i != &d->lines; i = i->next) {
         struct line *l = CONTAINER_OF(i, struct line, in_destination);
-        if (l->state != LINE_IDLE)
+        if (l->state != LINE_IDLE || !transaction_may_begin(e, l))
             continue;
         struct job *j = schedule_take(e, d);
         if (!j)
             return false;
         line_leave_idle(l);
+        l->was_idle = true;
         l->job = j;
         j->line = l;
         l->started_ms = e->now_ms;
@@ -256,8 +269,15 @@ static void on_recipient(struct line *l, const struct smtp_client_event *ev)
                         NULL);
         return;
     }
-    struct policy_answer a = {.scope = ev->scope, .reply = ev->reply};
+    struct policy_answer a = {
+        .scope = ev->scope, .reply = ev->reply, .has_others = smtp_client_accepted(l->smtp) > 0};
     enum policy_verdict v = policy_outcome(&a);
+    if (v == POLICY_NEXT_TRANSACTION) {
+        if (!l->is_too_many)
+            l->recipients_most = smtp_client_accepted(l->smtp);
+        l->is_too_many = true;
+        return;
+    }
     if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
         return; /* accepted so far, or the session's trouble: FAILED says what becomes of it */
     line_add_result(l, recipient, v == POLICY_BOUNCE ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
@@ -325,7 +345,8 @@ void deliver_pump(struct engine *e, struct line *l)
             l->messages++;
             destination_success(e, l->destination);
             l->state = LINE_TALKING;
-            line_end_attempt(e, l);
+            if (!transaction_goes_on(e, l))
+                line_end_attempt(e, l);
             break;
         case SMTP_CLIENT_FAILED:
             on_failed(e, l, &ev);

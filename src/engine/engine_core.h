@@ -94,6 +94,7 @@ struct job {
     uint32_t first_recipient;
     uint32_t attempts;
     int64_t next_ms;   /* deferred until */
+    int64_t part_ms;   /* not 0: a part of it was done then; recipients put off beyond wait on */
     struct line *line; /* has it in flight; NULL: none */
 };
 
@@ -126,11 +127,17 @@ struct destination {
     uint32_t successes;  /* since lines_most last moved */
     unsigned failures;   /* in a row: nobody could be reached */
     int64_t backoff_until_ms;
-    char *trouble;           /* last failure for people; owned */
-    struct timer timer;      /* back-off over */
-    struct list in_wanting;  /* waits for a free connection */
-    struct resolve *resolve; /* under way */
-    bool requires_tls;       /* only verified hosts that offer REQUIRETLS (RFC 8689) */
+    char *trouble;              /* last failure for people; owned */
+    struct timer timer;         /* back-off over */
+    struct list in_wanting;     /* waits for a free connection */
+    struct resolve *resolve;    /* under way */
+    struct destination_reuse {  /* learned of its connections (transaction.c) */
+        unsigned messages_most; /* it ends them after so many; 0: not known */
+        unsigned messages_seen; /* it did once; again: it is so */
+        int64_t messages_until_ms;
+        int64_t by_data_until_ms; /* BDAT was in vain there */
+    } reuse;
+    bool requires_tls; /* only verified hosts that offer REQUIRETLS (RFC 8689) */
     /* copied from the options, so that a reload pulls nothing away */
     struct policy_limits limits;
     enum delivery_tls tls;
@@ -469,6 +476,7 @@ struct attempt {
     struct attempt_result *result;
     uint32_t result_count;
     int64_t started_ms;
+    bool is_part; /* the job stays in flight with its other recipients */
 };
 void outcome_attempt(struct engine *e, const struct attempt *a);
 /* The same for all waiting recipients of the job. */

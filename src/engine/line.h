@@ -10,6 +10,8 @@
 
 enum line_state { LINE_CONNECTING, LINE_TALKING, LINE_BUSY, LINE_IDLE, LINE_QUITTING };
 
+enum { LINE_DOMAINS_MAX = 16 }; /* of a session that counts them: then it is spent */
+
 struct line {
     uint64_t conn;
     enum line_state state;
@@ -24,10 +26,17 @@ struct line {
     struct timer timer;
     uint32_t watched_wait; /* what the timer runs for */
     enum line_state watched_state;
-    struct slice tls_version; /* static */
-    unsigned messages;        /* transactions done on this connection */
-    bool was_ready;           /* some target talked to us to the end of its greetings */
-    char trouble[256];        /* why the last target was of no use */
+    struct slice tls_version;          /* static */
+    unsigned messages;                 /* transactions done on this connection */
+    int64_t opened_ms;                 /* it was up */
+    unsigned recipients_most;          /* of a transaction, as it said; 0: nothing */
+    bool is_too_many;                  /* ... of the present one */
+    bool was_idle;                     /* before the present transaction */
+    bool is_spent;                     /* no other transaction begins on this connection */
+    uint64_t domain[LINE_DOMAINS_MAX]; /* hashes: of recipients so far, where they are counted */
+    unsigned domain_count;
+    bool was_ready;    /* some target talked to us to the end of its greetings */
+    char trouble[256]; /* why the last target was of no use */
 
     struct job *job;
     int64_t started_ms;
@@ -74,15 +83,36 @@ void line_watch(struct engine *e, struct line *l);
 void line_add_result(struct line *l, uint32_t recipient, enum attempt_verdict verdict,
                      struct smtp_status status, const struct smtp_reply *reply, const char *reason);
 bool line_is_decided(const struct line *l, uint32_t recipient);
+/* Of the job: waiting, not put off by a part of it that is done, and nothing decided yet. */
+bool line_is_open(const struct line *l, uint32_t recipient);
 bool line_has_undecided(const struct line *l);
 /* The same for all of the job's recipients that are still waiting and undecided. */
 void line_decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_status status,
                       const char *reason);
 /* Hands the results to outcome; the line has no job afterwards. */
 void line_end_attempt(struct engine *e, struct line *l);
+/* The same, and the line keeps its job for the recipients that are open. */
+void line_end_part(struct engine *e, struct line *l);
 /* trouble.c: the line cannot go on with its job; `a` has the scope, the reply and is_unsure. The
  * line is gone afterwards or goes on elsewhere. */
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why);
+
+/* transaction.c: how much of a job goes into one transaction, and how many on one connection */
+/* May another one begin? */
+bool transaction_may_begin(const struct engine *e, const struct line *l);
+/* An idle line waits so long for it. */
+int64_t transaction_idle_ms(const struct engine *e, const struct line *l);
+/* Does the recipient fit into the one that is put together, behind `count` others? */
+bool transaction_fits(struct line *l, uint32_t recipient, uint32_t count);
+/* It is over. True: it was a part of the job and is recorded; the rest follows on this line, or has
+ * gone back to be taken by another one. */
+bool transaction_goes_on(struct engine *e, struct line *l);
+/* The job goes back to the front, and no other one begins on this connection. */
+void transaction_return(struct engine *e, struct line *l);
+/* The session has failed: what that says of the destination. True: the job may go by DATA. */
+bool transaction_learn(struct engine *e, const struct line *l, const struct policy_answer *a);
+/* All bytes of the body for one chunk, where chunks are wanted. */
+void transaction_set_whole(const struct engine *e, struct line *l);
 
 /* deliver.c, for what belongs to it */
 void deliver_pump(struct engine *e, struct line *l); /* the line may be gone afterwards */

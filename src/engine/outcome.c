@@ -130,7 +130,10 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
     if (count)
         spool_outcome(e, m, index, count);
     mem_free(index);
-    job_after(e, j);
+    if (a->is_part)
+        j->part_ms = e->now_ms;
+    else
+        job_after(e, j);
     m->pending++; /* until all three are on their way */
     report_start(e, relays);
     report_start(e, expiries);

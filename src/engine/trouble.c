@@ -63,6 +63,7 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
     struct destination *d = l->destination;
     a.is_reused = l->messages > 0 && !l->result_count;
     a.may_go_plain = may_go_plain(l);
+    a.may_go_by_data = transaction_learn(e, l, &a);
     a.has_next_host = line_has_undecided(l) && l->target + 1 < l->targets->count && !e->is_stopping;
     a.is_crowded = !l->was_ready && !l->result_count && has_working_line(d);
     enum policy_verdict verdict = policy_outcome(&a);
@@ -82,6 +83,10 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
         note_trouble(e, l, why);
         connect_anew(e, l, l->target, true); /* better than not at all */
         return;
+    case POLICY_BY_DATA:
+        note_trouble(e, l, why);
+        connect_anew(e, l, l->target, l->has_no_tls);
+        return;
     case POLICY_NEXT_HOST:
         note_trouble(e, l, why);
         connect_anew(e, l, l->target + 1, false);
@@ -93,6 +98,7 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
         end_attempt(e, l, ATTEMPT_LATER, status, l->trouble);
         return;
     case POLICY_DELIVERED:
+    case POLICY_NEXT_TRANSACTION:
     case POLICY_BOUNCE:
         break;
     }

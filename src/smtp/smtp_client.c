@@ -246,7 +246,8 @@ void smtp_client_sent(struct smtp_client *c, size_t n)
         return;
     buf_drop(&c->output, n);
     c->wait++;
-    if (c->state == S_RSET || c->state == S_MAIL || c->state == S_RCPT)
+    bool has_whole_to_say = c->state == S_FINAL && c->is_whole && !c->is_whole_said;
+    if (c->state == S_RSET || c->state == S_MAIL || c->state == S_RCPT || has_whole_to_say)
         smtp_client_mail_say_more(c);
 }
 
@@ -265,10 +266,11 @@ int64_t smtp_client_timeout_ms(const struct smtp_client *c)
     case S_AUTH_USER:
     case S_AUTH_PASSWORD:
     case S_RSET:
-    case S_MAIL:
-    case S_RCPT:
     case S_DATA:
         return o->command_ms;
+    case S_MAIL:
+    case S_RCPT: /* the group's replies may come with the message's */
+        return c->is_whole_said && o->final_ms > o->command_ms ? o->final_ms : o->command_ms;
     case S_BODY:
         return o->data_ms;
     case S_FINAL:
@@ -316,6 +318,21 @@ bool smtp_client_takes_binary(const struct smtp_client *c)
 bool smtp_client_offers_dsn(const struct smtp_client *c)
 {
     return c->offer.has_dsn;
+}
+
+struct smtp_client_limits smtp_client_limits(const struct smtp_client *c)
+{
+    return c->offer.limits;
+}
+
+unsigned smtp_client_accepted(const struct smtp_client *c)
+{
+    return c->accepted;
+}
+
+bool smtp_client_has_chunk_trouble(const struct smtp_client *c)
+{
+    return c->has_chunk_trouble;
 }
 
 const char *smtp_client_state_name(const struct smtp_client *c)

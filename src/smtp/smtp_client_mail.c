@@ -5,6 +5,10 @@
  * ahead, with it as far as the output has room. RSET stands in front only when the last transaction
  * was left open.
  *
+ * A small text goes whole as one chunk where that is offered: BDAT n LAST stands in the place of
+ * DATA and has the message's reply. It waits until the RCPTs are answered; once a chunk was taken
+ * on the connection it goes in the envelope's group.
+ *
  * A binary message has no DATA: its body begins when the last RCPT is answered (never with the
  * envelope's group: whether anybody is to get it must be known first), and goes as chunks.
  *
@@ -27,6 +31,8 @@ static enum smtp_client_state state_at(const struct smtp_client *c, unsigned num
         return S_MAIL;
     if (number < data_at(c))
         return S_RCPT;
+    if (c->is_whole)
+        return c->is_void || !c->accepted ? S_VOID : S_FINAL;
     return c->is_chunking ? S_BODY : S_DATA;
 }
 
@@ -50,18 +56,22 @@ static void say_at(struct smtp_client *c, unsigned number)
         smtp_client_say_rcpt(&c->output, &c->message.recipient[number - SMTP_CLIENT_AT_RCPT],
                              &c->offer);
         c->asked++;
+    } else if (c->is_whole) {
+        smtp_client_chunk_say_whole(c);
     } else {
         buf_add_cstr(&c->output, "DATA\r\n");
     }
 }
 
-/* DATA is not said when no recipient can come of it. */
+/* DATA, or the whole, is not said when no recipient can come of it. */
 void smtp_client_mail_say_more(struct smtp_client *c)
 {
     unsigned end = data_at(c) + (c->is_chunking ? 0 : 1);
     while (!c->is_void && c->said < end) {
         if (!flaw_at(c, c->said)) {
-            bool may_say = c->awaited == 0 || c->offer.has_pipelining;
+            bool is_whole = c->is_whole && c->said == data_at(c);
+            bool may_say =
+                c->awaited == 0 || (is_whole ? c->may_run_ahead : c->offer.has_pipelining);
             bool has_room = c->output.n + COMMAND_ROOM <= SMTP_CLIENT_COMMANDS_BYTES_MAX;
             bool is_idle_data = c->said == data_at(c) && c->accepted + c->asked == 0;
             if (!may_say || !has_room || is_idle_data)
@@ -216,18 +226,29 @@ void smtp_client_mail_on_body(struct smtp_client *c, const struct smtp_reply *r)
         on_text_body(c, r);
 }
 
+/* It offered CHUNKING, or somebody between us did, and takes BDAT for no command of its own. What
+ * it answers to the body's lines would be read as replies to ours: the session is over. */
+static bool is_chunk_unknown(const struct smtp_client *c, const struct smtp_reply *r)
+{
+    return c->is_whole && r->code >= 500 && r->code <= 504;
+}
+
 void smtp_client_mail_on_final(struct smtp_client *c, const struct smtp_reply *r)
 {
     bool is_early = c->output.n > 0; /* the dot has not left yet */
-    if (smtp_client_is_refusal(r)) {
+    if (is_chunk_unknown(c, r)) {
+        c->has_chunk_trouble = true;
+        smtp_client_fail_by_reply(c, "BDAT is offered and refused");
+    } else if (smtp_client_is_refusal(r)) {
         announce_all(c, false);
         if (is_early)
             smtp_client_fail_by_reply(c, "refused in the middle of the body");
         else
-            finish_transaction(c, false);
+            finish_transaction(c, c->is_whole);
     } else if (is_early || !smtp_client_is_fine(r)) {
         smtp_client_fail(c, "not a reply to the final dot");
     } else {
+        c->has_chunked = c->has_chunked || c->is_whole;
         announce_all(c, true);
         finish_transaction(c, false);
     }
@@ -235,8 +256,10 @@ void smtp_client_mail_on_final(struct smtp_client *c, const struct smtp_reply *r
 
 void smtp_client_mail_on_void(struct smtp_client *c, const struct smtp_reply *r)
 {
-    if (smtp_client_is_fine(r) || smtp_client_is_refusal(r))
-        finish_transaction(c, false);
+    if (c->is_whole && smtp_client_is_fine(r) && c->accepted > 0)
+        smtp_client_fail(c, "the server takes a message from a sender that it refused");
+    else if (smtp_client_is_fine(r) || smtp_client_is_refusal(r))
+        finish_transaction(c, c->is_whole && smtp_client_is_refusal(r));
     else
         smtp_client_fail_by_kind(c);
 }

@@ -4,6 +4,7 @@
  *   GREET -> EHLO [-> HELO] [-> STARTTLS -> HANDSHAKE -> EHLO] [-> AUTH_*] -> READY
  *   READY -> [RSET ->] MAIL -> RCPT.. -> DATA -> BODY -> FINAL -> READY
  *                                     \-> BODY (BDAT..) -> FINAL -> READY    a binary message
+ *                                     \-> FINAL (BDAT n LAST) -> READY        a text, whole
  *                                           \-> VOID -> READY    354, and nobody to send to
  *   MAIL refused, all RCPT refused, DATA refused: -> READY, once all that was said is answered
  *   READY -> QUIT -> CLOSED; anything that ends the session: -> FAILED */
@@ -35,8 +36,10 @@ const struct smtp_client_state_row smtp_client_state_rows[S_COUNT] = {
     [S_RSET] = {"RSET", BIT(S_MAIL), 0, "time-out waiting for the reply to RSET"},
     [S_MAIL] = {"MAIL", BIT(S_RCPT) | TRANSACTION_ENDS, 0,
                 "time-out waiting for the reply to MAIL"},
-    [S_RCPT] = {"RCPT", BIT(S_RCPT) | BIT(S_DATA) | BIT(S_BODY) | TRANSACTION_ENDS, 0,
-                "time-out waiting for the reply to RCPT"},
+    [S_RCPT] = {"RCPT",
+                BIT(S_RCPT) | BIT(S_DATA) | BIT(S_BODY) | BIT(S_FINAL) | BIT(S_VOID) |
+                    TRANSACTION_ENDS,
+                0, "time-out waiting for the reply to RCPT"},
     [S_DATA] = {"DATA", BIT(S_BODY) | BIT(S_VOID) | TRANSACTION_ENDS, 0,
                 "time-out waiting for the reply to DATA"},
     [S_BODY] = {"body", BIT(S_FINAL) | TRANSACTION_ENDS, SMTP_CLIENT_BODY,
@@ -90,6 +93,10 @@ static void say_credential(struct smtp_client *c, struct slice text)
 
 static void say_final(struct smtp_client *c)
 {
+    if (c->is_whole) {
+        smtp_client_mail_say_more(c); /* unless it ran ahead */
+        return;
+    }
     if (c->is_chunking) {
         say(c, "BDAT 0 LAST\r\n");
         return;
@@ -141,7 +148,8 @@ void smtp_client_enter(struct smtp_client *c, enum smtp_client_state next)
         say_final(c);
         break;
     case S_VOID:
-        say(c, ".\r\n"); /* RFC 2920 section 3.1: a body of nothing, for nobody */
+        if (!c->is_whole)
+            say(c, ".\r\n"); /* RFC 2920 section 3.1: a body of nothing, for nobody */
         break;
     case S_QUIT:
         say(c, "QUIT\r\n");
@@ -161,6 +169,15 @@ void smtp_client_enter(struct smtp_client *c, enum smtp_client_state next)
     }
 }
 
+/* Behind the final dot only a refusal says that the message was not taken. A chunk that ran ahead
+ * may have been taken though none of its group's replies has come. */
+static bool may_be_taken(const struct smtp_client *c)
+{
+    bool is_asked = c->state == S_MAIL || c->state == S_RCPT;
+    return c->state == S_FINAL ||
+           (is_asked && c->is_whole_said && !c->is_void && c->accepted + c->asked > 0);
+}
+
 static void end_session(struct smtp_client *c, const char *reason, bool is_by_reply)
 {
     if (c->state == S_QUIT) { /* all was said; how the line ends is no matter */
@@ -170,8 +187,8 @@ static void end_session(struct smtp_client *c, const char *reason, bool is_by_re
     c->failed_in = c->state;
     c->reason = reason;
     c->has_failed_by_reply = is_by_reply;
-    /* Behind the final dot only a refusal says that the message was not taken. */
-    c->is_unsure = c->state == S_FINAL && !is_by_reply;
+    c->is_unsure = may_be_taken(c) && !is_by_reply;
+    c->has_chunk_trouble = c->has_chunk_trouble || (c->is_unsure && c->is_whole);
     smtp_client_enter(c, S_FAILED);
 }
 

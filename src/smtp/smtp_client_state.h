@@ -4,7 +4,7 @@
  *   smtp_client.c        the doors: input, events, time-outs; which reply goes to whom
  *   smtp_client_hello.c  GREET .. AUTH_*: until the session is READY
  *   smtp_client_mail.c   RSET .. FINAL: one transaction
- *   smtp_client_chunk.c  a binary body's pieces as BDAT
+ *   smtp_client_chunk.c  a body as BDAT: a binary one in pieces, a small text whole
  *   smtp_client_words.c  the text of commands and of what EHLO offers */
 #pragma once
 
@@ -13,7 +13,8 @@
 enum {
     SMTP_CLIENT_COMMANDS_BYTES_MAX = 65536, /* said but not taken by the line */
     SMTP_CLIENT_OUTPUT_BYTES_MAX = SMTP_CLIENT_COMMANDS_BYTES_MAX + SMTP_CLIENT_PIECE_BYTES_MAX,
-    SMTP_CLIENT_FINAL_ROOM = 32, /* CRLF "." CRLF, or "BDAT 65536" CRLF and "BDAT 0 LAST" CRLF */
+    SMTP_CLIENT_FINAL_ROOM = 32, /* CRLF "." CRLF, "BDAT 65536" CRLF and "BDAT 0 LAST" CRLF, or
+                                  * "BDAT 65538 LAST" CRLF and CRLF */
     SMTP_CLIENT_REASON_BYTES = 160,
 };
 
@@ -90,6 +91,12 @@ struct smtp_client {
     bool is_body_ended, is_chunk_refused;
     bool is_at_line, is_behind_cr; /* of the stored body: a dot here is doubled */
 
+    bool is_whole;          /* BDAT n LAST in the place of DATA */
+    bool is_whole_said;     /* it is in the output, or gone */
+    bool may_run_ahead;     /* it need not wait for the replies to MAIL and RCPT */
+    bool has_chunked;       /* a chunk was taken on this connection: BDAT is truly known */
+    bool has_chunk_trouble; /* after FAILED */
+
     /* Recipients at..end-1 that are not settled share `reply`. */
     struct announcement {
         unsigned at, end;
@@ -132,9 +139,10 @@ void smtp_client_hello_on_challenge(struct smtp_client *c, const struct smtp_rep
                                     enum smtp_client_state next);
 void smtp_client_hello_on_auth(struct smtp_client *c, const struct smtp_reply *r);
 
-/* smtp_client_chunk.c: one piece as a chunk. */
+/* smtp_client_chunk.c: one piece as a chunk; the whole text as the only one. */
 void smtp_client_chunk_begin(struct smtp_client *c);
 void smtp_client_chunk_say(struct smtp_client *c, struct slice piece);
+void smtp_client_chunk_say_whole(struct smtp_client *c);
 
 /* smtp_client_mail.c: what a reply means in a transaction. */
 void smtp_client_mail_on_rset(struct smtp_client *c, const struct smtp_reply *r);

@@ -4,6 +4,7 @@
 #include "base/base64.h"
 
 #include <inttypes.h>
+#include <limits.h>
 
 static bool is_blank(char c)
 {
@@ -30,6 +31,26 @@ static void add_mechanism(struct smtp_client_offer *offer, struct slice word)
         offer->has_auth_plain = true;
     else if (slice_eq_nocase(word, SLICE("LOGIN")))
         offer->has_auth_login = true;
+}
+
+/* RFC 9422: names that we do not know, and values that cannot be read, are passed over. */
+static void add_limits(struct smtp_client_limits *limits, struct slice line)
+{
+    const struct {
+        struct slice name;
+        unsigned *most;
+    } rows[] = {
+        {SLICE("MAILMAX="), &limits->transactions},
+        {SLICE("RCPTMAX="), &limits->recipients},
+        {SLICE("RCPTDOMAINMAX="), &limits->domains},
+    };
+    for (struct slice word = take_word(&line); word.n; word = take_word(&line))
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+            uint64_t most;
+            if (slice_starts_nocase(word, rows[i].name) &&
+                slice_to_u64(slice_from(word, rows[i].name.n), &most))
+                *rows[i].most = most < UINT_MAX ? (unsigned)most : UINT_MAX;
+        }
 }
 
 static void add_keyword(struct smtp_client_offer *offer, struct slice line)
@@ -62,6 +83,8 @@ static void add_keyword(struct smtp_client_offer *offer, struct slice line)
             offer->size_bytes = 0;
         return;
     }
+    if (slice_eq_nocase(keyword, SLICE("LIMITS")))
+        add_limits(&offer->limits, line);
     bool is_old_auth = slice_starts_nocase(keyword, old_auth);
     if (!is_old_auth && !slice_eq_nocase(keyword, SLICE("AUTH")))
         return;

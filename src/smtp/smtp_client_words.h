@@ -11,6 +11,7 @@ struct smtp_client_offer {
     bool has_size, has_dsn, has_requiretls, has_binarymime;
     uint64_t size_bytes; /* 0: no fixed limit (RFC 1870) */
     bool has_auth_plain, has_auth_login;
+    struct smtp_client_limits limits;
 };
 
 /* The lines behind the first of a reply to EHLO; keywords that we do not know are passed over. */

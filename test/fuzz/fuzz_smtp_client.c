@@ -1,11 +1,12 @@
 /* fuzz_smtp_client.c -- a server that says anything, at any time, to a session with up to three
  * transactions under way.
  *
- * Input: one byte of settings, one of recipients, then the server's bytes; bytes from 0xf0 on are
- * acts of the caller instead (see act()). Held to be true: each recipient has at most one event,
- * and one when DONE comes; delivered only with the whole body and its dot taken by the line; doubt
- * only behind the dot; nothing behind FAILED; and what leaves is whole commands, then exactly the
- * body, whole or cut with the line. */
+ * Input: one byte of settings, one of recipients and of the body's way (DATA, one chunk, the same
+ * in the envelope's group, binary chunks), then the server's bytes; bytes from 0xf0 on are acts of
+ * the caller instead (see act()). Held to be true: each recipient has at most one event, and one
+ * when DONE comes; delivered only with the whole body and its dot, or LAST, taken by the line;
+ * doubt only behind it; nothing behind FAILED; and what leaves is whole commands, then exactly the
+ * body, in chunks of the length they say, whole or cut with the line. */
 #include "smtp/smtp_client.h"
 
 #include <string.h>
@@ -14,6 +15,8 @@ enum { RECIPIENTS_MAX = 4, TRANSACTIONS_MAX = 3 };
 
 static const char *const names[] = {"a@b.example", "\"q> x\"@c.example", "no\r\nRSET@d.example",
                                     "\xc3\xa4@e.example"};
+#define WHOLE "..x\r\n..\r\ny"
+#define WHOLE_SAID ".x\r\n.\r\ny\r\n"
 static const char *const pieces[] = {"", "x\r\n", "..a\r", "\n", "y"};
 
 struct world {
@@ -29,9 +32,10 @@ struct world {
         size_t at;     /* in the stream of what is said */
         char want[64]; /* with line end and dot when it is ended */
         size_t n;
-        bool is_ended;
+        bool is_ended, is_in_chunks;
     } body[TRANSACTIONS_MAX];
     unsigned bodies;
+    bool has_whole; /* said by BDAT, if it is offered, without asking */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -52,7 +56,7 @@ static void say_body(struct world *w, const char *text)
 {
     struct slice piece = slice_cstr(text);
     struct body *b = last_body(w);
-    if (b->n + piece.n + 5 > sizeof b->want)
+    if (b->n + piece.n + 5 > sizeof b->want || !smtp_client_takes_body(w->c))
         return;
     add_want(b, piece);
     smtp_client_body(w->c, piece);
@@ -61,11 +65,13 @@ static void say_body(struct world *w, const char *text)
 static void end_body(struct world *w)
 {
     struct body *b = last_body(w);
-    bool has_line_end = b->n == 0 || (b->n >= 2 && memcmp(b->want + b->n - 2, "\r\n", 2) == 0);
-    add_want(b, has_line_end ? SLICE(".\r\n") : SLICE("\r\n.\r\n"));
     b->is_ended = true;
     w->is_in_body = false;
     smtp_client_body_end(w->c);
+    if (b->is_in_chunks)
+        return;
+    bool has_line_end = b->n == 0 || (b->n >= 2 && memcmp(b->want + b->n - 2, "\r\n", 2) == 0);
+    add_want(b, has_line_end ? SLICE(".\r\n") : SLICE("\r\n.\r\n"));
 }
 
 static void begin(struct world *w)
@@ -80,6 +86,11 @@ static void begin(struct world *w)
     smtp_client_begin(w->c, &w->message);
 }
 
+static bool ends_with(struct slice s, struct slice end)
+{
+    return s.n >= end.n && slice_eq(slice_from(s, s.n - end.n), end);
+}
+
 static void on_recipient(struct world *w, const struct smtp_client_event *e)
 {
     CHECK(w->is_in_transaction && e->index < w->message.recipient_count);
@@ -87,10 +98,15 @@ static void on_recipient(struct world *w, const struct smtp_client_event *e)
     CHECK(e->reply && e->reply->code >= 200 && e->reply->code <= 599);
     CHECK(e->is_delivered == (e->reply->code < 300));
     CHECK(w->recipient[e->index].is_settled && w->recipient[e->index].is_answered);
-    if (e->is_delivered) {
-        struct body *b = last_body(w);
-        CHECK(b->is_ended && w->taken.n == b->at + b->n);
-    }
+    if (!e->is_delivered)
+        return;
+    struct slice taken = buf_slice(&w->taken);
+    struct body *b = w->bodies ? last_body(w) : NULL;
+    if (w->has_whole && ends_with(taken, SLICE("LAST\r\n" WHOLE_SAID)))
+        return;
+    CHECK(b && b->is_ended);
+    CHECK(b->is_in_chunks ? ends_with(taken, SLICE("BDAT 0 LAST\r\n"))
+                          : w->taken.n == b->at + b->n);
 }
 
 static void on_event(struct world *w, const struct smtp_client_event *e)
@@ -111,8 +127,11 @@ static void on_event(struct world *w, const struct smtp_client_event *e)
         on_recipient(w, e);
         break;
     case SMTP_CLIENT_BODY:
+        if (w->message.is_binary && w->is_in_body) /* a chunk was taken */
+            break;
         CHECK(w->is_in_transaction && !w->is_in_body && w->bodies < TRANSACTIONS_MAX);
-        w->body[w->bodies++] = (struct body){.at = w->taken.n + smtp_client_output(w->c).n};
+        w->body[w->bodies++] = (struct body){.at = w->taken.n + smtp_client_output(w->c).n,
+                                             .is_in_chunks = w->message.is_binary};
         w->is_in_body = true;
         if (!w->is_by_hand) {
             say_body(w, "..x\r\ny");
@@ -130,7 +149,8 @@ static void on_event(struct world *w, const struct smtp_client_event *e)
         CHECK(e->reason && (e->scope == SMTP_SCOPE_SESSION ||
                             (e->scope == SMTP_SCOPE_HOST && !w->is_in_transaction)));
         CHECK(!e->reply || (e->reply->code >= 400 && !e->is_unsure));
-        CHECK(!e->is_unsure || (w->is_in_transaction && w->bodies && last_body(w)->is_ended));
+        CHECK(!e->is_unsure ||
+              (w->is_in_transaction && (w->has_whole || (w->bodies && last_body(w)->is_ended))));
         CHECK(smtp_client_output(w->c).n == 0);
         for (unsigned i = 0; w->is_in_transaction && i < w->message.recipient_count; i++)
             CHECK(w->recipient[i].is_settled == (w->events_of[i] == 1));
@@ -189,9 +209,9 @@ static void act(struct world *w, uint8_t what)
 /* A command: a known verb, no control characters, and never long but for AUTH. */
 static void check_command(struct slice line, bool is_behind_data)
 {
-    static const char *const verbs[] = {"EHLO me",     "HELO me",    "STARTTLS", "MAIL FROM:<",
-                                        "RCPT TO:<",   "DATA",       "RSET",     "QUIT",
-                                        "AUTH PLAIN ", "AUTH LOGIN", "dQ==",     "cA=="};
+    static const char *const verbs[] = {
+        "EHLO me", "HELO me", "STARTTLS",    "MAIL FROM:<", "RCPT TO:<", "DATA", "RSET",
+        "QUIT",    "BDAT ",   "AUTH PLAIN ", "AUTH LOGIN",  "dQ==",      "cA=="};
     bool is_known = is_behind_data && slice_eq(line, SLICE("."));
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
         is_known = is_known || slice_starts(line, slice_cstr(verbs[i]));
@@ -200,14 +220,62 @@ static void check_command(struct slice line, bool is_behind_data)
         CHECK((unsigned char)line.p[i] >= 32 && line.p[i] != 127);
 }
 
+/* The wire form's bytes behind BDAT, the slow way. */
+static size_t unstuff(const struct body *b, char *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        bool is_at_line = i == 0 || (i >= 2 && memcmp(b->want + i - 2, "\r\n", 2) == 0);
+        if (!is_at_line || b->want[i] != '.')
+            out[n++] = b->want[i];
+    }
+    return n;
+}
+
+/* The chunks of one message. */
+struct chunks {
+    bool is_open;
+    char want[64];
+    size_t n, at;
+};
+
+/* The chunk behind its command; gives how much of the stream it is. */
+static size_t check_chunk(struct world *w, struct chunks *k, unsigned *next, struct slice line,
+                          struct slice rest)
+{
+    bool is_last = ends_with(line, SLICE(" LAST"));
+    uint64_t bytes = 0;
+    struct slice number = slice_from(line, 5);
+    CHECK(slice_to_u64(slice_head(number, number.n - (is_last ? 5 : 0)), &bytes));
+    CHECK(bytes || is_last);
+    if (!k->is_open && w->has_whole) {
+        CHECK(is_last);
+        k->n = strlen(WHOLE_SAID);
+        memcpy(k->want, WHOLE_SAID, k->n);
+        k->at = 0;
+    } else if (!k->is_open) {
+        CHECK(*next < w->bodies);
+        k->n = unstuff(&w->body[(*next)++], k->want);
+        k->at = 0;
+    }
+    CHECK(k->at + bytes <= k->n);
+    struct slice got = slice_head(rest, bytes);
+    CHECK(memcmp(k->want + k->at, got.p, got.n) == 0);
+    k->at += got.n;
+    k->is_open = !is_last;
+    CHECK(!is_last || got.n < bytes || k->at == k->n);
+    return got.n;
+}
+
 /* All that was taken, once more from the start. */
 static void check_stream(struct world *w)
 {
     struct slice s = buf_slice(&w->taken);
     struct slice before = SLICE_NONE;
+    struct chunks chunks = {0};
     size_t at = 0;
     for (unsigned next = 0; at < s.n;) {
-        if (next < w->bodies && at == w->body[next].at) {
+        if (next < w->bodies && !w->body[next].is_in_chunks && at == w->body[next].at) {
             const struct body *b = &w->body[next++];
             struct slice got = slice_head(slice_from(s, at), b->n);
             CHECK(slice_starts(slice_of(b->want, b->n), got));
@@ -224,11 +292,16 @@ static void check_stream(struct world *w)
         check_command(line, slice_eq(before, SLICE("DATA")));
         before = line;
         at += end + 1;
+        if (slice_starts(line, SLICE("BDAT ")))
+            at += check_chunk(w, &chunks, &next, line, slice_from(s, at));
+        else
+            chunks.is_open = false; /* RSET and so on: refused */
     }
 }
 
 static void open_world(struct world *w, uint8_t settings, uint8_t recipients)
 {
+    unsigned way = recipients / 16 % 4;
     *w = (struct world){.is_slow = settings & 16, .is_by_hand = settings & 32};
     w->options = (struct smtp_client_options){
         .helo = SLICE("me"),
@@ -247,7 +320,14 @@ static void open_world(struct world *w, uint8_t settings, uint8_t recipients)
         .recipient_count = recipients % RECIPIENTS_MAX + 1,
         .wire_bytes = 1000,
         .is_8bit = settings & 128,
+        .is_binary = way == 3,
+        .may_run_ahead = way == 2,
     };
+    if (way == 1 || way == 2) {
+        w->has_whole = true;
+        w->message.whole[0] = SLICE("..x\r\n.");
+        w->message.whole[1] = slice_from(SLICE(WHOLE), 6);
+    }
     for (unsigned i = 0; i < w->message.recipient_count; i++)
         w->recipient[i].address = slice_cstr(names[(i + recipients / 4) % COUNT_OF(names)]);
     buf_init(&w->taken, 1 << 20);

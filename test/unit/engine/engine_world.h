@@ -39,10 +39,11 @@ struct world_conn {
     char tls_begun[64]; /* what the client had said of its handshake */
     unsigned drained_owed;
     struct ip_port address;
-    struct buf sent;          /* by the engine */
-    size_t seen;              /* of it by the remote, or by the test */
-    bool is_in_data, is_deaf; /* deaf: says nothing more */
-    size_t data_at;
+    struct buf sent;                       /* by the engine */
+    size_t seen;                           /* of it by the remote, or by the test */
+    bool is_in_data, is_in_chunk, is_deaf; /* deaf: says nothing more */
+    size_t data_at, chunk_bytes;
+    unsigned mails, recipients; /* commands on it; taken in the transaction */
     char from[300];
     struct buf to;
 };
@@ -71,8 +72,9 @@ struct world_mail { /* as a remote took it */
 
 /* What a remote says when a line begins with `prefix`; ip NULL: any host. Prefixes of our own:
  * "CONNECT" (the greeting; reply "refuse": the connection fails), "TLS" (reply "fail"), "DOT" (the
- * final dot), "BODY" (as soon as body bytes come). Reply NULL: the line is cut; "": silence; a '!'
- * at the end: cut after the reply. times: 0 for ever, else so often. */
+ * final dot), "CHUNK" (a BDAT LAST with its bytes; "BDAT" is answered before them, and they are
+ * read as commands), "BODY" (as soon as body bytes come). Reply NULL: the line is cut; "": silence;
+ * a '!' at the end: cut after the reply. times: 0 for ever, else so often. */
 struct world_rule {
     const char *ip, *prefix, *reply;
     int times;
@@ -87,6 +89,8 @@ struct world {
     struct world_rule *rules; /* ends with a prefix NULL */
     bool offers_tls;
     const char *ehlo; /* what else remotes offer: "250-DSN\r\n"; NULL: nothing */
+    unsigned mails_most,
+        recipients_most; /* of a connection: then 421; of a transaction: then 452 */
     bool holds_appends, holds_fetches, holds_lookups, holds_remotes;
     enum err append_err, fetch_err; /* answered instead of ERR_OK */
     struct world_conn *conn[WORLD_CONNS_MAX];
@@ -421,6 +425,16 @@ static inline const struct world_rule *world_rule(struct world *w, const struct 
     return NULL;
 }
 
+static inline bool world_has_rule(const struct world *w, const struct world_conn *c,
+                                  const char *prefix)
+{
+    struct ip_text ip = ip_build(&c->address.ip);
+    for (const struct world_rule *r = w->rules; r && r->prefix; r++)
+        if ((!r->ip || !strcmp(r->ip, ip.s)) && r->times >= 0 && !strcmp(prefix, r->prefix))
+            return true;
+    return false;
+}
+
 static inline void world_bytes(struct world *w, uint64_t conn, const char *text)
 {
     world_tell(w,
@@ -473,8 +487,57 @@ static inline void world_remote_got(struct world *w, struct world_conn *c, size_
     m->body = mem_dup(c->sent.p + c->data_at, m->body_bytes);
 }
 
+/* The whole message behind BDAT n LAST. */
+static inline bool world_remote_chunk(struct world *w, struct world_conn *c)
+{
+    if (c->sent.n - c->seen < c->chunk_bytes)
+        return false;
+    c->data_at = c->seen;
+    c->seen += c->chunk_bytes;
+    c->is_in_chunk = false;
+    const char *said = c->to.n ? "250 2.0.0 taken" : "554 5.5.1 no valid recipients";
+    const struct world_rule *r = world_rule(w, c, "CHUNK");
+    const char *reply = r ? r->reply : said;
+    if (!reply || reply[0] == '2')
+        world_remote_got(w, c, c->seen);
+    if (reply) {
+        char text[300];
+        snprintf(text, sizeof text, "%s\r\n", reply);
+        world_bytes(w, c->id, text);
+    } else {
+        world_closed(w, c, ERR_CLOSED, "connection closed by the remote");
+    }
+    return true;
+}
+
+/* What its own limits make it say; NULL: nothing. */
+static inline const char *world_remote_limit(struct world *w, struct world_conn *c,
+                                             const char *line)
+{
+    if (slice_starts_nocase(slice_cstr(line), SLICE("MAIL"))) {
+        c->recipients = 0;
+        if (w->mails_most && ++c->mails > w->mails_most)
+            return "421 4.7.0 too many messages on this connection!";
+    } else if (slice_starts_nocase(slice_cstr(line), SLICE("RCPT")) && w->recipients_most &&
+               c->recipients >= w->recipients_most) {
+        return "452 4.5.3 too many recipients";
+    }
+    return NULL;
+}
+
 static inline void world_remote_line(struct world *w, struct world_conn *c, const char *line)
 {
+    const char *over = world_remote_limit(w, c, line);
+    if (over) {
+        (void)world_remote_says(w, c, "LIMIT", over);
+        return;
+    }
+    bool is_chunk = slice_starts_nocase(slice_cstr(line), SLICE("BDAT")) &&
+                    sscanf(line, "BDAT %zu LAST", &c->chunk_bytes) == 1;
+    if (is_chunk && !world_has_rule(w, c, "BDAT")) {
+        c->is_in_chunk = true;
+        return;
+    }
     char path[300] = "", hello[300];
     (void)sscanf(line, "%*[^<]<%299[^>]", path);
     const char *said = "250 ok";
@@ -508,6 +571,8 @@ static inline void world_remote_line(struct world *w, struct world_conn *c, cons
     const char *reply = r ? r->reply : said;
     if (slice_starts_nocase(slice_cstr(line), SLICE("RCPT")) && (!reply || reply[0] != '2'))
         c->to.n = to;
+    else if (slice_starts_nocase(slice_cstr(line), SLICE("RCPT")))
+        c->recipients++;
     if (slice_starts_nocase(slice_cstr(line), SLICE("DATA")) && reply && reply[0] == '3') {
         c->is_in_data = true;
         c->data_at = c->seen;
@@ -595,6 +660,8 @@ static inline bool world_remote_step(struct world *w, struct world_conn *c)
     }
     if (c->is_in_data)
         return c->sent.n > c->seen && world_remote_data(w, c);
+    if (c->is_in_chunk)
+        return world_remote_chunk(w, c);
     const char *end =
         c->sent.n > c->seen ? memchr(c->sent.p + c->seen, '\n', c->sent.n - c->seen) : NULL;
     if (!end)

@@ -17,12 +17,12 @@ static void recipients_with_different_fates(void **state)
 {
     struct world_rule rules[] = {{NULL, "RCPT TO:<late", "450 4.2.0 mailbox busy", 2},
                                  {NULL, "RCPT TO:<bad", "550 5.1.1 no such user", 0},
-                                 {NULL, "RCPT TO:<many", "552 5.5.3 too many recipients", 1},
+                                 {NULL, "RCPT TO:<full", "552 5.2.2 mailbox full", 1},
                                  {0}};
     struct world *w = world_up();
     w->rules = rules;
     uint64_t id = world_submit(w, "s@sender.example",
-                               "good@a.example late@a.example bad@a.example many@a.example");
+                               "good@a.example late@a.example bad@a.example full@a.example");
     world_settle(w);
     assert_string_equal(mail_to(w, "good")->to, "good@a.example ");
     assert_int_equal(w->notes[NOTE_DELIVERED], 2); /* and the report */
@@ -43,7 +43,7 @@ static void recipients_with_different_fates(void **state)
     assert_int_equal(w->notes[NOTE_DELIVERED], 2);
     world_pass(w, 24002);
     assert_int_equal(w->notes[NOTE_DELIVERED], 3);
-    assert_string_equal(mail_to(w, "many")->to, "many@a.example ");
+    assert_string_equal(mail_to(w, "full")->to, "full@a.example ");
     world_pass(w, 3600000);
     assert_int_equal(w->notes[NOTE_DELIVERED], 4);
     assert_int_equal(w->notes[NOTE_DEFERRED], 3);
