@@ -99,6 +99,8 @@ static void test_defaults(void **state)
     assert_int_equal(e->port, o.port);
     assert_int_equal(e->out_connections_max, o.out_connections_max);
     assert_int_equal(e->limits.connections, o.limits.connections);
+    assert_int_equal(e->limits.connection_messages, o.limits.connection_messages);
+    assert_int_equal(e->limits.idle_ms, o.limits.idle_ms);
     assert_int_equal(e->delivery_tls, o.delivery_tls);
     assert_int_equal(e->limits.connect_ms, o.limits.connect_ms);
     assert_int_equal(e->limits.greeting_ms, o.limits.greeting_ms);
