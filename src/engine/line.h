@@ -107,6 +107,10 @@ bool transaction_fits(struct line *l, uint32_t recipient, uint32_t count);
 /* It is over. True: it was a part of the job and is recorded; the rest follows on this line, or has
  * gone back to be taken by another one. */
 bool transaction_goes_on(struct engine *e, struct line *l);
+/* Its last answer was lost: those that it was for are unsure. True: that is recorded, and there are
+ * others of the job, which know nothing of it. */
+bool transaction_is_unsure(struct engine *e, struct line *l, struct smtp_status status,
+                           const char *why);
 /* The job goes back to the front, and no other one begins on this connection. */
 void transaction_return(struct engine *e, struct line *l);
 /* The session has failed: what that says of the destination. True: the job may go by DATA. */

@@ -123,7 +123,10 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
             report_add(to, r->recipient, r->status, r->reply, r->reason, a->host, a->ip);
             continue; /* recorded with the report */
         } else {
-            put_off(e, a, r, wait_ms);
+            /* In several parts a recipient may have had more tries than the job. */
+            unsigned tries = m->recipient[r->recipient].attempts;
+            put_off(e, a, r,
+                    tries > j->attempts + 1 ? policy_retry_wait_ms(&p, tries, &e->rng) : wait_ms);
         }
         index[count++] = r->recipient;
     }

@@ -103,6 +103,16 @@ static bool may_go_on_here(const struct engine *e, const struct line *l)
            transaction_may_begin(e, l);
 }
 
+/* Those that the job was taken for and that had no turn yet are due, whenever they were to be. */
+static void mark_due(const struct engine *e, const struct line *l)
+{
+    struct queue_message *m = l->job->message;
+    for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
+         i = m->recipient[i].next_in_job)
+        if (line_is_open(l, i))
+            m->recipient[i].next_ms = e->now_ms;
+}
+
 bool transaction_goes_on(struct engine *e, struct line *l)
 {
     struct destination *d = l->destination;
@@ -111,6 +121,7 @@ bool transaction_goes_on(struct engine *e, struct line *l)
         d->reuse.messages_seen = 0;
     if (!line_has_undecided(l))
         return false;
+    mark_due(e, l);
     line_end_part(e, l);
     if (!may_go_on_here(e, l)) {
         transaction_return(e, l);
@@ -121,6 +132,19 @@ bool transaction_goes_on(struct engine *e, struct line *l)
     l->body = NULL;
     line_drop_transaction(l);
     l->body = body; /* not read again */
+    return true;
+}
+
+bool transaction_is_unsure(struct engine *e, struct line *l, struct smtp_status status,
+                           const char *why)
+{
+    for (uint32_t i = 0; i < l->recipient_count; i++)
+        if (!l->recipient[i].is_settled)
+            line_add_result(l, l->index[i], ATTEMPT_UNSURE, status, NULL, why);
+    if (!line_has_undecided(l))
+        return false;
+    mark_due(e, l);
+    line_end_part(e, l);
     return true;
 }
 

@@ -70,7 +70,10 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
     struct smtp_status status = policy_status(&a, verdict);
     switch (verdict) {
     case POLICY_UNSURE:
-        end_attempt(e, l, ATTEMPT_UNSURE, status, why);
+        if (transaction_is_unsure(e, l, status, why))
+            give_back(e, l);
+        else
+            end_attempt(e, l, ATTEMPT_UNSURE, status, why);
         return;
     case POLICY_RETURN:
         if (a.scope == SMTP_SCOPE_HOST) {

@@ -24,10 +24,15 @@ struct sim_host {
     const struct sim_mood *mood;
     enum sim_host_tls tls;
     bool has_no_ehlo, has_no_pipelining, has_no_8bitmime, needs_auth;
-    uint64_t size_max; /* 0: none */
+    bool offers_chunking, knows_no_bdat; /* the second: though it offers it */
+    uint64_t size_max;                   /* 0: none */
+    /* MAILs of a connection, then 421; RCPTs taken in a transaction, then 452. 0: none. Those that
+     * it tells (LIMITS, RFC 9422) the relay must keep. */
+    unsigned mails_max, recipients_max;
+    bool tells_limits;
     unsigned group;
     /* what was seen */
-    uint64_t connects, taken;
+    uint64_t connects, taken, chunks; /* the last: taken as one */
     unsigned open, most_open;
 };
 

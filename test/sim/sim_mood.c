@@ -48,6 +48,12 @@ const struct sim_mood sim_moods[] = {
       {SIM_AT_EHLO, SIM_DOES_HALF, 8},
       {SIM_AT_RCPT, SIM_DOES_HALF, 8},
       {SIM_AT_FINAL, SIM_DOES_HALF, 20}}},
+    {"stubborn",
+     0,
+     {{SIM_AT_RCPT, SIM_DOES_PERM, 30},
+      {SIM_AT_RSET, SIM_DOES_PERM, 30},
+      {SIM_AT_RSET, SIM_DOES_DROP, 20},
+      {SIM_AT_RSET, SIM_DOES_SHUT, 20}}},
     {"tired", 2000, {{SIM_AT_FINAL, SIM_DOES_TEMP, 30}, {SIM_AT_FINAL, SIM_DOES_LOSE, 10}}},
 };
 const unsigned sim_mood_count = COUNT_OF(sim_moods);

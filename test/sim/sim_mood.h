@@ -12,6 +12,7 @@ enum sim_point {
     SIM_AT_DATA,
     SIM_AT_BODY, /* while it comes */
     SIM_AT_FINAL,
+    SIM_AT_RSET,
 };
 
 enum sim_deed {

@@ -86,6 +86,12 @@ static void draw_options(struct plan *p, struct sim_options *s)
     o->delivery_tls = rng_chance(r, 20) ? DELIVERY_TLS_NONE : DELIVERY_TLS_OPPORTUNISTIC;
     if (rng_chance(r, 8))
         o->queue_bytes_max = 2 * 1024 * 1024;
+    struct rng own = p->rng;
+    o->limits.recipients = (unsigned)ONE_OF(&own, 1, 2, 5, 100, 100);
+    o->limits.connection_messages = (unsigned)ONE_OF(&own, 1, 3, 1000, 1000);
+    o->limits.age_ms = ONE_OF(&own, SIM_SECOND_MS, 5 * SIM_MINUTE_MS);
+    o->limits.idle_ms = ONE_OF(&own, 0, 5 * SIM_SECOND_MS, SIM_MINUTE_MS);
+    o->limits.chunking = rng_chance(&own, 80);
 }
 
 /* Some recipients go another way. */
@@ -107,6 +113,19 @@ static void draw_route(struct plan *p, struct sim_options *s)
     s->o.route_count = 1;
 }
 
+/* What it takes at once, and how: off the plan's main line of numbers, which stays what it was. */
+static void draw_reuse(const struct plan *p, struct sim_host *h)
+{
+    struct rng own = p->rng, *r = &own;
+    h->offers_chunking = !h->has_no_ehlo && rng_chance(r, 50);
+    h->knows_no_bdat = rng_chance(r, 10);
+    if (rng_chance(r, 40)) {
+        h->mails_max = (unsigned)ONE_OF(r, 1, 2, 3, 10);
+        h->recipients_max = (unsigned)ONE_OF(r, 1, 2, 5, 20);
+        h->tells_limits = !h->has_no_ehlo && rng_chance(r, 40);
+    }
+}
+
 static void draw_host(struct plan *p, const char *name)
 {
     struct rng *r = &p->rng;
@@ -119,6 +138,7 @@ static void draw_host(struct plan *p, const char *name)
     h->has_no_8bitmime = rng_chance(r, 20);
     h->size_max = rng_chance(r, 30) ? 64 * 1024 * 1024 : rng_chance(r, 3) ? 20000 : 0;
     h->tls = (enum sim_host_tls)rng_below(r, SIM_TLS_BROKEN + 1);
+    draw_reuse(p, h);
 }
 
 static void draw_domains(struct plan *p)

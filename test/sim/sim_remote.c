@@ -25,6 +25,10 @@ struct talk {
     bool is_silent;             /* never says anything again */
     bool is_over;               /* nothing may come any more */
     bool is_in_body, is_taking; /* the answer under way is the final 250 */
+    bool is_in_chunk;           /* BDAT n LAST was said */
+    uint64_t chunk_bytes;
+    unsigned mails;   /* MAILs on this connection */
+    bool is_stubborn; /* has refused RSET */
     bool has_tls, waits_tls, has_hello, has_auth, has_sender;
     bool offers_pipelining, offers_8bit;
     unsigned auth_step;
@@ -197,6 +201,11 @@ static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo)
                           (unsigned long long)h->size_max);
         if (h->needs_auth && t->has_tls)
             n += snprintf(text + n, sizeof text - (size_t)n, "250-AUTH PLAIN LOGIN\r\n");
+        if (h->offers_chunking)
+            n += snprintf(text + n, sizeof text - (size_t)n, "250-CHUNKING\r\n");
+        if (h->tells_limits && h->mails_max)
+            n += snprintf(text + n, sizeof text - (size_t)n, "250-LIMITS MAILMAX=%u RCPTMAX=%u\r\n",
+                          h->mails_max, h->recipients_max);
         snprintf(text + n, sizeof text - (size_t)n,
                  t->offers_8bit ? "250 8BITMIME\r\n" : "250 HELP\r\n");
     }
@@ -262,9 +271,20 @@ static void on_mail(struct sim_world *w, struct talk *t, struct slice line)
 {
     struct slice path, rest;
     uint64_t size = 0;
+    if (t->is_stubborn) {
+        answer(w, t, GO_ON, "503 5.5.1 one after the other\r\n");
+        return;
+    }
     if (!t->has_hello || t->has_sender || !path_of(line, &path, &rest) ||
         !check_parameters(w, t, rest, &size)) {
         sim_fail(w, "bad or misplaced: %.*s", SLICE_FMT(line));
+        return;
+    }
+    if (t->host->mails_max && ++t->mails > t->host->mails_max) {
+        if (t->host->tells_limits)
+            sim_fail(w, "the relay begins more transactions than the host's MAILMAX");
+        t->is_over = true;
+        answer(w, t, THEN_CLOSE, "421 4.7.0 enough on this connection\r\n");
         return;
     }
     if (t->host->needs_auth && !t->has_auth) {
@@ -308,6 +328,12 @@ static void on_rcpt(struct sim_world *w, struct talk *t, struct slice line)
     }
     if (!is_well(w, t, SIM_AT_RCPT, "250 2.1.5 ok\r\n"))
         return;
+    if (t->host->recipients_max && t->recipient_count >= t->host->recipients_max) {
+        if (t->host->tells_limits)
+            sim_fail(w, "the relay names more recipients than the host's RCPTMAX");
+        answer(w, t, GO_ON, "452 4.5.3 too many recipients\r\n");
+        return;
+    }
     if (path.p[0] == 'x') {
         answer(w, t, GO_ON, "550 5.1.1 no such user here\r\n");
         return;
@@ -334,13 +360,45 @@ static void on_data(struct sim_world *w, struct talk *t)
         answer(w, t, THEN_BODY, "354 go ahead\r\n");
 }
 
+/* The message comes behind it, whatever is thought of that. */
+static void on_bdat(struct sim_world *w, struct talk *t, struct slice line)
+{
+    struct slice number = slice_head(slice_from(line, 5), slice_find(slice_from(line, 5), ' '));
+    if (!t->host->offers_chunking) {
+        sim_fail(w, "BDAT is used though it is not offered");
+        return;
+    }
+    if (!slice_to_u64(number, &t->chunk_bytes) ||
+        !slice_eq(slice_from(line, 5 + number.n), SLICE(" LAST"))) {
+        sim_fail(w, "the host knows only whole messages: %.*s", SLICE_FMT(line));
+        return;
+    }
+    if (t->host->knows_no_bdat) {
+        t->is_over = true;
+        answer(w, t, THEN_CLOSE, "502 5.5.1 what is that\r\n");
+        return;
+    }
+    t->is_in_chunk = true;
+    t->scanned = 0;
+}
+
+static void on_rset(struct sim_world *w, struct talk *t)
+{
+    t->is_stubborn = true; /* what was said behind it may follow */
+    if (!is_well(w, t, SIM_AT_RSET, "250 2.0.0 ok\r\n"))
+        return;
+    t->is_stubborn = false;
+    forget_mail(t);
+    answer(w, t, GO_ON, "250 2.0.0 ok\r\n");
+}
+
 static void on_command(struct sim_world *w, struct talk *t, struct slice line)
 {
     static const struct {
         const char *verb;
         int what;
     } verbs[] = {{"EHLO ", 0},    {"HELO ", 1}, {"STARTTLS", 2}, {"AUTH ", 3}, {"MAIL FROM:", 4},
-                 {"RCPT TO:", 5}, {"DATA", 6},  {"RSET", 7},     {"QUIT", 8}};
+                 {"RCPT TO:", 5}, {"DATA", 6},  {"RSET", 7},     {"QUIT", 8},  {"BDAT ", 9}};
     int what = -1;
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
         if (slice_starts(line, slice_cstr(verbs[i].verb)))
@@ -366,8 +424,10 @@ static void on_command(struct sim_world *w, struct talk *t, struct slice line)
         on_data(w, t);
         return;
     case 7:
-        forget_mail(t);
-        answer(w, t, GO_ON, "250 2.0.0 ok\r\n");
+        on_rset(w, t);
+        return;
+    case 9:
+        on_bdat(w, t, line);
         return;
     case 8:
         t->is_over = true;
@@ -399,7 +459,12 @@ static void take_it(struct sim_world *w, struct talk *t, struct slice wire)
     struct sim_conn *c = t->conn;
     struct buf body;
     buf_init(&body, INPUT_BYTES_MAX);
-    sim_mail_unstuff(wire, &body);
+    t->host->chunks += t->is_in_chunk;
+    if (t->is_in_chunk)
+        buf_add(&body, wire);
+    else
+        sim_mail_unstuff(wire, &body);
+    t->is_in_chunk = false;
     if (!t->offers_8bit)
         widen(w, &body);
     t->host->taken++;
@@ -420,11 +485,13 @@ static void on_message(struct sim_world *w, struct talk *t, struct slice wire)
     enum sim_deed deed = deed_at(w, t->host, SIM_AT_FINAL);
     t->is_in_body = false;
     if (deed == SIM_DOES_DROP) {
+        t->is_in_chunk = false;
         forget_mail(t);
         drop(w, t);
         return;
     }
     if (deed == SIM_DOES_TEMP || deed == SIM_DOES_PERM || deed == SIM_DOES_SHUT) {
+        t->is_in_chunk = false;
         forget_mail(t);
         answer(w, t, deed == SIM_DOES_SHUT ? THEN_CLOSE : GO_ON,
                deed == SIM_DOES_TEMP   ? "451 4.3.0 try again\r\n"
@@ -446,21 +513,47 @@ static void on_message(struct sim_world *w, struct talk *t, struct slice wire)
     }
 }
 
+/* False: the host has had enough as the body began to come. */
+static bool hears_on(struct sim_world *w, struct talk *t)
+{
+    if (t->scanned > 0 || !t->in.n)
+        return true;
+    enum sim_deed deed = deed_at(w, t->host, SIM_AT_BODY);
+    if (deed == SIM_DOES_DROP)
+        drop(w, t);
+    else if (deed == SIM_DOES_SHUT)
+        answer(w, t, THEN_CLOSE, "421 4.3.2 closing down\r\n");
+    return deed != SIM_DOES_DROP && deed != SIM_DOES_SHUT;
+}
+
+static bool find_chunk_end(struct sim_world *w, struct talk *t)
+{
+    if (!hears_on(w, t))
+        return false;
+    t->scanned = t->in.n;
+    if (t->in.n < t->chunk_bytes)
+        return false;
+    char *copy = mem_dup(t->in.p, t->chunk_bytes);
+    struct slice body = slice_of(copy, t->chunk_bytes);
+    buf_drop(&t->in, t->chunk_bytes);
+    if (t->has_sender && t->recipient_count) {
+        on_message(w, t, body);
+    } else {
+        t->is_in_chunk = false;
+        answer(w, t, GO_ON, "503 5.5.1 no valid recipients\r\n");
+    }
+    mem_free(copy);
+    return true;
+}
+
 /* True: the end has come and was dealt with. */
 static bool find_end(struct sim_world *w, struct talk *t)
 {
+    if (t->is_in_chunk)
+        return find_chunk_end(w, t);
     struct slice in = buf_slice(&t->in);
-    if (t->scanned == 0) {
-        enum sim_deed deed = in.n ? deed_at(w, t->host, SIM_AT_BODY) : SIM_DOES_NOTHING;
-        if (deed == SIM_DOES_DROP) {
-            drop(w, t);
-            return false;
-        }
-        if (deed == SIM_DOES_SHUT) {
-            answer(w, t, THEN_CLOSE, "421 4.3.2 closing down\r\n");
-            return false;
-        }
-    }
+    if (!hears_on(w, t))
+        return false;
     size_t body = SIZE_MAX, used = 0;
     if (slice_starts(in, SLICE(".\r\n"))) {
         body = 0;
@@ -500,7 +593,8 @@ static bool find_line(struct sim_world *w, struct talk *t)
     memcpy(line, in.p, lf - 1);
     line[lf - 1] = 0;
     buf_drop(&t->in, lf + 1);
-    if (t->in.n && !t->offers_pipelining) {
+    bool is_chunk = slice_starts(slice_of(line, lf - 1), SLICE("BDAT "));
+    if (t->in.n && !t->offers_pipelining && !is_chunk) {
         sim_fail(w, "the relay pipelines though it is not offered: behind \"%s\"", line);
         return false;
     }
@@ -513,7 +607,7 @@ static void go_on(struct sim_world *w, struct talk *t)
 {
     struct sim_conn *c = t->conn;
     while (c->has_peer && !t->is_busy && !t->is_silent && !t->is_over && !w->has_failed)
-        if (!(t->is_in_body ? find_end(w, t) : find_line(w, t)))
+        if (!(t->is_in_body || t->is_in_chunk ? find_end(w, t) : find_line(w, t)))
             return;
 }
 

@@ -3,6 +3,7 @@
 #include "sim_scene.h"
 #include "sim_scene_full.h"
 #include "sim_scene_order.h"
+#include "sim_scene_reuse.h"
 #include "sim_scene_staging.h"
 
 #include "sim_stage.h"
@@ -517,6 +518,11 @@ static const struct {
     {"compaction", compaction, "messages that wait for days do not hold the journal"},
     {"emptied", emptied, "segments with little alive are emptied"},
     {"paused", sim_scene_paused, "pause outlives a power cut, resume delivers"},
+    {"limits", sim_scene_limits, "many recipients, to a host that takes few at a time, at once"},
+    {"told-limits", sim_scene_told_limits, "LIMITS are kept, though they cost connections"},
+    {"ends-early", sim_scene_ends_early, "a host that ends each connection after three messages"},
+    {"chunks", sim_scene_chunks, "BDAT where it is offered, by several over one connection"},
+    {"no-chunks", sim_scene_no_chunks, "BDAT is offered and not known: by DATA, at once"},
     {"deleted", sim_scene_deleted, "the operator removes a message: no report"},
     {"held", sim_scene_held, "held over crashes and beyond its lifetime, then delivered"},
     {"held-moved", sim_scene_held_and_moved, "compaction takes the hold along"},

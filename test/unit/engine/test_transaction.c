@@ -336,6 +336,49 @@ static void a_line_dies_between_parts(void **state)
     world_down(w);
 }
 
+/* The answer to a part is lost: its recipients are unsure, the others know nothing of it. */
+static void a_part_is_unsure(void **state)
+{
+    struct world_rule rules[] = {{NULL, "RCPT TO:<r13@", "450 4.2.0 busy", 1},
+                                 {NULL, "DOT", "250 ok", 1},
+                                 {NULL, "DOT", NULL, 1},
+                                 {0}};
+    struct world *w = world_new();
+    w->opt.limits.recipients = 10;
+    world_start(w);
+    w->rules = rules;
+    submit_to(w, 35);
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_UNSURE], 9);
+    assert_int_equal(w->notes[NOTE_DEFERRED], 1);
+    assert_int_equal(w->notes[NOTE_DELIVERED], 25);
+    assert_string_equal(w->mail[w->mail_count - 1].ip, "9.1.0.1");
+    assert_int_equal(world_stats(w).recipients, 10);
+    world_pass(w, 3 * 60000);
+    assert_int_equal(w->notes[NOTE_DELIVERED], 35);
+    world_all_done(w);
+    world_down(w);
+}
+
+/* A job is due when one of its recipients is; the others, in a later part, have their turn too. */
+static void those_not_due_are_taken_along(void **state)
+{
+    struct world_rule rules[] = {{NULL, "RCPT TO:<r0@", "450 4.2.0 busy", 2},
+                                 {NULL, "RCPT TO:<r1@", "450 4.2.0 busy", 3},
+                                 {NULL, "RCPT TO:<r2@", "450 4.2.0 busy", 4},
+                                 {0}};
+    struct world *w = world_new();
+    w->opt.limits.recipients = 1;
+    world_start(w);
+    w->rules = rules;
+    submit_to(w, 3);
+    world_pass(w, 20 * 60000);
+    assert_int_equal(w->notes[NOTE_DEFERRED], 9);
+    each_has_one(w, 3);
+    world_all_done(w);
+    world_down(w);
+}
+
 static void a_crash_between_parts(void **state)
 {
     struct world_rule rules[] = {{NULL, "RCPT TO:<r25@", "", 1}, {0}}; /* silence */
@@ -544,6 +587,8 @@ int main(void)
         cmocka_unit_test(too_many_from_the_first_on),
         cmocka_unit_test(put_off_is_put_off),
         cmocka_unit_test(a_line_dies_between_parts),
+        cmocka_unit_test(a_part_is_unsure),
+        cmocka_unit_test(those_not_due_are_taken_along),
         cmocka_unit_test(a_crash_between_parts),
         cmocka_unit_test(an_order_between_parts),
         cmocka_unit_test(connections_end_in_time),
