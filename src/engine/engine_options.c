@@ -55,6 +55,7 @@ void engine_options_default(struct engine_options *o)
         .limits = {.connections = 20,
                    .connection_messages = 1000,
                    .idle_ms = 5 * SECOND_MS,
+                   .race_ms = 250,
                    .connect_ms = 30 * SECOND_MS,
                    .greeting_ms = 5 * MINUTE_MS,
                    .command_ms = 5 * MINUTE_MS,

@@ -285,7 +285,7 @@ void schedule_pump(struct engine *e, struct destination *d)
         return;
     }
     uint32_t most = destination_lines_most(e, d);
-    while (d->line_count < most && !list_is_empty(&d->ready)) {
+    while (d->line_count + d->rival_count < most && !list_is_empty(&d->ready)) {
         if (!deliver_has_slot(e) && !deliver_make_slot(e)) {
             want(e, d);
             return;
@@ -331,6 +331,12 @@ void schedule_on_line_gone(struct engine *e, struct destination *d)
     else
         schedule_pump(e, d); /* which may end its jobs, and d with them */
     schedule_pump_wanting(e);
+}
+
+void schedule_on_room(struct engine *e, struct destination *d)
+{
+    want(e, d);
+    timer_set(e, &e->pump_timer, e->now_ms);
 }
 
 /* Too many reports are being made: this job's turn comes a little later. */
