@@ -27,9 +27,11 @@ enum err {
     ERR_BAD,     /* content that cannot be used: key file, segment, configuration */
     ERR_DAMAGED, /* a checksum does not match */
     ERR_TIMEOUT,
-    ERR_CLOSED,  /* the other side or we ended it */
-    ERR_REFUSED, /* connection refused, unreachable */
-    ERR_TLS,     /* handshake or record layer */
+    ERR_CLOSED,   /* the other side or we ended it */
+    ERR_REFUSED,  /* connection refused, unreachable */
+    ERR_TLS,      /* handshake or record layer */
+    ERR_NO_ROUTE, /* this machine cannot reach such an address */
+    ERR_SOURCE,   /* the address to connect from cannot be used */
     ERR_COUNT
 };
 

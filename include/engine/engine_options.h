@@ -70,6 +70,16 @@ struct engine_host {
     uint16_t port;     /* 465: TLS from the first byte */
 };
 
+enum { ENGINE_SOURCES_MAX = 64 };
+
+/* Where connections may come from, and who we say we are there. */
+struct engine_source {
+    struct slice name;
+    struct ip v4, v6;  /* IP_NONE: it has no such address */
+    struct slice helo; /* empty: the hostname */
+    unsigned weight;   /* against the others of its pool */
+};
+
 /* What is said of it must all hold; see route.h. */
 struct engine_route {
     struct slice *recipients; /* patterns (mail_address_match); none: everybody */
@@ -83,7 +93,9 @@ struct engine_route {
     unsigned host_count;
     enum delivery_tls tls;
     struct slice user, password; /* empty user: no AUTH */
-    struct slice name;           /* for people: its name, else the first host, or "mx" */
+    struct slice *sources; /* names; none: with hosts the system chooses, else those of direct MX */
+    unsigned source_count;
+    struct slice name; /* for people: its name, else the first host, or "mx" */
 };
 
 struct engine_options {
@@ -128,6 +140,10 @@ struct engine_options {
     enum delivery_tls delivery_tls;
     enum delivery_8bit on_no_8bitmime;
     bool allow_private_mx;
+    struct engine_source *sources; /* at most ENGINE_SOURCES_MAX */
+    unsigned source_count;
+    struct slice *mx_sources; /* names, for direct MX; none: the system chooses */
+    unsigned mx_source_count;
 
     struct engine_route *routes;
     unsigned route_count;

@@ -95,7 +95,8 @@ enum engine_action_kind {
     ACTION_TLS_CLIENT, /* conn, text = server name (empty: none), needs_verify (else any certificate
                           will do) */
     ACTION_CLOSE,      /* conn, at_once; no event of this connection follows */
-    ACTION_CONNECT,    /* conn, address -> CONNECTED or CLOSED */
+    ACTION_CONNECT,    /* conn, address, source (IP_NONE: the system's choice) -> CONNECTED or
+                          CLOSED; ERR_SOURCE: source cannot be used; ERR_NO_ROUTE */
     ACTION_LOGIN,      /* conn, login_step, user, password or text, binding (the bytes that SCRAM
                           is bound to, or "") -> LOGIN, exactly one */
     ACTION_APPEND, /* ticket, type, id, part[], needs_sync, is_admission -> APPENDED, exactly one */
@@ -122,6 +123,7 @@ struct engine_action {
     enum smtp_login_step login_step;
     struct journal_pos pos;
     struct ip_port address;
+    struct ip source;
     bool is_on, at_once, needs_sync, is_admission, needs_verify, wants_drained, asks_certificate;
     const struct note *note;
 };

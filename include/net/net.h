@@ -64,7 +64,10 @@ void net_accept_pause(struct net *n, bool is_paused); /* new clients wait in the
 /* What became of options.connections_max. */
 unsigned net_connections_max(const struct net *n);
 
-void net_connect(struct net *n, uint64_t conn, const struct ip_port *to);
+/* source: called from there (IP_NONE: the system chooses); ERR_SOURCE when it cannot be. */
+void net_connect(struct net *n, uint64_t conn, const struct ip_port *to, const struct ip *source);
+/* Would this machine let us call from there? */
+MUST_USE enum err net_source_check(const struct ip *source, struct fault *why);
 void net_send(struct net *n, uint64_t conn,
               struct slice out); /* copied, or written at once; TCP_NODELAY is set */
 /* Starts a handshake on a plain connection; unread plain bytes must not exist (they are a failure).

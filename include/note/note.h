@@ -63,6 +63,10 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(CONNECT_FAILED, INFO, "connect-failed", "connect_failures_total",                            \
       "Outgoing connections that could not be made or died before a message.")                     \
     X(OUTGOING, DEBUG, "outgoing", "connections_total", "Outgoing connections made.")              \
+    X(V6_AVOIDED, INFO, "ipv6-avoided", "family_avoided_total",                                    \
+      "Periods in which IPv6 is tried last at a destination.")                                     \
+    X(SOURCE_REFUSED, ERROR, "source-refused", "source_refusals_total",                            \
+      "Source addresses that the system did not let us use.")                                      \
     X(RESOLVE_FAILED, INFO, "resolve-failed", "resolve_failures_total",                            \
       "Destinations whose hosts could not be found.")                                              \
     X(PAUSED, WARN, "paused", "pauses_total", "Destinations paused by the operator.")              \

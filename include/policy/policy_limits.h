@@ -11,5 +11,6 @@ struct policy_limits {
     bool chunking;                /* BDAT where it is offered */
     int64_t age_ms;               /* of a connection; then a new one */
     int64_t idle_ms; /* an open connection waits so long for the next message; 0: it does not */
+    int64_t race_ms; /* an address is silent for so long: the next one of its host, too */
     int64_t connect_ms, greeting_ms, command_ms, data_ms, final_ms;
 };

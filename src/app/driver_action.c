@@ -154,7 +154,7 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
         net_close(d->net, a->conn, a->at_once);
         break;
     case ACTION_CONNECT:
-        net_connect(d->net, a->conn, &a->address);
+        net_connect(d->net, a->conn, &a->address, &a->source);
         break;
     case ACTION_LOGIN:
         login(d, a);

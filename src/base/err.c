@@ -35,11 +35,11 @@ enum err fault_set(struct fault *why, enum err e, int errnum, const char *fmt, .
 const char *err_name(enum err e)
 {
     static const char *const name[ERR_COUNT] = {
-        [ERR_OK] = "ok",           [ERR_SYSTEM] = "system", [ERR_NO_MEMORY] = "no memory",
-        [ERR_FULL] = "full",       [ERR_BUSY] = "busy",     [ERR_DENIED] = "denied",
-        [ERR_MISSING] = "missing", [ERR_BAD] = "bad",       [ERR_DAMAGED] = "damaged",
-        [ERR_TIMEOUT] = "timeout", [ERR_CLOSED] = "closed", [ERR_REFUSED] = "refused",
-        [ERR_TLS] = "tls",
+        [ERR_OK] = "ok",           [ERR_SYSTEM] = "system",     [ERR_NO_MEMORY] = "no memory",
+        [ERR_FULL] = "full",       [ERR_BUSY] = "busy",         [ERR_DENIED] = "denied",
+        [ERR_MISSING] = "missing", [ERR_BAD] = "bad",           [ERR_DAMAGED] = "damaged",
+        [ERR_TIMEOUT] = "timeout", [ERR_CLOSED] = "closed",     [ERR_REFUSED] = "refused",
+        [ERR_TLS] = "tls",         [ERR_NO_ROUTE] = "no route", [ERR_SOURCE] = "source",
     };
     return (unsigned)e < ERR_COUNT ? name[e] : "unknown";
 }

@@ -36,6 +36,7 @@ static bool has_range(const struct config_option *o)
     case CONFIG_BOOL:
     case CONFIG_RATE:
     case CONFIG_CHOICE:
+    case CONFIG_IP:
     case CONFIG_NETWORK:
     case CONFIG_RESOLVER:
     case CONFIG_HOST:

@@ -52,6 +52,23 @@ struct slice config_net_set_listen(struct slice text, struct arena *a, struct sl
                         SLICE_FMT(q));
 }
 
+struct slice config_net_set_ip(struct slice text, struct arena *a, struct ip *out)
+{
+    struct ip ip;
+    struct slice q = config_value_quote(a, text);
+    if (!ip_parse(text, &ip))
+        return arena_printf(a,
+                            "%.*s is not a numeric address: write one such as \"192.0.2.10\" or "
+                            "\"2001:db8::10\", without port and brackets",
+                            SLICE_FMT(q));
+    static const uint8_t nowhere[16];
+    bool is_group = ip.family == IP_V4 ? ip.b[0] >= 224 : ip.b[0] == 0xff;
+    if (is_group || memcmp(ip.b, nowhere, ip.family == IP_V4 ? 4 : 16) == 0)
+        return arena_printf(a, "%.*s is not the address of one host", SLICE_FMT(q));
+    *out = ip;
+    return SLICE_NONE;
+}
+
 static void clear_host_bits(struct ip_net *net)
 {
     for (int bit = net->bits; bit < (net->ip.family == IP_V4 ? 32 : 128); bit++)

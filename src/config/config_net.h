@@ -11,6 +11,8 @@
 struct slice config_net_set_unix(struct slice text, struct arena *a, struct slice *out);
 /* "address:port", numeric */
 struct slice config_net_set_listen(struct slice text, struct arena *a, struct slice *out);
+/* Of a host: neither a group nor unspecified. */
+struct slice config_net_set_ip(struct slice text, struct arena *a, struct ip *out);
 struct slice config_net_set_network(struct slice text, struct arena *a, struct ip_net *out);
 /* Port 53 unless given. */
 struct slice config_net_set_resolver(struct slice text, struct arena *a, struct ip_port *out);

@@ -21,4 +21,5 @@ const struct toml_node *rules_given(const struct rules *r, const char *section, 
 const struct toml_node *rules_nth(const struct rules *r, const char *section, unsigned n);
 struct toml_spot rules_spot(const struct toml_node *node);
 
-void config_routes_check(struct rules *r); /* config_routes.c */
+void config_sources_check(struct rules *r); /* config_sources.c */
+void config_routes_check(struct rules *r);  /* config_routes.c */

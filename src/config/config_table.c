@@ -18,6 +18,7 @@ const struct config_type_facts config_type_facts[CONFIG_TYPE_COUNT] = {
     [CONFIG_RATE] = {"a rate", sizeof(struct policy_rate), true, false},
     [CONFIG_FACTOR] = {"a number", sizeof(double), false, false},
     [CONFIG_CHOICE] = {"a word", sizeof(unsigned), true, false},
+    [CONFIG_IP] = {"an IP address", sizeof(struct ip), true, false},
     [CONFIG_NETWORK] = {"a network", sizeof(struct ip_net), true, false},
     [CONFIG_RESOLVER] = {"an address", sizeof(struct ip_port), true, false},
     [CONFIG_HOST] = {"a host and port", sizeof(struct engine_host), true, false},
@@ -68,6 +69,15 @@ const struct config_section config_sections[] = {
                 "time, up to max."},
     {.path = "delivery", .shape = CONFIG_ONE, .meaning = "Connections to other mail servers."},
     {.path = "dns", .shape = CONFIG_ONE, .meaning = "Whom we ask for MX and address records."},
+    {.path = "source",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct engine_source),
+     .at = ENGINE(sources),
+     .count_at = ENGINE(source_count),
+     .items_most = ENGINE_SOURCES_MAX,
+     .meaning = "Addresses of this machine to deliver from, each with the name it says in EHLO; "
+                "delivery.sources and route.sources name the ones to use. doc/addresses.md tells "
+                "how one is chosen."},
     {.path = "route",
      .shape = CONFIG_MANY,
      .item_bytes = sizeof(struct engine_route),

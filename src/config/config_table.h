@@ -43,6 +43,7 @@ enum config_type {
     CONFIG_FACTOR,   /* double */
     CONFIG_RATE,     /* struct policy_rate */
     CONFIG_CHOICE,   /* an enum, see choices */
+    CONFIG_IP,       /* struct ip, not a group or the unspecified one */
     CONFIG_NETWORK,  /* struct ip_net */
     CONFIG_RESOLVER, /* struct ip_port, port 53 unless given */
     CONFIG_HOST,     /* struct engine_host, port 587 unless given */

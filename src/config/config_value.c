@@ -431,6 +431,8 @@ struct slice config_value_set(const struct config_option *o, struct slice text, 
         return set_rate(text, a, out);
     case CONFIG_CHOICE:
         return set_choice(o, text, a, out);
+    case CONFIG_IP:
+        return config_net_set_ip(text, a, out);
     case CONFIG_NETWORK:
         return config_net_set_network(text, a, out);
     case CONFIG_RESOLVER:

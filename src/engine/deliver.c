@@ -51,7 +51,7 @@ void deliver_start(struct engine *e, struct destination *d, struct job *j)
     timer_init(&l->timer, TIMER_LINE);
     list_add_last(&d->lines, &l->in_destination);
     d->line_count++;
-    line_connect(e, l);
+    race_begin(e, l);
 }
 
 static enum smtp_client_tls tls_mode(const struct line *l)
@@ -86,10 +86,11 @@ static void start_tls(struct engine *e, struct line *l)
 void deliver_on_connected(struct engine *e, struct line *l, const struct engine_event *ev)
 {
     const struct destination *d = l->destination;
+    race_on_connected(e, l, ev->conn);
     l->state = LINE_TALKING;
     l->opened_ms = e->now_ms;
     l->options = (struct smtp_client_options){
-        .helo = slice_cstr(d->helo),
+        .helo = l->source && l->source->helo.n ? l->source->helo : slice_cstr(d->helo),
         .tls = tls_mode(l),
         .user = slice_cstr(d->user),
         .password = slice_cstr(d->password),
@@ -261,7 +262,7 @@ bool deliver_make_slot(struct engine *e)
     return deliver_has_slot(e);
 }
 
-static void on_recipient(struct line *l, const struct smtp_client_event *ev)
+static void on_recipient(struct engine *e, struct line *l, const struct smtp_client_event *ev)
 {
     uint32_t recipient = l->index[ev->index];
     if (ev->is_delivered) {
@@ -278,6 +279,11 @@ static void on_recipient(struct line *l, const struct smtp_client_event *ev)
         l->is_too_many = true;
         return;
     }
+    enum race_refusal refusal = race_on_refusal(e, l, ev->reply);
+    if (refusal == RACE_GOES_ON)
+        return; /* undecided: by IPv4 when this transaction is over */
+    if (refusal == RACE_GOES_ON_LATER && v == POLICY_BOUNCE)
+        v = POLICY_LATER;
     if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
         return; /* accepted so far, or the session's trouble: FAILED says what becomes of it */
     line_add_result(l, recipient, v == POLICY_BOUNCE ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
@@ -336,12 +342,19 @@ void deliver_pump(struct engine *e, struct line *l)
             deliver_on_ready(e, l);
             break;
         case SMTP_CLIENT_RECIPIENT:
-            on_recipient(l, &ev);
+            on_recipient(e, l, &ev);
             break;
         case SMTP_CLIENT_BODY:
             deliver_body_due(e, l);
             break;
         case SMTP_CLIENT_DONE:
+            race_on_done(e, l);
+            if (l->race.has_refused_v6 && line_has_undecided(l)) {
+                char why[sizeof l->race.refusal];
+                memcpy(why, l->race.refusal, sizeof why);
+                line_go_elsewhere(e, l, why);
+                return;
+            }
             l->messages++;
             destination_success(e, l->destination);
             l->state = LINE_TALKING;
@@ -366,17 +379,17 @@ void deliver_on_bytes(struct engine *e, struct line *l, struct slice in)
     deliver_pump(e, l);
 }
 
-void deliver_on_closed(struct engine *e, struct line *l, enum err err, struct slice text)
+void deliver_on_closed(struct engine *e, struct line *l, const struct engine_event *ev)
 {
     char why[200];
-    snprintf(why, sizeof why, "%.*s", SLICE_FMT(slice_head(text, sizeof why - 1)));
-    map_take_id(&e->lines, l->conn);
-    l->conn = 0;
     if (!l->smtp) {
-        host_fails(e, l, why);
+        race_on_closed(e, l, ev);
         return;
     }
-    l->has_tls_failed = err == ERR_TLS || l->is_in_handshake;
+    snprintf(why, sizeof why, "%.*s", SLICE_FMT(slice_head(ev->text, sizeof why - 1)));
+    map_take_id(&e->lines, l->conn);
+    l->conn = 0;
+    l->has_tls_failed = ev->err == ERR_TLS || l->is_in_handshake;
     smtp_client_on_closed(l->smtp, why);
     deliver_pump(e, l);
 }
@@ -385,7 +398,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
 {
     struct line *l = CONTAINER_OF(t, struct line, timer);
     if (!l->smtp) {
-        host_fails(e, l, "time-out while connecting");
+        race_on_timer(e, l);
         return;
     }
     switch (l->state) {
@@ -417,6 +430,8 @@ void deliver_close(struct engine *e)
     for (struct map_entry *m; (m = map_next(&e->lines, &at)); at = 0) {
         struct line *l = m->value;
         map_take_id(&e->lines, l->conn);
+        for (unsigned i = 0; i < l->race.count; i++)
+            map_take_id(&e->lines, l->race.attempt[i].conn);
         smtp_client_free(l->smtp);
         line_leave_idle(l);
         list_remove(&l->in_destination);

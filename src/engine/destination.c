@@ -32,6 +32,7 @@ void destination_free(struct engine *e, struct destination *d)
     mem_free(d->user);
     mem_free(d->password);
     mem_free(d->helo);
+    source_drop_pool(d);
     mem_free((char *)(uintptr_t)d->key.p);
     mem_free(d);
 }
@@ -70,6 +71,7 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     d->tls = e->opt->delivery_tls;
     if (r)
         copy_route(d, r);
+    source_take_pool(e, d);
     d->requires_tls = requires_tls;
     if (requires_tls)
         d->tls = DELIVERY_TLS_VERIFY;

@@ -219,6 +219,7 @@ struct engine *engine_new(const struct engine_options *options, uint64_t seed)
     compact_init(e);
     operate_init(e);
     resolve_init(e);
+    avoid_init(e);
     return e;
 }
 
@@ -236,6 +237,7 @@ void engine_free(struct engine *e)
         body_cool(e, m);
     schedule_close(e);
     resolve_close(e);
+    avoid_close(e);
     size_t at = 0;
     for (struct map_entry *t; (t = map_next(&e->tickets, &at));)
         mem_free(t->value);
@@ -272,7 +274,7 @@ static void on_connection(struct engine *e, const struct engine_event *ev)
         s ? submit_on_drained(e, s) : deliver_on_drained(e, l);
         break;
     case EVENT_CLOSED:
-        s ? submit_on_closed(e, s, ev) : deliver_on_closed(e, l, ev->err, ev->text);
+        s ? submit_on_closed(e, s, ev) : deliver_on_closed(e, l, ev);
         break;
     case EVENT_TLS_UP:
         s ? submit_on_tls(e, s, ev->tls) : deliver_on_tls(e, l, ev->tls);

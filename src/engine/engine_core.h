@@ -5,6 +5,7 @@
  * report to spool. What comes from outside enters through engine.c, by the kind of event. */
 #pragma once
 
+#include "avoid.h"
 #include "base/arena.h"
 #include "base/heap.h"
 #include "base/list.h"
@@ -13,6 +14,7 @@
 #include "engine/engine_port.h"
 #include "queue/queue.h"
 #include "smtp/smtp_client.h"
+#include "source.h"
 
 enum {
     HOT_BYTES_MAX = 8 * 1024 * 1024, /* bodies kept in memory for an immediate delivery */
@@ -101,7 +103,8 @@ struct job {
 /* One address to try, in order. */
 struct target {
     struct ip_port address;
-    char *host; /* name for TLS, log and report; owned */
+    char *host;          /* name for TLS, log and report; owned */
+    unsigned host_index; /* the same for all addresses of a host, which stand together */
 };
 struct target_list {
     int refs;
@@ -123,9 +126,10 @@ struct destination {
     uint64_t ready_count, job_count;
     struct list lines;
     uint32_t line_count, idle_count;
-    uint32_t lines_most; /* learned: connections it stands at once; 0: nothing learned */
-    uint32_t successes;  /* since lines_most last moved */
-    unsigned failures;   /* in a row: nobody could be reached */
+    uint32_t rival_count; /* second attempts of lines that are connecting: connections, too */
+    uint32_t lines_most;  /* learned: connections it stands at once; 0: nothing learned */
+    uint32_t successes;   /* since lines_most last moved */
+    unsigned failures;    /* in a row: nobody could be reached */
     int64_t backoff_until_ms;
     char *trouble;              /* last failure for people; owned */
     struct timer timer;         /* back-off over */
@@ -147,6 +151,8 @@ struct destination {
         uint16_t port;
     } * host;
     unsigned host_count;
+    struct engine_source *source; /* its pool, in its order; owned. See source.h */
+    unsigned source_count;
 };
 
 /* A pass of the compaction: segments to be emptied, segments to get a checkpoint. */
@@ -233,7 +239,9 @@ struct engine {
     uint64_t job_count, ready_count, in_flight_count;
     uint64_t trouble_count; /* destinations backing off */
 
-    struct map lines;       /* by conn */
+    struct map lines; /* by conn; while connecting a line may have two */
+    struct avoid_table avoid;
+    struct source_refusals sources_refused;
     struct list idle_lines; /* longest idle first */
 
     struct map dns_cache; /* by "type name" */
@@ -394,6 +402,7 @@ void schedule_return(struct engine *e, struct job *j); /* untouched: back to the
 void schedule_defer(struct engine *e, struct job *j);  /* its recipients' next_ms say until when */
 void schedule_end(struct engine *e, struct job *j);    /* no recipient of it waits any more */
 void schedule_on_line_gone(struct engine *e, struct destination *d);
+void schedule_on_room(struct engine *e, struct destination *d); /* a connection less: soon */
 void schedule_on_options(struct engine *e);
 void schedule_reroute(struct engine *e); /* a step of what new options bring */
 void schedule_retry(struct engine *e, struct queue_message *m);
@@ -446,7 +455,7 @@ bool deliver_on_idle(struct engine *e,
 void deliver_on_connected(struct engine *e, struct line *l, const struct engine_event *ev);
 void deliver_on_bytes(struct engine *e, struct line *l, struct slice in);
 void deliver_on_drained(struct engine *e, struct line *l);
-void deliver_on_closed(struct engine *e, struct line *l, enum err err, struct slice text);
+void deliver_on_closed(struct engine *e, struct line *l, const struct engine_event *ev);
 void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *tls);
 void deliver_on_timer(struct engine *e, struct timer *t);
 void deliver_on_body(struct engine *e, struct queue_message *m, enum err err, struct slice why);

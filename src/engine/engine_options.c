@@ -59,6 +59,7 @@ void engine_options_default(struct engine_options *o)
                    .chunking = true,
                    .age_ms = 5 * MINUTE_MS,
                    .idle_ms = 5 * SECOND_MS,
+                   .race_ms = 250,
                    .connect_ms = 30 * SECOND_MS,
                    .greeting_ms = 5 * MINUTE_MS,
                    .command_ms = 5 * MINUTE_MS,

@@ -8,17 +8,6 @@ enum {
     REPLY_BYTES_MAX = 500,
 };
 
-void line_connect(struct engine *e, struct line *l)
-{
-    l->conn = e->last_conn += 2;
-    l->state = l->watched_state = LINE_CONNECTING;
-    map_put_id(&e->lines, l->conn, l);
-    struct engine_action *a = engine_do(e, ACTION_CONNECT);
-    a->conn = l->conn;
-    a->address = line_target(l)->address;
-    timer_set(e, &l->timer, e->now_ms + l->destination->limits.connect_ms);
-}
-
 void line_drop_transaction(struct line *l)
 {
     mem_free(l->recipient);
@@ -77,6 +66,7 @@ void line_leave_idle(struct line *l)
 
 void line_hang_up(struct engine *e, struct line *l, bool is_open)
 {
+    race_close(e, l, is_open);
     if (l->conn) {
         map_take_id(&e->lines, l->conn);
         if (is_open)
@@ -116,6 +106,10 @@ void line_note(struct engine *e, struct line *l, enum note_kind kind, const char
     engine_tell(e, n, "host", slice_cstr(t->host));
     struct ip_text ip = ip_port_build(&t->address);
     engine_tell(e, n, "ip", slice_cstr(ip.s));
+    if (l->source) {
+        struct ip_text source = ip_build(source_ip(l->source, t->address.ip.family));
+        engine_tell(e, n, "source", slice_cstr(source.s));
+    }
     if (l->tls_version.n)
         engine_tell(e, n, "tls", l->tls_version);
     if (reason)

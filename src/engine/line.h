@@ -7,6 +7,7 @@
 #include "engine_core.h"
 #include "mail/downgrade.h"
 #include "policy/policy_outcome.h"
+#include "race.h"
 
 enum line_state { LINE_CONNECTING, LINE_TALKING, LINE_BUSY, LINE_IDLE, LINE_QUITTING };
 
@@ -19,6 +20,8 @@ struct line {
     struct list in_destination, in_idle;
     struct target_list *targets;
     uint32_t target;
+    struct race race;                   /* before `conn` is up */
+    const struct engine_source *source; /* of the connection; NULL: the system's choice */
     bool has_no_tls; /* the handshake failed once: opportunistic means plain now */
     bool is_in_handshake, has_tls_failed; /* on this connection */
     struct smtp_client *smtp;
@@ -62,7 +65,6 @@ static inline const struct target *line_target(const struct line *l)
     return &l->targets->target[l->target];
 }
 
-void line_connect(struct engine *e, struct line *l); /* to its target */
 void line_free(struct engine *e, struct line *l);
 void line_leave_idle(struct line *l);
 /* The connection ends, not the line: it may go on with its next target. */
@@ -93,6 +95,10 @@ void line_decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_
 void line_end_attempt(struct engine *e, struct line *l);
 /* The same, and the line keeps its job for the recipients that are open. */
 void line_end_part(struct engine *e, struct line *l);
+/* trouble.c: its present target was of no use. */
+void line_note_trouble(struct engine *e, struct line *l, const char *why);
+/* Whoever is undecided goes on with the next target, at once. */
+void line_go_elsewhere(struct engine *e, struct line *l, const char *why);
 /* trouble.c: the line cannot go on with its job; `a` has the scope, the reply and is_unsure. The
  * line is gone afterwards or goes on elsewhere. */
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why);

@@ -330,17 +330,25 @@ static void on_addresses(struct resolve *r, struct resolve_host *h, const struct
     }
 }
 
-static void add_targets(struct engine *e, struct resolve *r, struct target_list *t,
-                        const struct resolve_host *h, const struct ip *ip, unsigned count)
+static void add_target(struct engine *e, struct resolve *r, struct target_list *t,
+                       const struct resolve_host *h, const struct ip *ip)
 {
-    bool is_guarded = !r->destination->host_count && !e->opt->allow_private_mx;
-    for (unsigned i = 0; i < count && t->count < TARGETS_MAX; i++) {
-        if (is_guarded && ip_is_private(&ip[i])) {
-            r->is_private = true;
-            continue;
-        }
-        t->target[t->count++] =
-            (struct target){{ip[i], h->port}, mem_dup(h->name, strlen(h->name))};
+    if (!r->destination->host_count && !e->opt->allow_private_mx && ip_is_private(ip))
+        r->is_private = true;
+    else if (t->count < TARGETS_MAX)
+        t->target[t->count++] = (struct target){
+            {*ip, h->port}, mem_dup(h->name, strlen(h->name)), (unsigned)(h - r->host)};
+}
+
+/* The families in turn, IPv6 first (RFC 8305 section 4). */
+static void add_targets(struct engine *e, struct resolve *r, struct target_list *t,
+                        const struct resolve_host *h)
+{
+    for (unsigned i = 0; i < h->v6_count || i < h->v4_count; i++) {
+        if (i < h->v6_count)
+            add_target(e, r, t, h, &h->v6[i]);
+        if (i < h->v4_count)
+            add_target(e, r, t, h, &h->v4[i]);
     }
 }
 
@@ -355,8 +363,7 @@ static void finish(struct engine *e, struct resolve *r)
     for (unsigned i = 0; i < r->host_count; i++) {
         const struct resolve_host *h = &r->host[i];
         is_temporary |= h->is_temporary;
-        add_targets(e, r, t, h, h->v6, h->v6_count);
-        add_targets(e, r, t, h, h->v4, h->v4_count);
+        add_targets(e, r, t, h);
     }
     if (t->count) {
         int64_t least = e->now_ms + TARGETS_LEAST_MS;

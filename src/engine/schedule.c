@@ -237,9 +237,13 @@ void schedule_return(struct engine *e, struct job *j)
 
 void schedule_defer(struct engine *e, struct job *j)
 {
-    const struct queue_message *m = j->message;
+    struct queue_message *m = j->message;
     not_in_flight(e, j);
     unready(e, j);
+    if (m->is_removing || m->is_bouncing) { /* those that an earlier part of the job put off */
+        outcome_ordered(e, m, j);
+        return;
+    }
     j->next_ms = INT64_MAX;
     j->part_ms = 0;
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
@@ -286,7 +290,7 @@ void schedule_pump(struct engine *e, struct destination *d)
         return;
     }
     uint32_t most = destination_lines_most(e, d);
-    while (d->line_count < most && !list_is_empty(&d->ready)) {
+    while (d->line_count + d->rival_count < most && !list_is_empty(&d->ready)) {
         if (!deliver_has_slot(e) && !deliver_make_slot(e)) {
             want(e, d);
             return;
@@ -332,6 +336,12 @@ void schedule_on_line_gone(struct engine *e, struct destination *d)
     else
         schedule_pump(e, d); /* which may end its jobs, and d with them */
     schedule_pump_wanting(e);
+}
+
+void schedule_on_room(struct engine *e, struct destination *d)
+{
+    want(e, d);
+    timer_set(e, &e->pump_timer, e->now_ms);
 }
 
 /* Too many reports are being made: this job's turn comes a little later. */

@@ -41,21 +41,30 @@ static void give_back(struct engine *e, struct line *l)
     line_free(e, l);
 }
 
-static void connect_anew(struct engine *e, struct line *l, uint32_t target, bool has_no_tls)
+/* To the same target, once more. */
+static void connect_again(struct engine *e, struct line *l, bool is_in_plain)
 {
     line_hang_up(e, l, true);
     line_drop_transaction(l);
-    l->target = target;
-    l->has_no_tls = has_no_tls;
-    line_connect(e, l);
+    l->has_no_tls = is_in_plain;
+    race_begin_again(e, l);
 }
 
-static void note_trouble(struct engine *e, struct line *l, const char *why)
+void line_note_trouble(struct engine *e, struct line *l, const char *why)
 {
     const struct target *t = line_target(l);
     struct ip_text ip = ip_port_build(&t->address);
     line_note(e, l, NOTE_CONNECT_FAILED, why);
     snprintf(l->trouble, sizeof l->trouble, "%s[%s]: %s", t->host, ip.s, why);
+}
+
+void line_go_elsewhere(struct engine *e, struct line *l, const char *why)
+{
+    line_note_trouble(e, l, why);
+    line_hang_up(e, l, true);
+    line_drop_transaction(l);
+    l->has_no_tls = false;
+    race_begin(e, l);
 }
 
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why)
@@ -64,7 +73,8 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
     a.is_reused = l->messages > 0 && !l->result_count;
     a.may_go_plain = may_go_plain(l);
     a.may_go_by_data = transaction_learn(e, l, &a);
-    a.has_next_host = line_has_undecided(l) && l->target + 1 < l->targets->count && !e->is_stopping;
+    (void)race_on_refusal(e, l, a.reply);
+    a.has_next_host = line_has_undecided(l) && !e->is_stopping && race_has_next(e, l);
     a.is_crowded = !l->was_ready && !l->result_count && has_working_line(d);
     enum policy_verdict verdict = policy_outcome(&a);
     struct smtp_status status = policy_status(&a, verdict);
@@ -77,25 +87,24 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
         return;
     case POLICY_RETURN:
         if (a.scope == SMTP_SCOPE_HOST) {
-            note_trouble(e, l, why);
+            line_note_trouble(e, l, why);
             destination_crowded(e, d);
         }
         give_back(e, l);
         return;
     case POLICY_IN_PLAIN:
-        note_trouble(e, l, why);
-        connect_anew(e, l, l->target, true); /* better than not at all */
+        line_note_trouble(e, l, why);
+        connect_again(e, l, true); /* better than not at all */
         return;
     case POLICY_BY_DATA:
-        note_trouble(e, l, why);
-        connect_anew(e, l, l->target, l->has_no_tls);
+        line_note_trouble(e, l, why);
+        connect_again(e, l, l->has_no_tls);
         return;
     case POLICY_NEXT_HOST:
-        note_trouble(e, l, why);
-        connect_anew(e, l, l->target + 1, false);
+        line_go_elsewhere(e, l, why);
         return;
     case POLICY_LATER:
-        note_trouble(e, l, why);
+        line_note_trouble(e, l, why);
         if (!l->was_ready)
             destination_trouble(e, d, slice_cstr(l->trouble));
         end_attempt(e, l, ATTEMPT_LATER, status, l->trouble);

@@ -7,6 +7,7 @@
 
 #include "net_addr.h"
 #include "net_conn.h"
+#include "net_source.h"
 
 enum { TICK_MS = 500 };
 
@@ -129,6 +130,12 @@ void net_close_all(struct net *n, void (*closed)(void *ctx), void *ctx)
 /* ---- connections --------------------------------------------------------------------------------
  */
 
+/* Without an address of the family that could call there it is "not available". */
+static enum err connect_error(int e)
+{
+    return e == UV_EADDRNOTAVAIL ? ERR_NO_ROUTE : net_conn_error(e);
+}
+
 static void on_connected(uv_connect_t *request, int status)
 {
     struct net_conn *c = request->handle->data;
@@ -136,7 +143,7 @@ static void on_connected(uv_connect_t *request, int status)
     if (c->state != N_CONNECTING)
         return;
     if (status < 0) {
-        net_conn_fail(c, net_conn_error(status), "%s", uv_strerror(status));
+        net_conn_fail(c, connect_error(status), "%s", uv_strerror(status));
         return;
     }
     net_addr_tune(&c->handle.tcp);
@@ -146,7 +153,7 @@ static void on_connected(uv_connect_t *request, int status)
     net_conn_settle(c);
 }
 
-void net_connect(struct net *n, uint64_t conn, const struct ip_port *to)
+void net_connect(struct net *n, uint64_t conn, const struct ip_port *to, const struct ip *source)
 {
     struct sockaddr_storage sa;
     CHECK(conn % 2 == 0 && !find(n, conn)); /* odd numbers are ours */
@@ -155,10 +162,17 @@ void net_connect(struct net *n, uint64_t conn, const struct ip_port *to)
     struct net_conn *c = net_conn_new(n, conn, false);
     map_put_id(&n->by_id, conn, c);
     net_addr_build(to, &sa);
-    int e =
-        uv_tcp_connect(&c->request.connect, &c->handle.tcp, (struct sockaddr *)&sa, on_connected);
+    int e = source->family == IP_NONE ? 0 : net_source_open(&c->handle.tcp, source);
+    if (e) {
+        /* Out of descriptors or ports is no fault of the address. */
+        bool is_its_own = e == UV_EADDRNOTAVAIL || e == UV_EACCES || e == UV_EAFNOSUPPORT;
+        net_conn_fail(c, is_its_own ? ERR_SOURCE : net_conn_error(e), "source address %s: %s",
+                      ip_build(source).s, uv_strerror(e));
+        return;
+    }
+    e = uv_tcp_connect(&c->request.connect, &c->handle.tcp, (struct sockaddr *)&sa, on_connected);
     if (e)
-        net_conn_fail(c, net_conn_error(e), "%s", uv_strerror(e));
+        net_conn_fail(c, connect_error(e), "%s", uv_strerror(e));
 }
 
 void net_send(struct net *n, uint64_t conn, struct slice out)

@@ -359,9 +359,11 @@ enum err net_conn_error(int e)
     switch (e) {
     case UV_ECONNREFUSED:
     case UV_EHOSTUNREACH:
-    case UV_ENETUNREACH:
     case UV_EADDRNOTAVAIL:
         return ERR_REFUSED;
+    case UV_ENETUNREACH:
+    case UV_EAFNOSUPPORT:
+        return ERR_NO_ROUTE;
     case UV_ETIMEDOUT:
         return ERR_TIMEOUT;
     case UV_ECONNRESET:

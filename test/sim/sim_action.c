@@ -138,7 +138,7 @@ void sim_action_carry_out(struct sim_world *w, const struct engine_action *a)
         break;
     case ACTION_CONNECT:
         sim_trace(w, "connects", a->conn, 0, slice_cstr(ip_port_build(&a->address).s));
-        sim_net_connect(w, a->conn, a->address);
+        sim_net_connect(w, a->conn, a->address, a->source);
         break;
     case ACTION_LOGIN:
         login(w, a);

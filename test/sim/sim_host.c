@@ -22,7 +22,37 @@ void sim_host_add_v6(struct sim_world *w, unsigned host)
     struct sim_host *h = &w->host[host];
     CHECK(h->ip_count < SIM_HOST_ADDRESSES_MAX);
     h->ip[h->ip_count++] = (struct ip){
-        IP_V6, {0x26, 0x06, 0, 1, [13] = (uint8_t)(host >> 8), [14] = (uint8_t)host, [15] = 1}};
+        IP_V6,
+        {0x26, 0x06, 0,
+         1, [13] = (uint8_t)(host >> 8), [14] = (uint8_t)host, [15] = (uint8_t)h->ip_count}};
+}
+
+void sim_host_add_v4(struct sim_world *w, unsigned host)
+{
+    struct sim_host *h = &w->host[host];
+    CHECK(h->ip_count < SIM_HOST_ADDRESSES_MAX);
+    h->ip[h->ip_count] =
+        (struct ip){IP_V4, {11, (uint8_t)(1 + h->ip_count), (uint8_t)(host >> 8), (uint8_t)host}};
+    h->ip_count++;
+}
+
+static unsigned index_of(const struct sim_host *h, const struct ip *ip)
+{
+    unsigned i = 0;
+    while (i < h->ip_count && !ip_eq(&h->ip[i], ip))
+        i++;
+    CHECK(i < h->ip_count);
+    return i;
+}
+
+enum sim_reach sim_host_reach(const struct sim_host *h, const struct ip *ip)
+{
+    return h->reach[index_of(h, ip)];
+}
+
+int64_t sim_host_slow_ms(const struct sim_host *h, const struct ip *ip)
+{
+    return h->slow_ms[index_of(h, ip)];
 }
 
 static void join(struct sim_world *w, unsigned a, unsigned b)
@@ -66,9 +96,15 @@ void sim_host_on_dialled(struct sim_world *w, struct sim_conn *c)
     c->host = h;
     if (w->net.outgoing > w->out_max)
         sim_fail(w, "%u connections go out, %u are allowed", w->net.outgoing, w->out_max);
+    if (c->source.family != IP_NONE && c->source.family != c->address.ip.family)
+        sim_fail(w, "a source of the wrong family");
     if (!h)
         return;
     h->connects++;
+    h->connects_v6 += c->address.ip.family == IP_V6;
+    if (h->source.family == c->source.family && !ip_eq(&h->source, &c->source))
+        h->source_changes++;
+    h->source = c->source;
     if (++h->open > h->most_open)
         h->most_open = h->open;
     if (h->group == UINT32_MAX)

@@ -15,14 +15,26 @@ enum sim_host_tls {
     SIM_TLS_BROKEN,  /* offered, and the handshake fails */
 };
 
-enum { SIM_HOST_ADDRESSES_MAX = 4 };
+/* What one address does with a connection, before the host's mood has a word. */
+enum sim_reach {
+    SIM_REACH_WELL,
+    SIM_REACH_HOLE, /* never answers */
+    SIM_REACH_REFUSED,
+    SIM_REACH_NO_ROUTE,
+    SIM_REACH_COUNT
+};
+
+enum { SIM_HOST_ADDRESSES_MAX = 8 };
 struct sim_host {
     char name[SIM_NAME_BYTES];
     struct ip ip[SIM_HOST_ADDRESSES_MAX];
+    enum sim_reach reach[SIM_HOST_ADDRESSES_MAX];
+    int64_t slow_ms[SIM_HOST_ADDRESSES_MAX]; /* until a connection is up; 0: as the line is */
     unsigned ip_count;
     enum dns_result dns_trouble;
     const struct sim_mood *mood;
     enum sim_host_tls tls;
+    bool refuses_v6; /* mail over it */
     bool has_no_ehlo, has_no_pipelining, has_no_8bitmime, needs_auth;
     bool offers_chunking, knows_no_bdat; /* the second: though it offers it */
     uint64_t size_max;                   /* 0: none */
@@ -34,11 +46,18 @@ struct sim_host {
     /* what was seen */
     uint64_t connects, taken, chunks; /* the last: taken as one */
     unsigned open, most_open;
+    uint64_t connects_v6, taken_v6;
+    struct ip source; /* of the latest connection */
+    char hello[SIM_NAME_BYTES];
+    unsigned source_changes;
 };
 
 /* The index of a new host with one IPv4 address. */
 unsigned sim_host_add(struct sim_world *w, const char *name);
 void sim_host_add_v6(struct sim_world *w, unsigned host);
+void sim_host_add_v4(struct sim_world *w, unsigned host); /* one more */
+enum sim_reach sim_host_reach(const struct sim_host *h, const struct ip *ip);
+int64_t sim_host_slow_ms(const struct sim_host *h, const struct ip *ip);
 /* Domains that share hosts are one group: together they may have as many connections as the engine
  * may have to each. Call when all domains stand. */
 void sim_host_group(struct sim_world *w);

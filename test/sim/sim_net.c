@@ -192,10 +192,12 @@ static void tell_end(struct sim_world *w, struct sim_conn *c)
         .kind = EVENT_CLOSED,
         .conn = c->id,
         .err = err,
-        .text = err == ERR_CLOSED    ? SLICE("the other side closed the connection")
-                : err == ERR_REFUSED ? SLICE("connection refused")
-                : err == ERR_TLS     ? SLICE("TLS: the handshake failed")
-                                     : SLICE("connection reset by peer"),
+        .text = err == ERR_CLOSED     ? SLICE("the other side closed the connection")
+                : err == ERR_REFUSED  ? SLICE("connection refused")
+                : err == ERR_SOURCE   ? SLICE("source address: address not available")
+                : err == ERR_NO_ROUTE ? SLICE("network is unreachable")
+                : err == ERR_TLS      ? SLICE("TLS: the handshake failed")
+                                      : SLICE("connection reset by peer"),
     };
     sim_world_tell(w, &ev);
 }
@@ -385,9 +387,9 @@ void sim_net_let_in(struct sim_world *w, struct sim_conn *c, const struct sim_pe
     sim_agenda_add(&w->agenda, c->to_engine.last_us, opened, c, 0);
 }
 
-void sim_net_refuse(struct sim_world *w, struct sim_conn *c)
+void sim_net_refuse(struct sim_world *w, struct sim_conn *c, enum err err)
 {
-    end_engine_later(w, c, ERR_REFUSED);
+    end_engine_later(w, c, err);
 }
 
 static void knocks(struct sim_world *w, void *thing, uint64_t unused)
@@ -397,15 +399,18 @@ static void knocks(struct sim_world *w, void *thing, uint64_t unused)
         sim_remote_on_connect(w, c);
 }
 
-void sim_net_connect(struct sim_world *w, uint64_t id, struct ip_port to)
+void sim_net_connect(struct sim_world *w, uint64_t id, struct ip_port to, struct ip source)
 {
     CHECK(id % 2 == 0 && !sim_net_find(w, id));
     struct sim_conn *c = conn_new(w, id);
     c->address = to;
+    c->source = source;
     c->has_engine = c->is_connecting = true;
     w->net.outgoing++;
     sim_host_on_dialled(w, c);
-    sim_agenda_add(&w->agenda, w->now_us + c->latency_us, knocks, c, 0);
+    const struct sim_host *h = c->host;
+    int64_t slow_us = h ? sim_host_slow_ms(h, &to.ip) * 1000 : 0;
+    sim_agenda_add(&w->agenda, w->now_us + c->latency_us + slow_us, knocks, c, 0);
 }
 
 void sim_net_send(struct sim_world *w, uint64_t id, struct slice bytes, bool wants_drained)

@@ -45,6 +45,7 @@ struct sim_conn {
     int64_t latency_us;
     uint64_t said_bytes, told_bytes; /* towards the engine: put in by the peer, given to it */
     struct ip_port address;          /* the far end's */
+    struct ip source;                /* outgoing: where it was to come from */
     int dies_after;                  /* pieces until the line dies; 0: it does not */
     const struct sim_peer *ops;
     void *peer; /* the client or the host's session */
@@ -80,10 +81,10 @@ void sim_net_kill(struct sim_world *w, struct sim_conn *c);
 /* The peer answers a connect: up, refused (text) or, with neither called, never. */
 void sim_net_let_in(struct sim_world *w, struct sim_conn *c, const struct sim_peer *ops,
                     void *peer);
-void sim_net_refuse(struct sim_world *w, struct sim_conn *c);
+void sim_net_refuse(struct sim_world *w, struct sim_conn *c, enum err err);
 
 /* The engine's side. */
-void sim_net_connect(struct sim_world *w, uint64_t id, struct ip_port to);
+void sim_net_connect(struct sim_world *w, uint64_t id, struct ip_port to, struct ip source);
 void sim_net_send(struct sim_world *w, uint64_t id, struct slice bytes, bool wants_drained);
 void sim_net_read(struct sim_world *w, uint64_t id, bool is_on);
 void sim_net_close(struct sim_world *w, uint64_t id, bool at_once);

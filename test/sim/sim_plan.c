@@ -58,6 +58,25 @@ void sim_options_init(struct sim_options *s)
     init_rewrite(&s->o.rewrite);
 }
 
+void sim_options_add_sources(struct sim_options *s)
+{
+    s->source_name[0] = SLICE("one");
+    s->source_name[1] = SLICE("two");
+    s->source[0] = (struct engine_source){.name = s->source_name[0],
+                                          .v4 = {IP_V4, {81, 2, 69, 11}},
+                                          .v6 = {IP_V6, {0x2a, 1, [15] = 11}},
+                                          .helo = SLICE("one.relay.test"),
+                                          .weight = 1};
+    s->source[1] = (struct engine_source){.name = s->source_name[1],
+                                          .v4 = {IP_V4, {81, 2, 69, 12}},
+                                          .helo = SLICE("two.relay.test"),
+                                          .weight = 1};
+    s->o.sources = s->source;
+    s->o.source_count = 2;
+    s->o.mx_sources = s->source_name;
+    s->o.mx_source_count = 2;
+}
+
 static int64_t one_of(struct rng *r, const int64_t *list, size_t count)
 {
     return list[rng_below(r, count)];
@@ -92,6 +111,8 @@ static void draw_options(struct plan *p, struct sim_options *s)
     o->limits.age_ms = ONE_OF(&own, SIM_SECOND_MS, 5 * SIM_MINUTE_MS);
     o->limits.idle_ms = ONE_OF(&own, 0, 5 * SIM_SECOND_MS, SIM_MINUTE_MS);
     o->limits.chunking = rng_chance(&own, 80);
+    if (rng_chance(r, 20))
+        sim_options_add_sources(s);
 }
 
 /* Some recipients go another way. */
@@ -131,8 +152,8 @@ static void draw_host(struct plan *p, const char *name)
     struct rng *r = &p->rng;
     unsigned i = sim_host_add(p->w, name);
     struct sim_host *h = &p->w->host[i];
-    if (rng_chance(r, 30))
-        sim_host_add_v6(p->w, i);
+    while (rng_chance(r, 40) && h->ip_count < SIM_HOST_ADDRESSES_MAX)
+        rng_chance(r, 60) ? sim_host_add_v6(p->w, i) : sim_host_add_v4(p->w, i);
     h->has_no_ehlo = rng_chance(r, 10);
     h->has_no_pipelining = rng_chance(r, 30);
     h->has_no_8bitmime = rng_chance(r, 20);
@@ -234,6 +255,18 @@ static void draw_clients(struct plan *p)
 
 /* What goes wrong */
 
+static void change_reach(struct plan *p, struct sim_host *h)
+{
+    struct rng *r = &p->rng;
+    unsigned percent = p->trouble_percent / 2;
+    for (unsigned i = 0; i < h->ip_count; i++) {
+        bool is_well = !rng_chance(r, percent);
+        h->reach[i] = is_well ? SIM_REACH_WELL : (enum sim_reach)rng_below(r, SIM_REACH_COUNT);
+        h->slow_ms[i] = rng_chance(r, percent) ? ONE_OF(r, 300, 3000, 12000, 40000) : 0;
+    }
+    h->refuses_v6 = rng_chance(r, percent / 2);
+}
+
 static void change_moods(struct sim_world *w, void *thing, uint64_t unused)
 {
     struct plan *p = thing;
@@ -244,6 +277,7 @@ static void change_moods(struct sim_world *w, void *thing, uint64_t unused)
         if (rng_chance(&p->rng, p->trouble_percent))
             m = &sim_moods[rng_below(&p->rng, sim_mood_count)];
         w->host[i].mood = m;
+        change_reach(p, &w->host[i]);
         w->host[i].dns_trouble =
             rng_chance(&p->rng, p->trouble_percent / 8) ? DNS_SERVFAIL : DNS_OK;
         sim_trace(w, "mood", i, 0, slice_cstr(m->name));
@@ -255,6 +289,8 @@ static void change_moods(struct sim_world *w, void *thing, uint64_t unused)
         if (rng_chance(&p->rng, p->trouble_percent / 4))
             d->trouble = (enum dns_result)ONE_OF(&p->rng, DNS_SERVFAIL, DNS_TIMEOUT, DNS_BAD);
     }
+    w->bad_source = rng_chance(&p->rng, p->trouble_percent / 2) ? p->options[0].source[0].v4
+                                                                : (struct ip){.family = IP_NONE};
     int64_t next = ONE_OF(&p->rng, SIM_MINUTE_MS, 20 * SIM_MINUTE_MS, 3 * SIM_HOUR_MS);
     sim_agenda_add(&w->agenda, w->now_us + next * 1000, change_moods, p, 0);
 }
@@ -403,9 +439,13 @@ static void heal(struct plan *p)
     for (unsigned i = 0; i < w->host_count; i++) {
         w->host[i].mood = sim_mood_named("good");
         w->host[i].dns_trouble = DNS_OK;
+        memset(w->host[i].reach, 0, sizeof w->host[i].reach);
+        memset(w->host[i].slow_ms, 0, sizeof w->host[i].slow_ms);
+        w->host[i].refuses_v6 = false;
     }
     for (unsigned i = 0; i < w->domain_count; i++)
         w->domain[i].trouble = DNS_OK;
+    w->bad_source = (struct ip){.family = IP_NONE};
     memset(w->disk.fail_percent, 0, sizeof w->disk.fail_percent);
     w->disk.is_full = false;
     w->disk.read_fail_percent = 0;

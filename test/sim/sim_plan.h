@@ -13,8 +13,12 @@ struct sim_options {
     struct engine_route route;
     struct engine_host route_host[2];
     struct slice route_recipient;
+    struct engine_source source[2];
+    struct slice source_name[2];
 };
 void sim_options_init(struct sim_options *o);
+/* MX hosts are called from a pool: "one", of both families, and "two", which has no IPv6. */
+void sim_options_add_sources(struct sim_options *o);
 
 /* Runs the world of this seed to its end. False: `why` says what was broken. *hash: of the trace.
  */

@@ -176,9 +176,10 @@ static void forget_mail(struct talk *t)
     t->recipient_count = 0;
 }
 
-static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo)
+static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo, struct slice name)
 {
     struct sim_host *h = t->host;
+    snprintf(h->hello, sizeof h->hello, "%.*s", SLICE_FMT(slice_head(name, sizeof h->hello - 1)));
     forget_mail(t);
     if (is_ehlo && h->has_no_ehlo) {
         answer(w, t, GO_ON, "502 5.5.1 what is that\r\n");
@@ -334,6 +335,10 @@ static void on_rcpt(struct sim_world *w, struct talk *t, struct slice line)
         answer(w, t, GO_ON, "452 4.5.3 too many recipients\r\n");
         return;
     }
+    if (t->host->refuses_v6 && t->conn->address.ip.family == IP_V6) {
+        answer(w, t, GO_ON, "550 5.7.25 no PTR record for this address\r\n");
+        return;
+    }
     if (path.p[0] == 'x') {
         answer(w, t, GO_ON, "550 5.1.1 no such user here\r\n");
         return;
@@ -406,7 +411,7 @@ static void on_command(struct sim_world *w, struct talk *t, struct slice line)
     switch (what) {
     case 0:
     case 1:
-        on_hello(w, t, what == 0);
+        on_hello(w, t, what == 0, slice_trim(slice_from(line, 5)));
         return;
     case 2:
         on_starttls(w, t);
@@ -468,6 +473,7 @@ static void take_it(struct sim_world *w, struct talk *t, struct slice wire)
     if (!t->offers_8bit)
         widen(w, &body);
     t->host->taken++;
+    t->host->taken_v6 += t->conn->address.ip.family == IP_V6;
     sim_trace(w, "host takes", c->id, body.n, slice_cstr(t->sender));
     c->taking = sim_ledger_take(w, slice_cstr(t->sender), t->recipient, t->recipient_count,
                                 buf_slice(&body));
@@ -668,11 +674,20 @@ void sim_remote_on_connect(struct sim_world *w, struct sim_conn *c)
 {
     struct sim_host *h = c->host;
     enum sim_deed deed = h ? deed_at(w, h, SIM_AT_CONNECT) : SIM_DOES_IGNORE;
-    if (deed == SIM_DOES_REFUSE) {
-        sim_net_refuse(w, c);
+    enum sim_reach reach = h ? sim_host_reach(h, &c->address.ip) : SIM_REACH_HOLE;
+    if (c->source.family != IP_NONE && ip_eq(&c->source, &w->bad_source)) {
+        sim_net_refuse(w, c, ERR_SOURCE);
         return;
     }
-    if (deed == SIM_DOES_IGNORE)
+    if (reach == SIM_REACH_NO_ROUTE) {
+        sim_net_refuse(w, c, ERR_NO_ROUTE);
+        return;
+    }
+    if (deed == SIM_DOES_REFUSE || reach == SIM_REACH_REFUSED) {
+        sim_net_refuse(w, c, ERR_REFUSED);
+        return;
+    }
+    if (deed == SIM_DOES_IGNORE || reach == SIM_REACH_HOLE)
         return;
     struct talk *t = mem_new(sizeof *t);
     t->conn = c;

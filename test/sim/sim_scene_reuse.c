@@ -51,6 +51,8 @@ void sim_scene_told_limits(struct sim_stage *s)
 static void deliver_burst(struct sim_stage *s)
 {
     s->options.o.limits.connections = 1;
+    s->options.o.limits.idle_ms =
+        SIM_MINUTE_MS; /* the one that was tried first waits a little longer */
     sim_stage_mood(s, s->host, "dead");
     sim_stage_begin(s);
     for (unsigned i = 0; i < BURST; i++)

@@ -39,6 +39,7 @@ struct world_conn {
     char tls_begun[64]; /* what the client had said of its handshake */
     unsigned drained_owed;
     struct ip_port address;
+    struct ip source;                      /* it was to come from here */
     struct buf sent;                       /* by the engine */
     size_t seen;                           /* of it by the remote, or by the test */
     bool is_in_data, is_in_chunk, is_deaf; /* deaf: says nothing more */
@@ -71,10 +72,11 @@ struct world_mail { /* as a remote took it */
 };
 
 /* What a remote says when a line begins with `prefix`; ip NULL: any host. Prefixes of our own:
- * "CONNECT" (the greeting; reply "refuse": the connection fails), "TLS" (reply "fail"), "DOT" (the
- * final dot), "CHUNK" (a BDAT LAST with its bytes; "BDAT" is answered before them, and they are
- * read as commands), "BODY" (as soon as body bytes come). Reply NULL: the line is cut; "": silence;
- * a '!' at the end: cut after the reply. times: 0 for ever, else so often. */
+ * "CONNECT" (the greeting; reply "refuse": the connection fails; "no route"; "never": no answer),
+ * "TLS" (reply "fail"), "DOT" (the final dot), "CHUNK" (a BDAT LAST with its bytes; "BDAT" is
+ * answered before them, and they are read as commands), "BODY" (as soon as body bytes come). Reply
+ * NULL: the line is cut; "": silence; a '!' at the end: cut after the reply. times: 0 for ever,
+ * else so often. */
 struct world_rule {
     const char *ip, *prefix, *reply;
     int times;
@@ -87,6 +89,7 @@ struct world {
     int64_t now_ms;
     const char *zone;
     struct world_rule *rules; /* ends with a prefix NULL */
+    struct ip bad_source;     /* cannot be called from */
     bool offers_tls;
     const char *ehlo; /* what else remotes offer: "250-DSN\r\n"; NULL: nothing */
     unsigned mails_most,
@@ -235,6 +238,7 @@ static inline void world_take(struct world *w, const struct engine_action *a)
         c = world_conn_new(w, a->conn);
         c->is_out = c->is_connecting = true;
         c->address = a->address;
+        c->source = a->source;
         break;
     case ACTION_LOGIN:
         w->login = *a;
@@ -625,9 +629,18 @@ static inline bool world_remote_step(struct world *w, struct world_conn *c)
         if (r && r->reply && !strcmp(r->reply, "never"))
             return false;
         c->is_connecting = false;
+        if (c->source.family != IP_NONE && ip_eq(&c->source, &w->bad_source)) {
+            world_closed(w, c, ERR_SOURCE, "source address: cannot be assigned");
+            return true;
+        }
         if (r && r->reply && !strcmp(r->reply, "refuse")) {
             (void)world_rule(w, c, "CONNECT");
             world_closed(w, c, ERR_REFUSED, "connection refused");
+            return true;
+        }
+        if (r && r->reply && !strcmp(r->reply, "no route")) {
+            (void)world_rule(w, c, "CONNECT");
+            world_closed(w, c, ERR_NO_ROUTE, "network is unreachable");
             return true;
         }
         c->is_connected = true;

@@ -211,6 +211,8 @@ static void run_for(unsigned ms)
     uv_run(&loop, UV_RUN_NOWAIT);
 }
 
+static const struct ip no_source = {.family = IP_NONE};
+
 static struct ip_port here(unsigned listener)
 {
     struct ip_port at = {.ip = {.family = IP_V4, .b = {127, 0, 0, 1}}};
@@ -230,7 +232,7 @@ static struct side *connect_to(uint64_t id, unsigned listener)
 {
     struct ip_port at = here(listener);
     struct side *s = side_of(id);
-    CALL(net_connect(net, id, &at));
+    CALL(net_connect(net, id, &at, &no_source));
     return s;
 }
 
@@ -296,7 +298,7 @@ static void test_refused(void **state)
     net_listen_stop(net, 1);
     run_for(1);
     struct side *c = side_of(2);
-    CALL(net_connect(net, 2, &at));
+    CALL(net_connect(net, 2, &at, &no_source));
     UNTIL(c->is_closed);
     assert_int_equal(c->err, ERR_REFUSED);
     assert_string_equal(c->reason, "connection refused");
@@ -352,7 +354,7 @@ static void test_ipv6(void **state)
     struct ip_port at = {.ip = {.family = IP_V6, .b = {[15] = 1}}};
     at.port = net_listener_port(net, 1);
     struct side *c = side_of(2);
-    CALL(net_connect(net, 2, &at));
+    CALL(net_connect(net, 2, &at, &no_source));
     UNTIL(c->is_up);
     send_text(c, "six");
     UNTIL(has(c, "six"));
