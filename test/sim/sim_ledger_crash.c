@@ -57,7 +57,8 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
         p->may_return = p->state == SIM_PARCEL_FAILED && (has_unsealed || p->may_return);
         for (unsigned k = 0; k < p->count; k++) {
             struct sim_fate *f = &p->fate[k];
-            f->before = f->noted;
+            if (f->noted != QUEUE_WAITING) /* else, of a crash within a start: as before that one */
+                f->before = f->noted;
             if (f->noted != QUEUE_WAITING && !is_durable(w, f, kind)) {
                 f->noted = QUEUE_WAITING;
                 f->record = SIM_RECORD_NONE;
@@ -174,6 +175,13 @@ static bool was_finished(const struct sim_parcel *p)
     return true;
 }
 
+/* It is in the queue again, and what was said of it did not count. */
+static void begin_again(struct sim_parcel *p)
+{
+    for (unsigned k = 0; k < p->count; k++)
+        p->fate[k].before = p->fate[k].noted;
+}
+
 /* That nothing is left says it as well as a record. */
 static void keep_as_finished(struct sim_parcel *p)
 {
@@ -209,6 +217,8 @@ void sim_ledger_after_start(struct sim_world *w)
             keep_as_finished(p); /* a checkpoint knew, although the outcome's record was lost */
         else if (is_due && !is_there)
             sim_fail(w, "message %llu%s was lost in the crash", U(p->mail->number), what);
+        if (is_due && is_there)
+            begin_again(p);
         if (!is_due && is_there)
             sim_fail(w, "message %llu%s was done, and is back after the crash", U(p->mail->number),
                      what);
