@@ -3,7 +3,7 @@
  *
  * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
  * one connection. One that refuses one more connection while others work is only crowded. */
-#include "engine_core.h"
+#include "home.h"
 #include "mail/address.h"
 #include "mail/idn.h"
 #include "policy/policy_retry.h"
@@ -21,12 +21,16 @@ void destination_free(struct engine *e, struct destination *d)
     if (d->failures)
         e->trouble_count--;
     resolve_cancel(e, d);
+    home_leave(e, d);
     timer_stop(e, &d->timer);
     list_remove(&d->in_wanting);
     target_list_unref(d->targets);
     for (unsigned i = 0; i < d->host_count; i++)
         mem_free(d->host[i].name);
     mem_free(d->host);
+    for (unsigned i = 0; i < d->set_count; i++)
+        mem_free(d->set[i].name);
+    mem_free(d->set);
     mem_free(d->name);
     mem_free(d->trouble);
     mem_free(d->user);
@@ -125,15 +129,45 @@ struct destination *destination_get(struct engine *e, int route, struct slice do
     return d;
 }
 
+struct destination *destination_get_set(struct engine *e, const struct destination *domain,
+                                        const struct home_host *host, unsigned count)
+{
+    struct buf key;
+    buf_init(&key, 8192);
+    buf_addf(&key, "%llu %d %smx", (unsigned long long)domain->generation, domain->route,
+             domain->requires_tls ? "tls " : "");
+    for (unsigned i = 0; i < count; i++) {
+        buf_addf(&key, " %u ", host[i].rank);
+        for (size_t k = 0; k < host[i].name.n; k++)
+            buf_add_char(&key, ascii_lower(host[i].name.p[k]));
+    }
+    struct destination *d = map_get(&e->destinations, buf_slice(&key));
+    if (!d) {
+        d = destination_new(e, domain->route, buf_slice(&key), host[0].name, domain->requires_tls);
+        d->set = mem_new(count * sizeof *d->set);
+        d->set_count = count;
+        for (unsigned i = 0; i < count; i++)
+            d->set[i] = (struct set_host){dup_slice(host[i].name), host[i].rank};
+    }
+    buf_close(&key);
+    return d;
+}
+
 void destination_drop_if_unused(struct engine *e, struct destination *d)
 {
-    if (!d->job_count && !d->line_count)
+    if (!d->job_count && !d->line_count && !d->guest_count)
         destination_free(e, d);
 }
 
 bool destination_is_paused(const struct engine *e, const struct destination *d)
 {
     return queue_is_paused(&e->queue, slice_cstr(d->name));
+}
+
+bool job_is_paused(const struct engine *e, const struct job *j)
+{
+    return destination_is_paused(e, j->domain) ||
+           (j->destination != j->domain && destination_is_paused(e, j->destination));
 }
 
 bool destination_needs_targets(const struct engine *e, const struct destination *d)

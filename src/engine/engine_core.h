@@ -89,7 +89,8 @@ struct line;
 /* The recipients of one message that go to one destination: tried together. */
 struct job {
     struct queue_message *message;
-    struct destination *destination;
+    struct destination *domain;      /* by which it was routed: a domain, or a route */
+    struct destination *destination; /* in whose line it stands: the same, or its home (home.h) */
     struct job *next_of_message;
     struct list in_ready; /* the destination's: waiting for a line */
     struct timer timer;   /* next try, delay warning or expiry, whichever comes first */
@@ -115,15 +116,19 @@ struct target_list {
 enum destination_state { DESTINATION_IDLE, DESTINATION_RESOLVING, DESTINATION_READY };
 
 struct destination {
-    char *name; /* domain, or the route's first host; key of engine.destinations with kind */
+    char *name; /* domain, the route's name, or the set's first host */
     struct slice key;
     uint64_t generation; /* of the options it was made by */
     int route;           /* index into options.routes, -1: MX */
     enum destination_state state;
     struct target_list *targets;
     int64_t targets_until_ms;
-    struct list ready; /* jobs */
-    uint64_t ready_count, job_count;
+    struct list ready;               /* jobs */
+    uint64_t ready_count, job_count; /* the second: of a domain those that are its, of a set those
+                                        that stand there */
+    struct destination *home;        /* a domain's: the set of its MX hosts; NULL: not known yet */
+    int64_t home_until_ms;
+    uint32_t guest_count; /* a set's: domains whose home it is */
     struct list lines;
     uint32_t line_count, idle_count;
     uint32_t rival_count; /* second attempts of lines that are connecting: connections, too */
@@ -151,6 +156,11 @@ struct destination {
         uint16_t port;
     } * host;
     unsigned host_count;
+    struct set_host { /* a set's MX hosts; owned */
+        char *name;
+        unsigned rank;
+    } * set;
+    unsigned set_count;
     struct engine_source *source; /* its pool, in its order; owned. See source.h */
     unsigned source_count;
 };
@@ -238,6 +248,7 @@ struct engine {
     bool is_bulk;               /* whole-queue work: pumps wait for their turn */
     uint64_t job_count, ready_count, in_flight_count;
     uint64_t trouble_count; /* destinations backing off */
+    uint64_t guest_count;   /* domains that have a home */
 
     struct map lines; /* by conn; while connecting a line may have two */
     struct avoid_table avoid;
@@ -391,6 +402,8 @@ void schedule_close(struct engine *e);
 void schedule_message(struct engine *e, struct queue_message *m);
 void schedule_all(struct engine *e); /* every message: at start, after new options */
 void schedule_pump(struct engine *e, struct destination *d);
+void schedule_want(struct engine *e, struct destination *d); /* it is pumped, or dropped, soon */
+void schedule_move(struct engine *e, struct job *j); /* a ready one, to where it belongs now */
 void schedule_pump_wanting(struct engine *e);
 void schedule_on_timer(struct engine *e, struct timer *t);
 void schedule_on_targets(struct engine *e, struct destination *d, struct target_list *targets,
@@ -422,9 +435,14 @@ const struct destination *destination_find(const struct engine *e, int route, st
                                            bool requires_tls);
 struct destination *destination_get(struct engine *e, int route, struct slice domain,
                                     bool requires_tls);
+/* The set of these hosts (of the same route, REQUIRETLS and options as the domain), sorted. */
+struct home_host;
+struct destination *destination_get_set(struct engine *e, const struct destination *domain,
+                                        const struct home_host *host, unsigned count);
 void destination_free(struct engine *e, struct destination *d);
 void destination_drop_if_unused(struct engine *e, struct destination *d);
 bool destination_is_paused(const struct engine *e, const struct destination *d);
+bool job_is_paused(const struct engine *e, const struct job *j); /* its domain, or where it goes */
 bool destination_needs_targets(const struct engine *e, const struct destination *d);
 uint32_t destination_lines_most(const struct engine *e, const struct destination *d);
 /* Nobody could be reached: leave it in peace for a while. */

@@ -23,7 +23,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
         .in_flight = e->in_flight_count,
         .deferred = e->job_count - e->ready_count - e->in_flight_count,
         .held = e->queue.held_count,
-        .destinations = e->destinations.count,
+        .destinations = e->destinations.count - e->guest_count,
         .destinations_in_trouble = e->trouble_count,
         .destinations_paused = e->queue.pauses.count,
         .is_all_paused = e->queue.is_all_paused,
@@ -92,7 +92,8 @@ static struct waiting look(const struct engine *e, const struct queue_message *m
         return w;
     w.job = j;
     if (!w.reason.n)
-        w.reason = slice_cstr(j->destination->trouble);
+        w.reason =
+            slice_cstr(j->destination->trouble ? j->destination->trouble : j->domain->trouble);
     enum engine_state state = select_job_state(e, j);
     w.state = engine_state_name(state);
     if (state == ENGINE_STATE_DEFERRED)
@@ -251,7 +252,7 @@ bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, st
         view_wish_json(&j, m, i);
         json_waiting(&j, &w, now_ms);
         if (w.job)
-            json_string(&j, "destination", slice_cstr(w.job->destination->name));
+            json_string(&j, "destination", slice_cstr(w.job->domain->name));
         json_end(&j, '}');
     }
     mem_free(job);
@@ -388,7 +389,7 @@ bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, st
         buf_addf(out, "\n          %u attempt%s", m->recipient[i].attempts,
                  m->recipient[i].attempts == 1 ? "" : "s");
         if (w.job)
-            buf_addf(out, ", destination %s", w.job->destination->name);
+            buf_addf(out, ", destination %s", w.job->domain->name);
         view_wish_text(out, m, i);
         buf_add_char(out, '\n');
     }

@@ -102,7 +102,8 @@ void line_note(struct engine *e, struct line *l, enum note_kind kind, const char
 {
     const struct target *t = line_target(l);
     struct note *n = engine_note(e, kind, l->job ? l->job->message->id : 0);
-    engine_tell(e, n, "destination", slice_cstr(l->destination->name));
+    engine_tell(e, n, "destination",
+                slice_cstr(l->job ? l->job->domain->name : l->destination->name));
     engine_tell(e, n, "host", slice_cstr(t->host));
     struct ip_text ip = ip_port_build(&t->address);
     engine_tell(e, n, "ip", slice_cstr(ip.s));

@@ -6,7 +6,7 @@
  *
  * Look-ups go through a cache by TTL, negative answers too; equal questions asked at the same time
  * are one question. "There is no such name" is for good, everything else is tried again. */
-#include "engine_core.h"
+#include "home.h"
 #include "policy/policy_mx.h"
 
 #include <stdio.h>
@@ -27,6 +27,7 @@ enum {
 struct resolve_host {
     char name[DNS_NAME_BYTES_MAX];
     uint16_t port;
+    unsigned rank; /* of an MX: 0 is preferred */
     struct ip v4[ADDRESSES_MAX], v6[ADDRESSES_MAX];
     unsigned v4_count, v6_count;
     bool is_temporary; /* a look-up failed in a way that may pass */
@@ -221,10 +222,12 @@ static void fail(struct engine *e, struct resolve *r, bool is_permanent, int sub
     r->destination = NULL;
     d->resolve = NULL;
     d->state = DESTINATION_IDLE;
+    if (home_stays(e, d))
+        return;
     outcome_unresolved(e, d, is_permanent, status, slice_cstr(why));
 }
 
-static void add_host(struct resolve *r, struct slice name, uint16_t port)
+static void add_host(struct resolve *r, struct slice name, uint16_t port, unsigned rank)
 {
     if (r->host_count == HOSTS_MAX || name.n >= DNS_NAME_BYTES_MAX)
         return;
@@ -232,6 +235,7 @@ static void add_host(struct resolve *r, struct slice name, uint16_t port)
     memcpy(h->name, name.p, name.n);
     h->name[name.n] = 0;
     h->port = port;
+    h->rank = rank;
 }
 
 static void ask_addresses(struct engine *e, struct resolve *r)
@@ -266,7 +270,7 @@ static void on_mx(struct engine *e, struct resolve *r, const struct lookup *l)
             fail(e, r, true, 4, 6, "mail for this domain loops back to ourselves");
             return;
         }
-        add_host(r, domain, e->opt->port);
+        add_host(r, domain, e->opt->port, 0);
         ask_addresses(e, r);
         return;
     case DNS_NO_NAME:
@@ -296,8 +300,10 @@ static void on_mx(struct engine *e, struct resolve *r, const struct lookup *l)
     case POLICY_MX_OK:
         break;
     }
-    for (unsigned i = 0; i < count; i++)
-        add_host(r, slice_cstr(record[i].name), e->opt->port);
+    for (unsigned i = 0, rank = 0; i < count; i++) {
+        rank += i > 0 && record[i].preference != record[i - 1].preference;
+        add_host(r, slice_cstr(record[i].name), e->opt->port, rank);
+    }
     ask_addresses(e, r);
 }
 
@@ -352,6 +358,33 @@ static void add_targets(struct engine *e, struct resolve *r, struct target_list 
     }
 }
 
+static void go_home(struct engine *e, struct destination *domain, const struct resolve *r,
+                    struct target_list *t, int64_t until_ms)
+{
+    struct home_host host[HOSTS_MAX];
+    for (unsigned i = 0; i < r->host_count; i++)
+        host[i] = (struct home_host){slice_cstr(r->host[i].name), r->host[i].rank};
+    home_found(e, domain, host, r->host_count, t, until_ms);
+}
+
+/* A set's hosts, equal ones in any order. */
+static void add_set(struct engine *e, struct resolve *r, const struct destination *d)
+{
+    unsigned order[HOSTS_MAX];
+    for (unsigned i = 0; i < d->set_count; i++) {
+        unsigned from = i, to;
+        while (from > 0 && d->set[from - 1].rank == d->set[i].rank)
+            from--;
+        to = from + (unsigned)rng_below(&e->rng, i - from + 1);
+        order[i] = order[to];
+        order[to] = i;
+    }
+    for (unsigned i = 0; i < d->set_count; i++) {
+        const struct set_host *h = &d->set[order[i]];
+        add_host(r, slice_cstr(h->name), e->opt->port, h->rank);
+    }
+}
+
 /* All answers are there: the targets, or why there are none. */
 static void finish(struct engine *e, struct resolve *r)
 {
@@ -370,7 +403,10 @@ static void finish(struct engine *e, struct resolve *r)
         int64_t until = r->until_ms < least ? least : r->until_ms;
         r->destination = NULL;
         d->resolve = NULL;
-        schedule_on_targets(e, d, t, until);
+        if (d->host_count || d->set_count)
+            schedule_on_targets(e, d, t, until);
+        else
+            go_home(e, d, r, t, until);
         return;
     }
     target_list_unref(t);
@@ -404,11 +440,12 @@ void resolve_destination(struct engine *e, struct destination *d)
     d->resolve = r;
     struct slice name = slice_cstr(d->name);
     for (unsigned i = 0; i < d->host_count; i++)
-        add_host(r, slice_cstr(d->host[i].name), d->host[i].port);
-    if (d->host_count) {
+        add_host(r, slice_cstr(d->host[i].name), d->host[i].port, 0);
+    add_set(e, r, d);
+    if (d->host_count || d->set_count) {
         ask_addresses(e, r);
     } else if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']') {
-        add_host(r, slice_of(name.p + 1, name.n - 2), e->opt->port);
+        add_host(r, slice_of(name.p + 1, name.n - 2), e->opt->port, 0);
         ask_addresses(e, r);
     } else {
         ask(e, r, -1, name, DNS_MX);

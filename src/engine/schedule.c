@@ -4,6 +4,7 @@
  * destination's line), in flight (a connection has it), or deferred (its timer runs). Its timer
  * also brings the delay warning and the expiry, whatever else the job is doing. While a destination
  * is left in peace its jobs wait without cost. */
+#include "home.h"
 #include "report.h"
 #include "route.h"
 
@@ -12,6 +13,7 @@
 enum {
     PICKS_PER_PROBE = 8,    /* connections to others for each probe of a destination in trouble */
     REROUTED_A_STEP = 1024, /* messages, after a reload */
+    LOOKS_A_TAKE = 64,      /* jobs that stand in a line they do not belong in any more */
     REPORT_TURN_MS = 1000,  /* and up to as much again as REPORT_SPREAD_MS: until it is tried */
     REPORT_SPREAD_MS = 60 * 1000, /* again to report of an expiry or a delay */
 };
@@ -21,11 +23,11 @@ enum {
 static struct job *job_of(struct engine *e, struct queue_message *m, struct destination *d)
 {
     for (struct job *j = m->jobs; j; j = j->next_of_message)
-        if (j->destination == d)
+        if (j->domain == d)
             return j;
     struct job *j = mem_new(sizeof *j);
     j->message = m;
-    j->destination = d;
+    j->domain = j->destination = d;
     j->next_of_message = m->jobs;
     j->first_recipient = QUEUE_NO_RECIPIENT;
     j->next_ms = INT64_MAX;
@@ -68,6 +70,7 @@ static void make_ready(struct engine *e, struct job *j, bool is_first)
     if (list_has(&j->in_ready) || j->line || is_kept_back(j->message) || is_staged_out(e, j))
         return;
     j->next_ms = 0;
+    home_place(e, j);
     struct list *ready = &j->destination->ready;
     is_first ? list_add_first(ready, &j->in_ready) : list_add_last(ready, &j->in_ready);
     j->destination->ready_count++;
@@ -78,7 +81,7 @@ static void make_ready(struct engine *e, struct job *j, bool is_first)
 static void job_free(struct engine *e, struct job *j)
 {
     struct queue_message *m = j->message;
-    struct destination *d = j->destination;
+    struct destination *domain = j->domain, *d = j->destination;
     unready(e, j);
     timer_stop(e, &j->timer);
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;) {
@@ -96,8 +99,12 @@ static void job_free(struct engine *e, struct job *j)
     }
     mem_free(j);
     e->job_count--;
-    d->job_count--;
-    destination_drop_if_unused(e, d);
+    domain->job_count--;
+    if (d != domain) {
+        d->job_count--;
+        destination_drop_if_unused(e, d);
+    }
+    destination_drop_if_unused(e, domain);
 }
 
 static bool wants_warning(const struct engine *e, const struct job *j)
@@ -137,6 +144,12 @@ static struct destination *next_wanting(struct engine *e)
         is_probe && !list_is_empty(&e->wanting_probe) ? &e->wanting_probe : &e->wanting;
     struct list *l = list_take_first(from);
     return l ? CONTAINER_OF(l, struct destination, in_wanting) : NULL;
+}
+
+void schedule_want(struct engine *e, struct destination *d)
+{
+    want(e, d);
+    timer_set(e, &e->pump_timer, e->now_ms);
 }
 
 /* Those that want: now, or step by step when the whole queue is at work. A pump may end jobs, so
@@ -193,24 +206,48 @@ void schedule_message(struct engine *e, struct queue_message *m)
 
 bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
 {
-    for (const struct job *j = m->jobs; j; j = j->next_of_message) {
-        const struct destination *d = j->destination;
-        if (j->line || (d->backoff_until_ms <= e->now_ms && !destination_is_paused(e, d)))
+    for (const struct job *j = m->jobs; j; j = j->next_of_message)
+        if (j->line || (j->destination->backoff_until_ms <= e->now_ms && !job_is_paused(e, j)))
             return false;
-    }
     return true;
+}
+
+void schedule_move(struct engine *e, struct job *j)
+{
+    unready(e, j);
+    make_ready(e, j, false);
+    schedule_want(e, j->destination);
+}
+
+/* The first of the line that may go; others are put where they belong, a bounded number of them. */
+static struct job *first_to_go(struct engine *e, struct destination *d)
+{
+    for (int i = 0; i < LOOKS_A_TAKE && !list_is_empty(&d->ready); i++) {
+        struct job *j = CONTAINER_OF(d->ready.next, struct job, in_ready);
+        if (is_staged_out(e, j)) { /* made ready before the reload that began staging */
+            unready(e, j);
+            schedule_arm(e, j);
+        } else if (home_of(e, j->domain) != d) {
+            schedule_move(e, j);
+        } else {
+            return j;
+        }
+    }
+    if (!list_is_empty(&d->ready))
+        schedule_want(e, d);
+    return NULL;
 }
 
 struct job *schedule_take(struct engine *e, struct destination *d)
 {
-    if (e->is_stopping || list_is_empty(&d->ready) || destination_is_paused(e, d))
+    if (e->is_stopping || destination_is_paused(e, d))
         return NULL;
-    struct job *j = CONTAINER_OF(d->ready.next, struct job, in_ready);
+    struct job *j = first_to_go(e, d);
+    if (!j)
+        return NULL;
     unready(e, j);
-    if (is_staged_out(e, j)) { /* made ready before the reload that began staging */
-        schedule_arm(e, j);
-        return schedule_take(e, d);
-    }
+    if (home_is_stale(e, j->domain))
+        schedule_want(e, j->domain); /* its pump asks */
     e->in_flight_count++;
     timer_stop(e, &j->timer);
     return j;
@@ -267,8 +304,22 @@ void schedule_end(struct engine *e, struct job *j)
 
 /* Who gets a connection */
 
+/* A domain that knows where its mail goes: its line moves there. */
+static void pump_domain(struct engine *e, struct destination *d)
+{
+    if (home_is_stale(e, d) && d->job_count)
+        resolve_destination(e, d); /* from the cache perhaps: then it is over already */
+    if (home_move(e, d))
+        schedule_want(e, d);
+    schedule_pump(e, d->home);
+}
+
 void schedule_pump(struct engine *e, struct destination *d)
 {
+    if (d->home && e->is_started && !e->is_stopping && !e->is_bulk) {
+        pump_domain(e, d);
+        return;
+    }
     if (!e->is_started || e->is_stopping || list_is_empty(&d->ready) ||
         destination_is_paused(e, d) || d->state == DESTINATION_RESOLVING)
         return;
@@ -315,7 +366,10 @@ void schedule_pump_wanting(struct engine *e)
         struct destination *d = next_wanting(e);
         if (!d)
             return;
-        schedule_pump(e, d);
+        if (!d->job_count && !d->line_count && !d->guest_count)
+            destination_free(e, d); /* its last job has moved away */
+        else
+            schedule_pump(e, d);
     }
 }
 
@@ -362,9 +416,9 @@ static void on_job_timer(struct engine *e, struct job *j)
         is_crowded ? put_off_report(e, j) : outcome_expire(e, j);
         return;
     }
-    struct destination *d = j->destination;
     if (!list_has(&j->in_ready) && j->next_ms <= e->now_ms)
         make_ready(e, j, false);
+    struct destination *d = j->destination;
     bool is_late = wants_warning(e, j) && e->now_ms >= born_ms + e->opt->warn_after_ms;
     if (is_late && !is_crowded)
         outcome_warn(e, j);
@@ -388,7 +442,7 @@ void schedule_retry(struct engine *e, struct queue_message *m)
 {
     bool is_first = !e->is_bulk;
     for (struct job *j = m->jobs; j; j = j->next_of_message) {
-        j->destination->backoff_until_ms = 0;
+        j->domain->backoff_until_ms = j->destination->backoff_until_ms = 0;
         if (!j->line)
             j->part_ms = 0; /* all its recipients are meant */
         if (is_first)
@@ -484,6 +538,9 @@ void schedule_close(struct engine *e)
         while (m->jobs)
             schedule_end(e, m->jobs);
     size_t at = 0;
+    for (struct map_entry *m; (m = map_next(&e->destinations, &at));)
+        ((struct destination *)m->value)->home = NULL;
+    at = 0;
     for (struct map_entry *d; (d = map_next(&e->destinations, &at)); at = 0)
         destination_free(e, d->value);
     map_close(&e->destinations);

@@ -72,7 +72,7 @@ enum engine_state select_job_state(const struct engine *e, const struct job *j)
         return ENGINE_STATE_IN_FLIGHT;
     if (j->message->is_held)
         return ENGINE_STATE_HELD;
-    if (destination_is_paused(e, d))
+    if (job_is_paused(e, j))
         return ENGINE_STATE_PAUSED;
     if (!list_has(&j->in_ready))
         return ENGINE_STATE_DEFERRED;

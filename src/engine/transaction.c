@@ -99,7 +99,7 @@ static bool may_go_on_here(const struct engine *e, const struct line *l)
 {
     const struct queue_message *m = l->job->message;
     bool is_ordered = m->is_held || m->is_bouncing || m->is_removing;
-    return !is_ordered && !e->is_stopping && !destination_is_paused(e, l->destination) &&
+    return !is_ordered && !e->is_stopping && !job_is_paused(e, l->job) &&
            transaction_may_begin(e, l);
 }
 

@@ -40,6 +40,7 @@ struct way {
     bool is_bound;                      /* by its user */
     const struct engine_route *options; /* NULL: none is taken */
     const struct destination *d;        /* NULL: nothing goes there now */
+    struct slice pause;                 /* under this name */
     enum delivery_tls tls;
     uint32_t lines_most;
 };
@@ -82,6 +83,11 @@ static struct way find_way(struct explain *x, struct slice address)
     w.is_bound = x->question.by && x->question.by->has_route;
     w.options = w.route >= 0 ? &o->routes[w.route] : NULL;
     w.d = destination_find(x->e, w.route, w.domain, false);
+    w.pause = w.d                                  ? slice_cstr(w.d->name)
+              : w.options && w.options->host_count ? w.options->name
+                                                   : w.domain;
+    if (w.d && w.d->home)
+        w.d = w.d->home;
     w.tls = w.options ? w.options->tls : o->delivery_tls;
     w.lines_most = w.d ? destination_lines_most(x->e, w.d) : o->limits.connections;
     return w;
@@ -97,13 +103,6 @@ static bool is_rewritten(const struct explain *x)
 {
     return x->list.count != 1 ||
            !slice_eq(rewrite_text_slice(&x->list.address[0]), x->given->recipient);
-}
-
-static struct slice pause_name(const struct way *w)
-{
-    if (w->d)
-        return slice_cstr(w->d->name);
-    return w->options && w->options->host_count ? w->options->name : w->domain;
 }
 
 /* ---- JSON ---- */
@@ -156,7 +155,7 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_int(j, "connections", w.d ? w.d->line_count : 0);
     json_int(j, "connections_max", w.lines_most);
     json_int(j, "waiting", w.d ? (int64_t)w.d->job_count : 0);
-    json_bool(j, "is_paused", queue_is_paused(&x->e->queue, pause_name(&w)));
+    json_bool(j, "is_paused", queue_is_paused(&x->e->queue, w.pause));
     if (w.d && w.d->failures) {
         json_int(j, "next_s", (w.d->backoff_until_ms - x->now_ms) / 1000);
         json_string(j, "trouble", slice_cstr(w.d->trouble));
@@ -223,7 +222,7 @@ static void text_state(struct buf *out, const struct explain *x, const struct wa
     buf_addf(out, "  connections %u of at most %u, %llu messages waiting\n",
              w->d ? w->d->line_count : 0, w->lines_most,
              (unsigned long long)(w->d ? w->d->job_count : 0));
-    if (queue_is_paused(&x->e->queue, pause_name(w)))
+    if (queue_is_paused(&x->e->queue, w->pause))
         buf_add_cstr(out, "  paused      by the operator\n");
     if (w->d && w->d->failures)
         buf_addf(out, "  trouble     failed %u times, next try in %llds: %s\n", w->d->failures,

@@ -44,13 +44,22 @@ static bool may_vanish(struct sim_world *w, const struct sim_parcel *p)
     return p->has_returned && !is_safe;
 }
 
+static bool is_noted(const struct sim_parcel *p)
+{
+    for (unsigned k = 0; k < p->count; k++)
+        if (p->fate[k].noted == QUEUE_WAITING)
+            return false;
+    return true;
+}
+
 void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unsealed)
 {
     for (size_t i = 0; i < w->ledger.count; i++) {
         struct sim_parcel *p = w->ledger.all[i];
         if (p->state == SIM_PARCEL_OUT)
             p->state = SIM_PARCEL_UNKNOWN;
-        p->may_tell_again |= kind != SIM_ORDERLY;
+        /* The last records of an orderly end are written when nobody listens any more. */
+        p->may_tell_again |= kind != SIM_ORDERLY || (!p->is_told_of && is_noted(p));
         if (p->state == SIM_PARCEL_STORED && kind == SIM_POWER_CUT && may_vanish(w, p))
             p->state = SIM_PARCEL_UNKNOWN;
         p->is_found = false;
