@@ -86,7 +86,8 @@ struct ticket {
 struct destination;
 struct line;
 
-/* The recipients of one message that go to one destination: tried together. */
+/* The recipients of one message in one domain, or on one route. What goes to the same destination
+ * is tried together: a job that gets a line takes the others along, and parts from them after. */
 struct job {
     struct queue_message *message;
     struct destination *domain;      /* by which it was routed: a domain, or a route */
@@ -95,7 +96,8 @@ struct job {
     struct list in_ready; /* the destination's: waiting for a line */
     struct timer timer;   /* next try, delay warning or expiry, whichever comes first */
     uint32_t first_recipient;
-    uint32_t attempts;
+    uint32_t attempts : 31;
+    bool is_mixed : 1; /* in flight with recipients of other domains */
     int64_t next_ms;   /* deferred until */
     int64_t part_ms;   /* not 0: a part of it was done then; recipients put off beyond wait on */
     struct line *line; /* has it in flight; NULL: none */

@@ -5,6 +5,7 @@
  * also brings the delay warning and the expiry, whatever else the job is doing. While a destination
  * is left in peace its jobs wait without cost. */
 #include "home.h"
+#include "job.h"
 #include "report.h"
 #include "route.h"
 
@@ -17,95 +18,6 @@ enum {
     REPORT_TURN_MS = 1000,  /* and up to as much again as REPORT_SPREAD_MS: until it is tried */
     REPORT_SPREAD_MS = 60 * 1000, /* again to report of an expiry or a delay */
 };
-
-/* Jobs */
-
-static struct job *job_of(struct engine *e, struct queue_message *m, struct destination *d)
-{
-    for (struct job *j = m->jobs; j; j = j->next_of_message)
-        if (j->domain == d)
-            return j;
-    struct job *j = mem_new(sizeof *j);
-    j->message = m;
-    j->domain = j->destination = d;
-    j->next_of_message = m->jobs;
-    j->first_recipient = QUEUE_NO_RECIPIENT;
-    j->next_ms = INT64_MAX;
-    timer_init(&j->timer, TIMER_JOB);
-    m->jobs = j;
-    d->job_count++;
-    e->job_count++;
-    return j;
-}
-
-/* By the operator: no attempt begins, nothing expires. */
-static bool is_kept_back(const struct queue_message *m)
-{
-    return m->is_held || m->is_bouncing || m->is_removing;
-}
-
-/* A queue from before staging, or from another host: none of it may go where staging forbids. */
-static bool is_staged_out(const struct engine *e, const struct job *j)
-{
-    const struct queue_message *m = j->message;
-    if (e->opt->rewrite.environment != REWRITE_STAGING)
-        return false;
-    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT; i = m->recipient[i].next_in_job)
-        if (!rewrite_may_leave(&e->opt->rewrite, queue_address(m, i)))
-            return true;
-    return false;
-}
-
-static void unready(struct engine *e, struct job *j)
-{
-    if (!list_has(&j->in_ready))
-        return;
-    list_remove(&j->in_ready);
-    j->destination->ready_count--;
-    e->ready_count--;
-}
-
-static void make_ready(struct engine *e, struct job *j, bool is_first)
-{
-    if (list_has(&j->in_ready) || j->line || is_kept_back(j->message) || is_staged_out(e, j))
-        return;
-    j->next_ms = 0;
-    home_place(e, j);
-    struct list *ready = &j->destination->ready;
-    is_first ? list_add_first(ready, &j->in_ready) : list_add_last(ready, &j->in_ready);
-    j->destination->ready_count++;
-    e->ready_count++;
-}
-
-/* Out of its message and its destination; recipients still waiting are in no job then. */
-static void job_free(struct engine *e, struct job *j)
-{
-    struct queue_message *m = j->message;
-    struct destination *domain = j->domain, *d = j->destination;
-    unready(e, j);
-    timer_stop(e, &j->timer);
-    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;) {
-        uint32_t next = m->recipient[i].next_in_job;
-        m->recipient[i].next_in_job = QUEUE_UNASSIGNED;
-        i = next;
-    }
-    struct job *first = m->jobs;
-    if (first == j) {
-        m->jobs = j->next_of_message;
-    } else {
-        while (first->next_of_message != j)
-            first = first->next_of_message;
-        first->next_of_message = j->next_of_message;
-    }
-    mem_free(j);
-    e->job_count--;
-    domain->job_count--;
-    if (d != domain) {
-        d->job_count--;
-        destination_drop_if_unused(e, d);
-    }
-    destination_drop_if_unused(e, domain);
-}
 
 static bool wants_warning(const struct engine *e, const struct job *j)
 {
@@ -125,9 +37,9 @@ void schedule_arm(struct engine *e, struct job *j)
     int64_t born_ms = queue_born_ms(&e->queue, m), due = born_ms + e->opt->lifetime_ms;
     if (wants_warning(e, j) && born_ms + e->opt->warn_after_ms < due)
         due = born_ms + e->opt->warn_after_ms;
-    if (!j->line && !list_has(&j->in_ready) && j->next_ms < due && !is_staged_out(e, j))
+    if (!j->line && !list_has(&j->in_ready) && j->next_ms < due && !job_is_staged_out(e, j))
         due = j->next_ms;
-    timer_set(e, &j->timer, j->line || is_kept_back(m) ? INT64_MAX : due);
+    timer_set(e, &j->timer, j->line || job_is_kept_back(m) ? INT64_MAX : due);
 }
 
 static void want(struct engine *e, struct destination *d)
@@ -184,7 +96,7 @@ void schedule_message(struct engine *e, struct queue_message *m)
         q.recipient = queue_address(m, i);
         struct destination *d = destination_get(
             e, route_find(e->opt, &q), mail_address_domain_of(q.recipient), m->requires_tls);
-        struct job *j = job_of(e, m, d);
+        struct job *j = job_get(e, m, d);
         r->next_in_job = j->first_recipient;
         j->first_recipient = i;
         if (r->attempts > j->attempts)
@@ -197,7 +109,7 @@ void schedule_message(struct engine *e, struct queue_message *m)
             continue;
         shorten_wait(e, j);
         if (j->next_ms <= e->now_ms)
-            make_ready(e, j, false);
+            job_make_ready(e, j, false);
         schedule_arm(e, j);
         want(e, j->destination);
     }
@@ -214,8 +126,8 @@ bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
 
 void schedule_move(struct engine *e, struct job *j)
 {
-    unready(e, j);
-    make_ready(e, j, false);
+    job_unready(e, j);
+    job_make_ready(e, j, false);
     schedule_want(e, j->destination);
 }
 
@@ -224,8 +136,8 @@ static struct job *first_to_go(struct engine *e, struct destination *d)
 {
     for (int i = 0; i < LOOKS_A_TAKE && !list_is_empty(&d->ready); i++) {
         struct job *j = CONTAINER_OF(d->ready.next, struct job, in_ready);
-        if (is_staged_out(e, j)) { /* made ready before the reload that began staging */
-            unready(e, j);
+        if (job_is_staged_out(e, j)) { /* made ready before the reload that began staging */
+            job_unready(e, j);
             schedule_arm(e, j);
         } else if (home_of(e, j->domain) != d) {
             schedule_move(e, j);
@@ -238,6 +150,25 @@ static struct job *first_to_go(struct engine *e, struct destination *d)
     return NULL;
 }
 
+/* Those that went together are jobs of their domains again; is_first: untouched, to the front. */
+static void part(struct engine *e, struct job *j, bool is_first)
+{
+    struct queue_message *m = j->message;
+    int64_t part_ms = is_first ? j->part_ms : 0;
+    bool was_bulk = e->is_bulk;
+    e->is_bulk = true; /* pumps wait for the next turn */
+    job_free(e, j);
+    schedule_message(e, m);
+    e->is_bulk = was_bulk;
+    for (j = m->jobs; j; j = j->next_of_message) {
+        if (!is_first || !list_has(&j->in_ready))
+            continue;
+        j->part_ms = part_ms;
+        job_unready(e, j);
+        job_make_ready(e, j, true);
+    }
+}
+
 struct job *schedule_take(struct engine *e, struct destination *d)
 {
     if (e->is_stopping || destination_is_paused(e, d))
@@ -245,9 +176,11 @@ struct job *schedule_take(struct engine *e, struct destination *d)
     struct job *j = first_to_go(e, d);
     if (!j)
         return NULL;
-    unready(e, j);
+    job_unready(e, j);
     if (home_is_stale(e, j->domain))
         schedule_want(e, j->domain); /* its pump asks */
+    if (j->message->jobs != j || j->next_of_message)
+        job_take_along(e, j);
     e->in_flight_count++;
     timer_stop(e, &j->timer);
     return j;
@@ -268,7 +201,11 @@ void schedule_return(struct engine *e, struct job *j)
         outcome_ordered(e, j->message, j);
         return;
     }
-    make_ready(e, j, true);
+    if (j->is_mixed) {
+        part(e, j, true);
+        return;
+    }
+    job_make_ready(e, j, true);
     schedule_arm(e, j);
 }
 
@@ -276,9 +213,13 @@ void schedule_defer(struct engine *e, struct job *j)
 {
     struct queue_message *m = j->message;
     not_in_flight(e, j);
-    unready(e, j);
+    job_unready(e, j);
     if (m->is_removing || m->is_bouncing) { /* those that an earlier part of the job put off */
         outcome_ordered(e, m, j);
+        return;
+    }
+    if (j->is_mixed) {
+        part(e, j, false);
         return;
     }
     j->next_ms = INT64_MAX;
@@ -408,7 +349,7 @@ static void put_off_report(struct engine *e, struct job *j)
 static void on_job_timer(struct engine *e, struct job *j)
 {
     const struct queue_message *m = j->message;
-    if (j->line || is_kept_back(m))
+    if (j->line || job_is_kept_back(m))
         return; /* its outcome, or the release, looks at the time */
     bool is_crowded = e->report_count >= REPORTS_OUT_MAX;
     int64_t born_ms = queue_born_ms(&e->queue, m);
@@ -417,7 +358,7 @@ static void on_job_timer(struct engine *e, struct job *j)
         return;
     }
     if (!list_has(&j->in_ready) && j->next_ms <= e->now_ms)
-        make_ready(e, j, false);
+        job_make_ready(e, j, false);
     struct destination *d = j->destination;
     bool is_late = wants_warning(e, j) && e->now_ms >= born_ms + e->opt->warn_after_ms;
     if (is_late && !is_crowded)
@@ -446,8 +387,8 @@ void schedule_retry(struct engine *e, struct queue_message *m)
         if (!j->line)
             j->part_ms = 0; /* all its recipients are meant */
         if (is_first)
-            unready(e, j); /* the one that was asked for goes before all others */
-        make_ready(e, j, is_first);
+            job_unready(e, j); /* the one that was asked for goes before all others */
+        job_make_ready(e, j, is_first);
         schedule_arm(e, j);
         want(e, j->destination);
     }
@@ -462,7 +403,7 @@ void schedule_order(struct engine *e, struct queue_message *m)
     }
     for (struct job *j = m->jobs; j; j = j->next_of_message) {
         if (!j->line)
-            unready(e, j);
+            job_unready(e, j);
         schedule_arm(e, j);
     }
 }
