@@ -6,6 +6,7 @@
  *
  * The SMTP talk is smtp_client's. A line belongs to a destination, knows where in the list of
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
+#include "health.h"
 #include "line.h"
 
 #include <stdio.h>
@@ -49,6 +50,7 @@ void deliver_start(struct engine *e, struct destination *d, struct job *j)
     j->line = l;
     l->started_ms = e->now_ms;
     timer_init(&l->timer, TIMER_LINE);
+    l->race.tried = health_dead(e, d, l->targets);
     list_add_last(&d->lines, &l->in_destination);
     d->line_count++;
     race_begin(e, l);
@@ -210,6 +212,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     if (!l->was_ready) {
         l->was_ready = true;
         destination_well(e, d);
+        health_well(d, &line_target(l)->address);
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);

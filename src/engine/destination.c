@@ -3,12 +3,11 @@
  *
  * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
  * one connection. One that refuses one more connection while others work is only crowded. */
+#include "health.h"
 #include "home.h"
 #include "mail/address.h"
 #include "mail/idn.h"
 #include "policy/policy_retry.h"
-
-enum { SUCCESSES_PER_LINE = 50 }; /* before one more connection is tried where one was refused */
 
 static char *dup_slice(struct slice s)
 {
@@ -37,6 +36,7 @@ void destination_free(struct engine *e, struct destination *d)
     mem_free(d->password);
     mem_free(d->helo);
     source_drop_pool(d);
+    health_free(d);
     mem_free((char *)(uintptr_t)d->key.p);
     mem_free(d);
 }
@@ -81,6 +81,7 @@ static struct destination *destination_new(struct engine *e, int route, struct s
         d->tls = DELIVERY_TLS_VERIFY;
     list_init(&d->ready);
     list_init(&d->lines);
+    policy_window_init(&d->window);
     timer_init(&d->timer, TIMER_DESTINATION);
     map_put(&e->destinations, d->key, d);
     return d;
@@ -180,7 +181,7 @@ uint32_t destination_lines_most(const struct engine *e, const struct destination
     uint32_t most = d->limits.connections;
     if (d->failures)
         return 1; /* a probe */
-    return d->lines_most && d->lines_most < most ? d->lines_most : most;
+    return d->window.most < most ? d->window.most : most;
 }
 
 void destination_trouble(struct engine *e, struct destination *d, struct slice why)
@@ -193,6 +194,7 @@ void destination_trouble(struct engine *e, struct destination *d, struct slice w
     d->failures++;
     d->backoff_until_ms = e->now_ms + policy_retry_wait_ms(&p, d->failures, &e->rng);
     d->targets_until_ms = 0; /* look again before the next try */
+    policy_window_init(&d->window);
     mem_free(d->trouble);
     d->trouble = dup_slice(slice_head(why, QUEUE_REASON_BYTES_MAX));
     timer_set(e, &d->timer, d->backoff_until_ms);
@@ -211,14 +213,18 @@ void destination_well(struct engine *e, struct destination *d)
 void destination_crowded(struct engine *e, struct destination *d)
 {
     CHECK(d->line_count > 1);
-    d->lines_most = d->line_count - 1;
-    d->successes = 0;
+    policy_window_crowded(&d->window, d->line_count - 1);
+}
+
+void destination_strained(struct engine *e, struct destination *d)
+{
+    (void)policy_window_trouble(&d->window, d->line_count, e->now_ms);
 }
 
 void destination_success(struct engine *e, struct destination *d)
 {
-    if (!d->lines_most || ++d->successes < SUCCESSES_PER_LINE)
-        return;
-    d->successes = 0;
-    d->lines_most++;
+    unsigned before = d->window.most;
+    policy_window_success(&d->window, d->line_count, d->limits.connections);
+    if (d->window.most > before && !list_is_empty(&d->ready))
+        schedule_want(e, d);
 }

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "engine/engine_port.h"
+#include "policy/policy_window.h"
 #include "queue/queue.h"
 #include "smtp/smtp_client.h"
 #include "source.h"
@@ -134,11 +135,19 @@ struct destination {
     struct list lines;
     uint32_t line_count, idle_count;
     uint32_t rival_count; /* second attempts of lines that are connecting: connections, too */
-    uint32_t lines_most;  /* learned: connections it stands at once; 0: nothing learned */
-    uint32_t successes;   /* since lines_most last moved */
-    unsigned failures;    /* in a row: nobody could be reached */
+    struct policy_window window; /* connections it stands at once, as far as was learned */
+    unsigned failures;           /* in a row: nobody could be reached */
     int64_t backoff_until_ms;
-    char *trouble;              /* last failure for people; owned */
+    char *trouble;  /* last failure for people; owned */
+    struct health { /* of its addresses: those with trouble; owned. See health.h */
+        struct ip_port address;
+        unsigned failures;   /* in a row; 0: it works, but not more than lines_most times */
+        int64_t until_ms;    /* passed over */
+        bool is_probed;      /* by one connection, now */
+        unsigned lines_most; /* connections it stood when one more was refused; 0: not known */
+        int64_t lines_until_ms;
+    } * health;
+    unsigned health_count;
     struct timer timer;         /* back-off over */
     struct list in_wanting;     /* waits for a free connection */
     struct resolve *resolve;    /* under way */
@@ -452,6 +461,8 @@ void destination_trouble(struct engine *e, struct destination *d, struct slice w
 void destination_well(struct engine *e, struct destination *d);
 /* It refused one more connection while others of ours work: no trouble, just enough of them. */
 void destination_crowded(struct engine *e, struct destination *d);
+/* 421, a session lost or silent: fewer connections. */
+void destination_strained(struct engine *e, struct destination *d);
 void destination_success(struct engine *e, struct destination *d); /* a transaction was done */
 
 /* resolve.c: names to addresses */

@@ -126,7 +126,8 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
             /* In several parts a recipient may have had more tries than the job. */
             unsigned tries = m->recipient[r->recipient].attempts;
             put_off(e, a, r,
-                    tries > (unsigned)j->attempts + 1 ? policy_retry_wait_ms(&p, tries, &e->rng) : wait_ms);
+                    tries > (unsigned)j->attempts + 1 ? policy_retry_wait_ms(&p, tries, &e->rng)
+                                                      : wait_ms);
         }
         index[count++] = r->recipient;
     }

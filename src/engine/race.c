@@ -5,6 +5,7 @@
  * and the connect time-out for the last two. */
 #include "race.h"
 
+#include "health.h"
 #include "line.h"
 #include "policy/policy_family.h"
 #include "source.h"
@@ -99,6 +100,7 @@ static void begin(struct engine *e, struct line *l, uint32_t target,
     if (r->count > 1)
         l->destination->rival_count++;
     r->tried |= (uint64_t)1 << target;
+    health_tried(e, l->destination, &t->address);
     r->has_tried_v6 |= is_v6(l, target);
     l->target = target;
     map_put_id(&e->lines, a->conn, l);
@@ -206,6 +208,7 @@ static void attempt_fails(struct engine *e, struct line *l, unsigned i, bool is_
         return;
     }
     line_note_trouble(e, l, why);
+    health_failed(e, l->destination, &line_target(l)->address);
     uint32_t failed = l->target;
     l->target = latest(l)->target;
     const struct engine_source *source;

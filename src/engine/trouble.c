@@ -2,6 +2,7 @@
  *
  * What that means is policy_outcome's table; here are the facts it asks for, and what each verdict
  * entails for the line and for its destination. */
+#include "health.h"
 #include "line.h"
 
 #include <stdio.h>
@@ -78,6 +79,11 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
     a.is_crowded = !l->was_ready && !l->result_count && has_working_line(d);
     enum policy_verdict verdict = policy_outcome(&a);
     struct smtp_status status = policy_status(&a, verdict);
+    bool is_elsewhere = verdict == POLICY_NEXT_HOST || verdict == POLICY_LATER;
+    if (a.scope == SMTP_SCOPE_HOST && (is_elsewhere || verdict == POLICY_RETURN))
+        health_failed(e, d, &line_target(l)->address);
+    else if (a.scope == SMTP_SCOPE_SESSION && (is_elsewhere || verdict == POLICY_UNSURE))
+        destination_strained(e, d);
     switch (verdict) {
     case POLICY_UNSURE:
         if (transaction_is_unsure(e, l, status, why))
