@@ -262,7 +262,8 @@ static void poll_stop(struct sim_world *w, void *thing, uint64_t life)
     if (is_over)
         w->crashes++; /* what was in flight may happen again */
     close_journal(w);
-    end_life(w, SIM_ORDERLY, w->down_ms);
+    /* Out of patience it is a kill: what the disk was slow to say is in no history yet. */
+    end_life(w, is_over ? SIM_KILL : SIM_ORDERLY, w->down_ms);
 }
 
 void sim_world_stop(struct sim_world *w, int64_t grace_ms, int64_t down_ms)
