@@ -57,7 +57,10 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
         p->may_return = p->state == SIM_PARCEL_FAILED && (has_unsealed || p->may_return);
         for (unsigned k = 0; k < p->count; k++) {
             struct sim_fate *f = &p->fate[k];
-            f->before = f->noted;
+            /* A start that crashed itself has not been asked what it found: the one before counts.
+             */
+            if (w->ledger.is_looked_at || f->noted != QUEUE_WAITING)
+                f->before = f->noted;
             if (f->noted != QUEUE_WAITING && !is_durable(w, f, kind)) {
                 f->noted = QUEUE_WAITING;
                 f->record = SIM_RECORD_NONE;
@@ -69,6 +72,7 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
         }
     }
     w->ledger.told_count = 0;
+    w->ledger.is_looked_at = false;
     sim_ledger_orders_on_crash(w);
     map_close(&w->ledger.tickets); /* the appends live in the arena */
     map_init(&w->ledger.tickets, 3);
@@ -200,6 +204,7 @@ void sim_ledger_after_recovery(struct sim_world *w)
 
 void sim_ledger_after_start(struct sim_world *w)
 {
+    w->ledger.is_looked_at = true;
     for (size_t i = 0; i < w->ledger.count; i++) {
         struct sim_parcel *p = w->ledger.all[i];
         bool is_due = p->state == SIM_PARCEL_STORED && p->is_waiting;
