@@ -69,7 +69,8 @@ struct sim_world {
     struct sim_host host[SIM_HOSTS_MAX];
     unsigned host_count;
     unsigned group_domains[SIM_DOMAINS_MAX], group_open[SIM_DOMAINS_MAX];
-    unsigned out_max, out_each_max; /* what the limits check allows */
+    /* what the limits check allows; the last two: on a connection, in a transaction */
+    unsigned out_max, out_each_max, mails_max, recipients_max;
     struct map grey;
     struct sim_mail **mail; /* by number, from 1 on; owned */
     uint64_t mail_count, mail_cap;
@@ -82,7 +83,7 @@ struct sim_world {
     bool is_crash_due;
     unsigned crashes, operator_retries, reloads;
     uint64_t segments_indexed, segments_walked; /* at all starts so far */
-    uint64_t orders, order_now; /* the operator's, so far; being told, 0: none */
+    uint64_t orders, order_now;                 /* the operator's, so far; being told, 0: none */
     bool may_sync_slowly;
     bool was_orderly; /* the latest end of the process */
     unsigned login_trouble_percent;
