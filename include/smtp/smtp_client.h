@@ -59,9 +59,9 @@ struct smtp_client_message { /* borrowed until the transaction ends */
     enum mail_ret ret; /* this and the next, and NOTIFY and ORCPT of recipients: told where DSN is
                           offered */
     struct slice envid; /* as received, in xtext; empty: not given */
-    /* Of a text: all its bytes in wire form, when they are at hand. Where CHUNKING is offered they
-     * go as one chunk (RFC 3030) and no BODY is asked for; empty, or more than
-     * SMTP_CLIENT_WHOLE_BYTES_MAX together: by DATA. */
+    /* All its bytes in wire form, when they are at hand. Where CHUNKING is offered they go as one
+     * chunk (RFC 3030) and no BODY is asked for; empty, or more than SMTP_CLIENT_WHOLE_BYTES_MAX
+     * together: by DATA, or in chunks when it is binary. */
     struct slice whole[2];
     /* The chunk may go in one group with MAIL and RCPT, on a connection that has taken one before:
      * one round trip, and a line that dies before its replies leaves the recipients unsure. */

@@ -170,5 +170,5 @@ bool transaction_learn(struct engine *e, const struct line *l, const struct poli
     if (!smtp_client_has_chunk_trouble(l->smtp))
         return false;
     l->destination->reuse.by_data_until_ms = e->now_ms + LEARNED_MS;
-    return !a->is_unsure;
+    return !a->is_unsure && !e->is_stopping;
 }

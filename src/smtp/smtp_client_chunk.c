@@ -1,4 +1,4 @@
-/* smtp_client_chunk.c -- chunks (BDAT, RFC 3030): a binary body's pieces, or a small text whole.
+/* smtp_client_chunk.c -- chunks (BDAT, RFC 3030): a binary body's pieces, or a small body whole.
  *
  * The bytes come in wire form, as all bodies are stored: a dot at the start or behind CRLF is
  * doubled. Behind BDAT it stands single. A text gets the CRLF that it may lack at its end; of a
@@ -11,9 +11,8 @@ void smtp_client_chunk_begin(struct smtp_client *c)
 {
     const struct smtp_client_message *m = &c->message;
     size_t bytes = m->whole[0].n + m->whole[1].n;
-    c->is_chunking = m->is_binary;
-    c->is_whole =
-        !m->is_binary && c->offer.has_chunking && bytes > 0 && bytes <= SMTP_CLIENT_WHOLE_BYTES_MAX;
+    c->is_whole = c->offer.has_chunking && bytes > 0 && bytes <= SMTP_CLIENT_WHOLE_BYTES_MAX;
+    c->is_chunking = m->is_binary && !c->is_whole;
     c->is_whole_said = false;
     /* Behind RSET it waits: were that refused, what the chunk belongs to would be open. */
     c->may_run_ahead =
@@ -86,7 +85,7 @@ void smtp_client_chunk_say_whole(struct smtp_client *c)
         bytes += count(c, whole[i]);
         move_behind(c, whole[i]);
     }
-    bool lacks_line_end = !c->is_at_line;
+    bool lacks_line_end = !c->message.is_binary && !c->is_at_line;
     CHECK(buf_addf(&c->output, "BDAT %zu LAST\r\n", bytes + (lacks_line_end ? 2 : 0)));
     c->is_at_line = true;
     c->is_behind_cr = false;

@@ -5,12 +5,12 @@
  * ahead, with it as far as the output has room. RSET stands in front only when the last transaction
  * was left open.
  *
- * A small text goes whole as one chunk where that is offered: BDAT n LAST stands in the place of
+ * A small body goes whole as one chunk where that is offered: BDAT n LAST stands in the place of
  * DATA and has the message's reply. It waits until the RCPTs are answered; once a chunk was taken
  * on the connection it goes in the envelope's group.
  *
- * A binary message has no DATA: its body begins when the last RCPT is answered (never with the
- * envelope's group: whether anybody is to get it must be known first), and goes as chunks.
+ * A larger binary message has no DATA: its body begins when the last RCPT is answered (never with
+ * the envelope's group: whether anybody is to get it must be known first), and goes as chunks.
  *
  * Who shares a reply is an announcement: a range of recipients, handed out one by one before the
  * next reply is read. */
@@ -230,7 +230,7 @@ void smtp_client_mail_on_body(struct smtp_client *c, const struct smtp_reply *r)
  * it answers to the body's lines would be read as replies to ours: the session is over. */
 static bool is_chunk_unknown(const struct smtp_client *c, const struct smtp_reply *r)
 {
-    return c->is_whole && r->code >= 500 && r->code <= 504;
+    return c->is_whole && !c->message.is_binary && r->code >= 500 && r->code <= 504;
 }
 
 void smtp_client_mail_on_final(struct smtp_client *c, const struct smtp_reply *r)

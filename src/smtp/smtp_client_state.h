@@ -4,7 +4,7 @@
  *   smtp_client.c        the doors: input, events, time-outs; which reply goes to whom
  *   smtp_client_hello.c  GREET .. AUTH_*: until the session is READY
  *   smtp_client_mail.c   RSET .. FINAL: one transaction
- *   smtp_client_chunk.c  a body as BDAT: a binary one in pieces, a small text whole
+ *   smtp_client_chunk.c  a body as BDAT: a small one whole, a binary one in pieces
  *   smtp_client_words.c  the text of commands and of what EHLO offers */
 #pragma once
 

@@ -5,6 +5,7 @@ import ssl
 import struct
 import threading
 
+CHUNKS = b"250-x\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 SIZE 100000000\r\n"
 EHLO = b"250-x\r\n250-PIPELINING\r\n250-SIZE 100000000\r\n250 8BITMIME\r\n"
 ENDLESS_MAX = 64 << 20  # whoever reads that much of one reply has no limit
 
@@ -92,8 +93,8 @@ def for_tls(data):
 
 
 class Host:
-    """Says what its script has for a moment: "greet", a verb, "middle" (of the body), "dot"; a list
-    holds the first, the second... of a session. Bytes are sent, a function is called with the
+    """Says what its script has for a moment: "greet", a verb, "middle" (of the body), "dot", "chunk" (when a
+    BDAT LAST is read; "BDAT": before that, and its bytes are taken for commands); a list holds the first, the second... of a session. Bytes are sent, a function is called with the
     conversation and returns bytes. For all else it is a well-behaved server."""
 
     def __init__(self, address, port, script, context=None, is_narrow=False):
@@ -213,9 +214,11 @@ class Talk:
             body.append(self.lines.readline())
         if not body[-1]:
             raise Gone
-        whole = (tuple(self.recipients), b"".join(body))
+        self.finish("dot", b"250 ok\r\n", (tuple(self.recipients), b"".join(body)))
+
+    def finish(self, when, usual, whole):
         try:
-            is_taken = self.say("dot", b"250 ok\r\n").startswith(b"2")
+            is_taken = self.say(when, usual).startswith(b"2")
         except (Gone, OSError) as end:
             said = end.args[0] if isinstance(end, Gone) and end.args else b""
             is_taken = not said.startswith((b"4", b"5"))  # it may well have been
@@ -224,6 +227,19 @@ class Talk:
             if is_taken:
                 with self.host.lock:
                     self.host.taken.append(whole)
+
+    def on_bdat(self, verb, line):
+        _, size, last = line.split()
+        if verb in self.host.script:
+            self.say(verb, b"")
+            return
+        assert last.upper() == b"LAST"
+        body = self.lines.read(int(size))
+        if len(body) < int(size):
+            raise Gone
+        stuffed = (b"\r\n" + body).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
+        usual = b"250 ok\r\n" if self.recipients else b"503 no recipients\r\n"
+        self.finish("chunk", usual, (tuple(self.recipients), stuffed))
 
     def on_quit(self, verb, _line):
         self.say(verb, b"221 bye\r\n")

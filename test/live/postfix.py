@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from relay import wait_for
+from relay import free_port, wait_for
 from names import HOSTS, is_listening
 
 # What every instance of ours has; {folder} and {daemons} are filled in.
@@ -54,6 +54,8 @@ smtpd_sasl_local_domain = postfix.example
 
 MASTER = """
 {mx}:{port} inet n - n - - smtpd
+{mx}:{few_port} inet n - n - - smtpd
+  -o smtpd_recipient_limit=10
 {smart}:{smart_port} inet n - n - - smtpd
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_tls_auth_only=yes
@@ -90,6 +92,7 @@ class Postfix:
         if not shutil.which("postfix", path="/usr/sbin"):
             pytest.skip("Postfix is not installed")
         self.folder, self.mx_port, self.smart_port = folder, mx_port, smart_port
+        self.few_port = free_port(HOSTS["mx.postfix.example"])  # takes ten recipients at once
         self.inbox = os.path.join(folder, "mail", "inbox")
         who = pwd.getpwnam("postfix")
         for name in ("", "spool", "data", "mail", "sasl"):
@@ -102,7 +105,7 @@ class Postfix:
         self.write("main.cf", MAIN.format(folder=folder, daemons=daemons, uid=who.pw_uid,
                                           gid=who.pw_gid, certificate=certificate[0],
                                           key=certificate[1]) + more)
-        self.write("master.cf", MASTER.format(mx=HOSTS["mx.postfix.example"], port=mx_port,
+        self.write("master.cf", MASTER.format(mx=HOSTS["mx.postfix.example"], port=mx_port, few_port=self.few_port,
                                               smart=HOSTS["smart.example"], smart_port=smart_port))
         self.write("sasl/smtpd.conf", f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
                                       f"sasldb_path: {folder}/sasldb2\nmech_list: PLAIN LOGIN\n")

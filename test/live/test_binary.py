@@ -62,8 +62,8 @@ def test_a_refused_chunk_is_the_messages_fate(relay, sink):
     sink.extensions = TAKES_BINARY
     sink.moods["chunk"] = lambda session: "552 5.3.4 too large"
     relay.start()
-    submit(relay, body_of(1), sender="a@sink.example")
-    wait_for(sink.count)  # the report is text, and goes by DATA
+    submit(relay, body_of(4000), sender="a@sink.example")
+    wait_for(sink.count)  # the report is small, and whole with its LAST
     report = sink.messages[0]
     assert report.sender == "" and b"Status: 5.3.4" in report.data
     assert b"\0" not in report.data and "BINARYMIME" not in report.sender_parameters

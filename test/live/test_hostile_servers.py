@@ -1,4 +1,4 @@
-"""Two hundred and more hostile servers at once, each with a domain of its own. What becomes of a
+"""Three hundred hostile servers at once, each with a domain of its own. What becomes of a
 message is told exactly: whether it is delivered, put off, bounced or unsure, for which reason, after
 how many sessions, and whether the next host was tried. When the servers are healed, all that was put
 off arrives, and nothing arrives twice but where the reply to the dot was lost."""
@@ -6,7 +6,7 @@ import collections
 import os
 import re
 
-from hostile import (EHLO, Host, deaf, drip, drop, endless, for_tls, one_by_one, silent, then_drop,
+from hostile import (CHUNKS, EHLO, Host, deaf, drip, drop, endless, for_tls, one_by_one, silent, then_drop,
                      then_reset, then_silent)
 from relay import wait_for
 from test_delivery import parsed
@@ -216,9 +216,6 @@ MAIL = [
     row("552 5.3.4 to RCPT", BOUNCED, "552 5.3.4 too big", {"RCPT": b"552 5.3.4 too big\r\n"}, "5.3.4"),
     row("552 to RCPT may mean too many", DEFERRED, "552 enough", {"RCPT": b"552 enough\r\n"}),
     row("552 5.3.4 to the dot", BOUNCED, "552 5.3.4 too big", {"dot": b"552 5.3.4 too big\r\n"}, "5.3.4"),
-    row("the third of RCPT: 452", None, "452 4.5.3 too many",
-        {"RCPT": [b"250 ok\r\n", b"250 ok\r\n", b"452 4.5.3 too many\r\n"]},
-        users={"u1": DELIVERED, "u2": DELIVERED, "u3": DEFERRED}),
     row("the second of RCPT: 550", None, "550 5.1.1 no", {"RCPT": [b"250 ok\r\n", b"550 5.1.1 no\r\n"]},
         "5.1.1", users=GOOD_AND_BAD),
     row("the second of RCPT: 550, without PIPELINING", None, "550 5.1.1 no",
@@ -301,6 +298,88 @@ SECOND = [
         users={"u1": BOUNCED, "u2": DELIVERED}, apart=True),
 ]
 
+# --- a text as one chunk, where CHUNKING is offered ---
+
+def chunk(name, fate, says, said, status=None, sessions=1, **script):
+    return row("chunk: " + name, fate, says, {"EHLO": CHUNKS, "chunk": said, **script}, status,
+               sessions=sessions)
+
+
+def again_in_chunks(name, script, second=DELIVERED, sessions=2, says=""):
+    return again("chunk: " + name, {"EHLO": CHUNKS, **script}, second, sessions, says)
+
+
+CHUNK = [
+    chunk("fine", DELIVERED, "", b"250 ok\r\n"),
+    chunk("many lines", DELIVERED, "", b"250-a\r\n" * 20 + b"250 c\r\n"),
+    chunk("one byte at a time", DELIVERED, "", one_by_one(b"250 ok\r\n")),
+    chunk("4xx", DEFERRED, "451 4.3.0 not now", b"451 4.3.0 not now\r\n"),
+    chunk("5xx", BOUNCED, "554 5.7.1 never", b"554 5.7.1 never\r\n", "5.7.1"),
+    chunk("421", DEFERRED, ENDS, then_drop(b"421 4.3.2 going\r\n")),
+    chunk("other kind", UNSURE, "not a reply to the final dot", b"354 go\r\n"),
+    chunk("no SMTP", UNSURE, NOT_SMTP, b"fine with me\r\n"),
+    chunk("two codes in one reply", UNSURE, NOT_SMTP, b"250-a\r\n550 b\r\n"),
+    chunk("drop", UNSURE, CLOSED, drop),
+    chunk("drop within the reply", UNSURE, CLOSED, then_drop(b"250-o")),
+    chunk("reset", UNSURE, "", then_reset(b"")),
+    chunk("hang", UNSURE, "time-out waiting for the reply to the final dot", silent),
+    # It offers what it does not know: the same host has it by DATA, in the same attempt.
+    *(chunk(f"refused as a command: {code.decode()}", DELIVERED, "", code + b" 5.5.1 what\r\n",
+            sessions=2) for code in (b"500", b"501", b"502", b"503", b"504")),
+    chunk("refused as a command, and gone", DELIVERED, "", then_drop(b"502 what\r\n"), sessions=2),
+    chunk("its bytes are read as commands", DELIVERED, "", b"", BDAT=b"500 what\r\n", sessions=2),
+    chunk("its bytes are read, and nothing is said", UNSURE, "", b"", BDAT=silent),
+    chunk("nobody takes it", BOUNCED, "550 5.1.1 no", b"250 ok\r\n", "5.1.1",
+          RCPT=b"550 5.1.1 no\r\n"),
+    again_in_chunks("fine", {}, sessions=1),
+    again_in_chunks("drop", {"chunk": [b"250 ok\r\n", drop]}, UNSURE, 1),
+    again_in_chunks("hang", {"chunk": [b"250 ok\r\n", silent]}, UNSURE, 1),
+    again_in_chunks("4xx", {"chunk": [b"250 ok\r\n", b"451 no\r\n"]}, DEFERRED, 1, "451 no"),
+    again_in_chunks("421 to MAIL", {"MAIL": [b"250 ok\r\n", then_drop(b"421 bye\r\n")]}),
+    again_in_chunks("4xx to MAIL", {"MAIL": [b"250 ok\r\n", b"451 no\r\n"]}, DEFERRED, 1, "451 no"),
+    again_in_chunks("4xx to RCPT", {"RCPT": [b"250 ok\r\n", b"451 no\r\n"]}, DEFERRED, 1, "451 no"),
+    *(row(f"second: chunk: RSET: {name}", None, "",
+          {"EHLO": CHUNKS, "chunk": [b"554 5.7.1 no\r\n"], "RSET": said}, "5.7.1",
+          users={"u1": BOUNCED, "u2": BOUNCED}, sessions=2, apart=True)
+      for name, said in (("5xx", b"500 what\r\n"), ("drop", drop), ("354", b"354 go\r\n"))),
+    row("second: chunk: RSET: 250", None, "", {"EHLO": CHUNKS, "chunk": [b"554 5.7.1 no\r\n"]},
+        "5.7.1", users={"u1": BOUNCED, "u2": DELIVERED}, apart=True),
+]
+
+# --- more recipients than it takes at once ---
+
+def several(name, script, third=DELIVERED, sessions=1, says="", status=None):
+    return row("recipients: " + name, None, says, script, status,
+               users={"u1": DELIVERED, "u2": DELIVERED, "u3": third}, sessions=sessions)
+
+
+SEVERAL = [
+    *(several(f"{said.decode()}, then the next transaction", {"RCPT": [ok, ok, said + b"\r\n"]})
+      for ok in (b"250 ok\r\n",) for said in (
+          b"452 4.5.3 too many", b"452 too many", b"552 too many", b"552 5.5.3 too many",
+          b"550 5.5.3 too many", b"451 4.5.3 too many")),
+    several("452 each time", {"RCPT": [b"250 ok\r\n", b"452 4.5.3 no\r\n", b"452 4.5.3 no\r\n"]}),
+    several("452 is of the mailbox", {"RCPT": [b"250 ok\r\n"] * 2 + [b"452 4.2.2 full\r\n"]},
+            DEFERRED, says="452 4.2.2 full"),
+    several("552 is of the mailbox", {"RCPT": [b"250 ok\r\n"] * 2 + [b"552 5.2.3 large\r\n"]},
+            BOUNCED, status="5.2.3"),
+    row("recipients: 452 to the first", DEFERRED, "452 4.5.3 no", {"RCPT": b"452 4.5.3 no\r\n"}),
+    several("RCPTMAX 1", {"EHLO": b"250-x\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=1\r\n"}),
+    several("RCPTMAX 2, MAILMAX 1", {"EHLO": b"250-x\r\n250 LIMITS RCPTMAX=2 MAILMAX=1\r\n"},
+            sessions=2),
+    several("LIMITS of nonsense",
+            {"EHLO": b"250-x\r\n250-LIMITS\r\n250-LIMITS =\r\n250 LIMITS RCPTMAX=0 MAILMAX=-1 "
+                     b"RCPTMAX= RCPTDOMAINMAX=x " + b"Y" * 500 + b"\r\n"}),
+    several("421 in the second transaction",
+            {"EHLO": b"250-x\r\n250 LIMITS RCPTMAX=2\r\n",
+             "MAIL": [b"250 ok\r\n", then_drop(b"421 enough\r\n")]}, sessions=2),
+    several("drop in the second transaction",
+            {"EHLO": b"250-x\r\n250 LIMITS RCPTMAX=2\r\n", "DATA": [b"354 go\r\n", drop]},
+            sessions=2),
+    several("the second dot is lost",
+            {"EHLO": b"250-x\r\n250 LIMITS RCPTMAX=2\r\n", "dot": [b"250 ok\r\n", drop]}, UNSURE),
+]
+
 # --- two hosts: who is asked next ---
 
 NEXT = [
@@ -329,7 +408,7 @@ NEXT = [
     row("not the next host: no reply to the dot", UNSURE, "", {"dot": silent}, next=[]),
 ]
 
-ROWS = [*of_each_command(), *HOST, *TLS, *AUTH, *MAIL, *SECOND, *NEXT]
+ROWS = [*of_each_command(), *HOST, *TLS, *AUTH, *MAIL, *SECOND, *CHUNK, *SEVERAL, *NEXT]
 SMALL = "Subject: %s\r\n\r\n.dot\r\n" + ("q" * 60 + "\r\n") * 20
 BIG = "Subject: %s\r\n\r\n" + ("w" * 70 + "\r\n") * 150000
 CONTROL = re.compile(r"[^\t\n\r -~]")

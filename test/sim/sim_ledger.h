@@ -88,6 +88,7 @@ struct sim_ledger {
     size_t count, cap;
     struct sim_taking **told; /* in the present event */
     size_t told_count, told_cap;
+    bool is_looked_at; /* since the start: what recovery made of it was compared */
     uint64_t notes[NOTE_COUNT];
 };
 

@@ -66,7 +66,9 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
         p->may_return = p->state == SIM_PARCEL_FAILED && (has_unsealed || p->may_return);
         for (unsigned k = 0; k < p->count; k++) {
             struct sim_fate *f = &p->fate[k];
-            if (f->noted != QUEUE_WAITING) /* else, of a crash within a start: as before that one */
+            /* A start that crashed itself has not been asked what it found: the one before counts.
+             */
+            if (w->ledger.is_looked_at || f->noted != QUEUE_WAITING)
                 f->before = f->noted;
             if (f->noted != QUEUE_WAITING && !is_durable(w, f, kind)) {
                 f->noted = QUEUE_WAITING;
@@ -79,6 +81,7 @@ void sim_ledger_on_crash(struct sim_world *w, enum sim_crash kind, bool has_unse
         }
     }
     w->ledger.told_count = 0;
+    w->ledger.is_looked_at = false;
     sim_ledger_orders_on_crash(w);
     map_close(&w->ledger.tickets); /* the appends live in the arena */
     map_init(&w->ledger.tickets, 3);
@@ -184,13 +187,6 @@ static bool was_finished(const struct sim_parcel *p)
     return true;
 }
 
-/* It is in the queue again, and what was said of it did not count. */
-static void begin_again(struct sim_parcel *p)
-{
-    for (unsigned k = 0; k < p->count; k++)
-        p->fate[k].before = p->fate[k].noted;
-}
-
 /* That nothing is left says it as well as a record. */
 static void keep_as_finished(struct sim_parcel *p)
 {
@@ -217,6 +213,7 @@ void sim_ledger_after_recovery(struct sim_world *w)
 
 void sim_ledger_after_start(struct sim_world *w)
 {
+    w->ledger.is_looked_at = true;
     for (size_t i = 0; i < w->ledger.count; i++) {
         struct sim_parcel *p = w->ledger.all[i];
         bool is_due = p->state == SIM_PARCEL_STORED && p->is_waiting;
@@ -226,8 +223,6 @@ void sim_ledger_after_start(struct sim_world *w)
             keep_as_finished(p); /* a checkpoint knew, although the outcome's record was lost */
         else if (is_due && !is_there)
             sim_fail(w, "message %llu%s was lost in the crash", U(p->mail->number), what);
-        if (is_due && is_there)
-            begin_again(p);
         if (!is_due && is_there)
             sim_fail(w, "message %llu%s was done, and is back after the crash", U(p->mail->number),
                      what);

@@ -27,8 +27,8 @@ struct talk {
     bool is_in_body, is_taking; /* the answer under way is the final 250 */
     bool is_in_chunk;           /* BDAT n LAST was said */
     uint64_t chunk_bytes;
-    unsigned mails;   /* MAILs on this connection */
-    bool is_stubborn; /* has refused RSET */
+    unsigned mails, rcpts; /* MAILs on this connection, RCPTs behind the last one */
+    bool is_stubborn;      /* has refused RSET */
     bool has_tls, waits_tls, has_hello, has_auth, has_sender;
     bool offers_pipelining, offers_8bit;
     unsigned auth_step;
@@ -272,6 +272,7 @@ static void on_mail(struct sim_world *w, struct talk *t, struct slice line)
 {
     struct slice path, rest;
     uint64_t size = 0;
+    t->rcpts = 0;
     if (t->is_stubborn) {
         answer(w, t, GO_ON, "503 5.5.1 one after the other\r\n");
         return;
@@ -281,7 +282,9 @@ static void on_mail(struct sim_world *w, struct talk *t, struct slice line)
         sim_fail(w, "bad or misplaced: %.*s", SLICE_FMT(line));
         return;
     }
-    if (t->host->mails_max && ++t->mails > t->host->mails_max) {
+    if (++t->mails > w->mails_max)
+        sim_fail(w, "%u messages on a connection, %u are allowed", t->mails, w->mails_max);
+    if (t->host->mails_max && t->mails > t->host->mails_max) {
         if (t->host->tells_limits)
             sim_fail(w, "the relay begins more transactions than the host's MAILMAX");
         t->is_over = true;
@@ -323,6 +326,8 @@ static void on_rcpt(struct sim_world *w, struct talk *t, struct slice line)
         sim_fail(w, "bad: %.*s", SLICE_FMT(line));
         return;
     }
+    if (++t->rcpts > w->recipients_max)
+        sim_fail(w, "%u recipients in a transaction, %u are allowed", t->rcpts, w->recipients_max);
     if (!t->has_sender) { /* a pipelined group whose MAIL was refused */
         answer(w, t, GO_ON, "503 5.5.1 MAIL first\r\n");
         return;

@@ -262,7 +262,8 @@ static void poll_stop(struct sim_world *w, void *thing, uint64_t life)
     if (is_over)
         w->crashes++; /* what was in flight may happen again */
     close_journal(w);
-    end_life(w, SIM_ORDERLY, w->down_ms);
+    /* Out of patience it is a kill: what the disk was slow to say is in no history yet. */
+    end_life(w, is_over ? SIM_KILL : SIM_ORDERLY, w->down_ms);
 }
 
 void sim_world_stop(struct sim_world *w, int64_t grace_ms, int64_t down_ms)
@@ -285,6 +286,8 @@ void sim_world_start(struct sim_world *w)
     w->engine = engine_new(w->options, rng_u64(&w->rng));
     w->out_max = w->options->out_connections_max;
     w->out_each_max = w->options->limits.connections;
+    w->mails_max = w->options->limits.connection_messages;
+    w->recipients_max = w->options->limits.recipients;
     sim_recover(w);
     sim_ledger_after_recovery(w);
     if (w->crash_at_start_percent && rng_chance(&w->rng, w->crash_at_start_percent)) {
@@ -418,6 +421,10 @@ void sim_world_reload(struct sim_world *w, const struct engine_options *options)
     if (options->out_connections_max > w->out_max)
         w->out_max = options->out_connections_max;
     w->out_each_max += options->limits.connections;
+    if (options->limits.connection_messages > w->mails_max)
+        w->mails_max = options->limits.connection_messages;
+    if (options->limits.recipients > w->recipients_max)
+        w->recipients_max = options->limits.recipients;
     sim_trace(w, "reload", 0, 0, SLICE_NONE);
     struct engine_event ev = {.kind = EVENT_OPTIONS, .options = options};
     sim_world_tell(w, &ev);

@@ -70,7 +70,8 @@ struct sim_world {
     unsigned host_count;
     unsigned group_domains[SIM_DOMAINS_MAX], group_open[SIM_DOMAINS_MAX];
     struct ip bad_source;           /* the system lets nobody call from there */
-    unsigned out_max, out_each_max; /* what the limits check allows */
+    /* what the limits check allows; the last two: on a connection, in a transaction */
+    unsigned out_max, out_each_max, mails_max, recipients_max;
     struct map grey;
     struct sim_mail **mail; /* by number, from 1 on; owned */
     uint64_t mail_count, mail_cap;

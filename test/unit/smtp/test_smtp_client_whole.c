@@ -215,6 +215,26 @@ static void the_body_behind_bdat(void **state)
     }
 }
 
+/* Nothing is added to a binary one, and there is no DATA to fall back to. */
+static void a_binary_body_too(void **state)
+{
+    struct world w;
+    open_ready(&w, "250-x\r\n250-CHUNKING\r\n250-PIPELINING\r\n250 BINARYMIME\r\n");
+    w.message.recipient_count = 1;
+    w.message.is_binary = true;
+    w.message.whole[0] = SLICE("a\r\n\r\n");
+    w.message.whole[1] = SLICE("..\n.\r");
+    smtp_client_begin(w.c, &w.message);
+    said(&w, "MAIL FROM:<me@b> BODY=BINARYMIME\r\nRCPT TO:<a@b>\r\n");
+    tell(&w, "250 ok\r\n250 ok\r\n");
+    want(&w, SMTP_CLIENT_NEEDS_INPUT);
+    said(&w, "BDAT 9 LAST\r\na\r\n\r\n.\n.\r");
+    tell(&w, "502 no\r\n");
+    want_recipient(&w, 0, false, 502);
+    want_over(&w);
+    smtp_client_free(w.c);
+}
+
 static void larger_ones_go_by_data(void **state)
 {
     static char text[SMTP_CLIENT_WHOLE_BYTES_MAX + 1];
@@ -470,17 +490,12 @@ static void what_limits_say(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_second_goes_in_one_group),
-        cmocka_unit_test(round_trips),
-        cmocka_unit_test(the_body_behind_bdat),
-        cmocka_unit_test(larger_ones_go_by_data),
-        cmocka_unit_test(the_largest_group_fits),
-        cmocka_unit_test(every_reply_to_the_chunk),
-        cmocka_unit_test(every_loss_in_the_group),
-        cmocka_unit_test(a_chunk_for_nobody),
-        cmocka_unit_test(nobody_left_no_chunk),
-        cmocka_unit_test(rset_and_odd_answers),
-        cmocka_unit_test(what_limits_say),
+        cmocka_unit_test(the_second_goes_in_one_group), cmocka_unit_test(round_trips),
+        cmocka_unit_test(the_body_behind_bdat),         cmocka_unit_test(a_binary_body_too),
+        cmocka_unit_test(larger_ones_go_by_data),       cmocka_unit_test(the_largest_group_fits),
+        cmocka_unit_test(every_reply_to_the_chunk),     cmocka_unit_test(every_loss_in_the_group),
+        cmocka_unit_test(a_chunk_for_nobody),           cmocka_unit_test(nobody_left_no_chunk),
+        cmocka_unit_test(rset_and_odd_answers),         cmocka_unit_test(what_limits_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
