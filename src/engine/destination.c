@@ -9,9 +9,22 @@
 #include "mail/idn.h"
 #include "policy/policy_retry.h"
 
+enum {
+    LINGER_MS = 15 * 60 * 1000,
+    LINGERING_MAX = 1000,
+};
+
 static char *dup_slice(struct slice s)
 {
     return mem_dup(s.p, s.n);
+}
+
+static void unlinger(struct engine *e, struct destination *d)
+{
+    if (!list_has(&d->in_lingering))
+        return;
+    list_remove(&d->in_lingering);
+    e->lingering_count--;
 }
 
 void destination_free(struct engine *e, struct destination *d)
@@ -23,6 +36,7 @@ void destination_free(struct engine *e, struct destination *d)
     home_leave(e, d);
     timer_stop(e, &d->timer);
     list_remove(&d->in_wanting);
+    unlinger(e, d);
     target_list_unref(d->targets);
     for (unsigned i = 0; i < d->host_count; i++)
         mem_free(d->host[i].name);
@@ -143,6 +157,8 @@ struct destination *destination_get_set(struct engine *e, const struct destinati
             buf_add_char(&key, ascii_lower(host[i].name.p[k]));
     }
     struct destination *d = map_get(&e->destinations, buf_slice(&key));
+    if (d)
+        unlinger(e, d);
     if (!d) {
         d = destination_new(e, domain->route, buf_slice(&key), host[0].name, domain->requires_tls);
         d->set = mem_new(count * sizeof *d->set);
@@ -154,10 +170,39 @@ struct destination *destination_get_set(struct engine *e, const struct destinati
     return d;
 }
 
+bool destination_is_unused(const struct destination *d)
+{
+    return !d->job_count && !d->line_count && !d->guest_count;
+}
+
+static bool is_worth_keeping(const struct engine *e, const struct destination *d)
+{
+    return d->health_count && d->set_count && !d->failures && d->generation == e->generation;
+}
+
+void destination_drop_lingering(struct engine *e)
+{
+    while (!list_is_empty(&e->lingering)) {
+        struct destination *d = CONTAINER_OF(e->lingering.next, struct destination, in_lingering);
+        if (d->linger_until_ms > e->now_ms && e->lingering_count <= LINGERING_MAX &&
+            d->generation == e->generation)
+            return;
+        destination_free(e, d);
+    }
+}
+
 void destination_drop_if_unused(struct engine *e, struct destination *d)
 {
-    if (!d->job_count && !d->line_count && !d->guest_count)
+    if (!destination_is_unused(d) || list_has(&d->in_lingering))
+        return;
+    if (!is_worth_keeping(e, d)) {
         destination_free(e, d);
+        return;
+    }
+    d->linger_until_ms = e->now_ms + LINGER_MS;
+    list_add_last(&e->lingering, &d->in_lingering);
+    e->lingering_count++;
+    destination_drop_lingering(e);
 }
 
 bool destination_is_paused(const struct engine *e, const struct destination *d)

@@ -131,7 +131,10 @@ struct destination {
                                         that stand there */
     struct destination *home;        /* a domain's: the set of its MX hosts; NULL: not known yet */
     int64_t home_until_ms;
-    uint32_t guest_count; /* a set's: domains whose home it is */
+    uint32_t guest_count;     /* a set's: domains whose home it is */
+    uint64_t sift_left;       /* a set's: jobs to be looked at, for a guest has moved away */
+    struct list in_lingering; /* a set that is of no use now, for what was learned of its hosts */
+    int64_t linger_until_ms;
     struct list lines;
     uint32_t line_count, idle_count;
     uint32_t rival_count; /* second attempts of lines that are connecting: connections, too */
@@ -260,6 +263,8 @@ struct engine {
     uint64_t job_count, ready_count, in_flight_count;
     uint64_t trouble_count; /* destinations backing off */
     uint64_t guest_count;   /* domains that have a home */
+    struct list lingering;  /* destinations, oldest first */
+    uint64_t lingering_count;
 
     struct map lines; /* by conn; while connecting a line may have two */
     struct avoid_table avoid;
@@ -451,7 +456,10 @@ struct home_host;
 struct destination *destination_get_set(struct engine *e, const struct destination *domain,
                                         const struct home_host *host, unsigned count);
 void destination_free(struct engine *e, struct destination *d);
+/* Freed, or kept for a while for what is known of its hosts. */
 void destination_drop_if_unused(struct engine *e, struct destination *d);
+bool destination_is_unused(const struct destination *d);
+void destination_drop_lingering(struct engine *e); /* those whose time is over */
 bool destination_is_paused(const struct engine *e, const struct destination *d);
 bool job_is_paused(const struct engine *e, const struct job *j); /* its domain, or where it goes */
 bool destination_needs_targets(const struct engine *e, const struct destination *d);

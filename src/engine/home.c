@@ -58,6 +58,10 @@ static void settle(struct engine *e, struct destination *domain, struct destinat
         return;
     home->guest_count++;
     e->guest_count++;
+    if (domain->home) {
+        domain->home->sift_left = domain->home->ready_count;
+        schedule_want(e, domain->home);
+    }
     home_leave(e, domain);
     domain->home = home;
 }
@@ -102,6 +106,18 @@ bool home_move(struct engine *e, struct destination *domain)
     for (int i = 0; i < MOVED_A_STEP && !list_is_empty(&domain->ready); i++)
         schedule_move(e, CONTAINER_OF(domain->ready.next, struct job, in_ready));
     return !list_is_empty(&domain->ready);
+}
+
+bool home_sift(struct engine *e, struct destination *set)
+{
+    for (int i = 0; i < MOVED_A_STEP && set->sift_left && !list_is_empty(&set->ready); i++) {
+        set->sift_left--;
+        /* Who stays goes to the end: after a whole round all stand as they stood. */
+        schedule_move(e, CONTAINER_OF(set->ready.next, struct job, in_ready));
+    }
+    if (list_is_empty(&set->ready))
+        set->sift_left = 0;
+    return set->sift_left > 0;
 }
 
 bool home_place(struct engine *e, struct job *j)

@@ -32,6 +32,8 @@ struct destination *home_of(const struct engine *e, struct destination *domain);
 bool home_place(struct engine *e, struct job *j);
 /* A step: jobs that wait with the domain move to its home. True: there are more. */
 bool home_move(struct engine *e, struct destination *domain);
+/* A step of the same for a set that a guest has left: who belongs elsewhere goes there. */
+bool home_sift(struct engine *e, struct destination *set);
 /* Its answer has expired: it is to be asked for anew. */
 bool home_is_stale(const struct engine *e, const struct destination *domain);
 void home_leave(struct engine *e, struct destination *domain);

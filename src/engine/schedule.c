@@ -261,6 +261,8 @@ void schedule_pump(struct engine *e, struct destination *d)
         pump_domain(e, d);
         return;
     }
+    if (d->sift_left && home_sift(e, d))
+        schedule_want(e, d);
     if (!e->is_started || e->is_stopping || list_is_empty(&d->ready) ||
         destination_is_paused(e, d) || d->state == DESTINATION_RESOLVING)
         return;
@@ -307,8 +309,8 @@ void schedule_pump_wanting(struct engine *e)
         struct destination *d = next_wanting(e);
         if (!d)
             return;
-        if (!d->job_count && !d->line_count && !d->guest_count)
-            destination_free(e, d); /* its last job has moved away */
+        if (destination_is_unused(d))
+            destination_drop_if_unused(e, d); /* its last job has moved away */
         else
             schedule_pump(e, d);
     }
@@ -460,12 +462,14 @@ void schedule_reroute(struct engine *e)
 void schedule_on_options(struct engine *e)
 {
     e->generation++;
+    destination_drop_lingering(e);
     e->reroute_at_id = 0;
     schedule_reroute(e);
 }
 
 void schedule_init(struct engine *e)
 {
+    list_init(&e->lingering);
     map_init(&e->destinations, rng_u64(&e->rng));
     list_init(&e->wanting);
     list_init(&e->wanting_probe);
