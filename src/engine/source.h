@@ -34,5 +34,7 @@ const struct ip *source_ip(const struct engine_source *s, enum ip_family family)
  * False: none can be used, and *why says so (static). */
 bool source_find(const struct engine *e, const struct destination *d, enum ip_family family,
                  const struct engine_source **out, const char **why);
+/* It has not been refused lately (IP_NONE: neither). */
+bool source_is_usable(const struct engine *e, const struct ip *ip, int64_t now_ms);
 /* The system does not let us use it: the others come first for a while. why: its words. */
 void source_refused(struct engine *e, const struct ip *ip, struct slice why);
