@@ -156,3 +156,8 @@ void source_refused(struct engine *e, const struct ip *ip, struct slice why)
     engine_tell(e, n, "source", slice_cstr(text.s));
     engine_tell(e, n, "reason", why);
 }
+
+void source_forget_refusals(struct engine *e)
+{
+    e->sources_refused.count = 0;
+}
