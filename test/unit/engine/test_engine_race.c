@@ -401,6 +401,8 @@ static void no_source_can_be_used(void **state)
     assert_int_equal(w->notes[NOTE_DEFERRED], 1);
     world_log_has(w, "source-refused");
     w->bad_source.family = IP_NONE;
+    world_tell(w, (struct engine_event){.kind = EVENT_OPTIONS, .options = &w->opt});
+    assert_true(source_is_usable(w->e, &sources[1].v4, w->now_ms)); /* it may have been mended */
     world_pass(w, 15 * minute_ms);
     assert_int_equal(w->mail_count, 1);
     world_down(w);
