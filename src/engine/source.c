@@ -161,3 +161,11 @@ void source_forget_refusals(struct engine *e)
 {
     e->sources_refused.count = 0;
 }
+
+unsigned source_refused_count(const struct engine *e)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < e->sources_refused.count; i++)
+        n += e->sources_refused.refusal[i].until_ms > e->now_ms;
+    return n;
+}

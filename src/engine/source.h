@@ -36,6 +36,7 @@ bool source_find(const struct engine *e, const struct destination *d, enum ip_fa
                  const struct engine_source **out, const char **why);
 /* It has not been refused lately (IP_NONE: neither). */
 bool source_is_usable(const struct engine *e, const struct ip *ip, int64_t now_ms);
+unsigned source_refused_count(const struct engine *e);
 void source_forget_refusals(struct engine *e); /* new options: perhaps it was mended */
 /* The system does not let us use it: the others come first for a while. why: its words. */
 void source_refused(struct engine *e, const struct ip *ip, struct slice why);

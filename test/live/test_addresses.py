@@ -208,6 +208,7 @@ def test_only_a_foreign_address(relay, sink):
     assert sink.sessions == 0 and relay.totals()["bounced"] == 0
     said = relay.command("explain", "--from", "a@sender.example", "b@sink.example")
     assert "source      foreign, 192.0.2.1, as no.relay.example; not usable at present" in said, said
+    assert "sources       1 cannot be used on this machine" in relay.command("status")
     relay.set("delivery", sources=["out1"])  # the operator sees it, and mends it
     relay.reload()
     wait_for(sink.count)

@@ -400,9 +400,11 @@ static void no_source_can_be_used(void **state)
     assert_int_equal(w->mail_count, 0);
     assert_int_equal(w->notes[NOTE_DEFERRED], 1);
     world_log_has(w, "source-refused");
+    assert_int_equal(world_stats(w).sources_refused, 1);
     w->bad_source.family = IP_NONE;
     world_tell(w, (struct engine_event){.kind = EVENT_OPTIONS, .options = &w->opt});
     assert_true(source_is_usable(w->e, &sources[1].v4, w->now_ms)); /* it may have been mended */
+    assert_int_equal(world_stats(w).sources_refused, 0);
     world_pass(w, 15 * minute_ms);
     assert_int_equal(w->mail_count, 1);
     world_down(w);
@@ -428,6 +430,26 @@ static void a_route_has_sources_of_its_own(void **state)
         assert_string_equal(ip_build(&latest(w)->source).s, has_own ? "81.2.69.2" : "");
         world_down(w);
     }
+}
+
+/* Only the address whose handshake failed is talked to in plain. */
+static void in_plain_there_is_no_race(void **state)
+{
+    struct world_rule rules[] = {{"2600::1", "CONNECT", "220 mx ESMTP", 1},
+                                 {"2600::1", "TLS", "fail", 0},
+                                 {"2600::1", "CONNECT", "never", 0},
+                                 {0}};
+    struct world *w = up(rules);
+    w->offers_tls = true;
+    world_start(w);
+    world_submit(w, "", "r@one.example");
+    world_pass(w, 29000);
+    assert_string_equal(called(w), "2600::1 2600::1 ");
+    world_pass(w, 1000);
+    assert_string_equal(called(w), "2600::1 2600::1 9.1.0.1 ");
+    assert_string_equal(w->mail[0].ip, "9.1.0.1");
+    assert_true(latest(w)->has_tls);
+    world_down(w);
 }
 
 static void explained(struct world *w, const char *to, bool is_json, const char *part)
@@ -605,6 +627,7 @@ int main(void)
         cmocka_unit_test(a_refused_source_is_left_for_the_next),
         cmocka_unit_test(no_source_can_be_used),
         cmocka_unit_test(a_route_has_sources_of_its_own),
+        cmocka_unit_test(in_plain_there_is_no_race),
         cmocka_unit_test(it_is_explained),
         cmocka_unit_test(each_destination_keeps_its_source),
         cmocka_unit_test(the_order_of_targets),
