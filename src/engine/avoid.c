@@ -70,7 +70,7 @@ static void lose(struct engine *e, struct avoid *a, int64_t first_ms, const char
 
 void avoid_lost(struct engine *e, struct destination *d)
 {
-    if (e->avoid.everywhere.periods)
+    if (e->avoid.everywhere.until_ms > e->now_ms)
         return; /* it is not this destination's fault */
     lose(e, get(e, d), LOST_MS, "IPv4 answers first");
 }

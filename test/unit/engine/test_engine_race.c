@@ -226,6 +226,14 @@ static void without_a_route_v6_is_last_everywhere(void **state)
     assert_int_equal(first, IP_V4);
     assert_int_equal(calls(w, "r@six.example", &first), 1); /* last is not never */
     assert_int_equal(first, IP_V6);
+    rules[0].reply = "never"; /* a route, and a hole behind it: then it is the destination's */
+    world_pass(w, 6 * minute_ms);
+    for (int i = 0; i < 2; i++) /* one was lost before */
+        assert_int_equal(calls(w, "r@one.example", &first), 2);
+    assert_int_equal(calls(w, "r@one.example", &first), 1);
+    assert_int_equal(first, IP_V4);
+    assert_int_equal(calls(w, "r@two.example", &first), 2);
+    world_pass(w, 10 * minute_ms);
     rules[0].prefix = rules[1].prefix = "-";
     world_pass(w, 6 * minute_ms);
     assert_string_equal(taken_by(w, "r@one.example"), "2600::1");
@@ -560,6 +568,34 @@ static void what_is_avoided_is_bounded(void **state)
     world_down(w);
 }
 
+/* Twice as long each time, and never more than a day. */
+static void periods_grow_to_a_day(void **state)
+{
+    struct world *w = world_up();
+    char name[] = "one.example";
+    struct destination d = {.name = name};
+    int64_t most_ms = 0, last_ms = 0;
+    for (int i = 0; i < 100; i++) {
+        bool everywhere;
+        avoid_refused(w->e, &d, "no");
+        int64_t until_ms = avoid_v6_until_ms(w->e, slice_cstr(name), &everywhere);
+        int64_t ms = until_ms - w->e->now_ms;
+        avoid_refused(w->e, &d, "no"); /* what was begun before does not count */
+        assert_int_equal(avoid_v6_until_ms(w->e, slice_cstr(name), &everywhere), until_ms);
+        assert_true(!last_ms || ms == 2 * last_ms || ms == 24 * 60 * minute_ms);
+        last_ms = ms;
+        most_ms = ms > most_ms ? ms : most_ms;
+        while (engine_next_action(w->e))
+            ;
+        w->e->now_ms = until_ms;
+        assert_false(avoid_v6(w->e, &d));
+    }
+    assert_int_equal(most_ms, 24 * 60 * minute_ms);
+    avoid_delivered(w->e, &d);
+    assert_int_equal(w->e->avoid.by_name.count, 0);
+    world_down(w);
+}
+
 /* So has that of addresses which cannot be called from. */
 static void refused_sources_are_bounded(void **state)
 {
@@ -632,6 +668,7 @@ int main(void)
         cmocka_unit_test(each_destination_keeps_its_source),
         cmocka_unit_test(the_order_of_targets),
         cmocka_unit_test(what_is_avoided_is_bounded),
+        cmocka_unit_test(periods_grow_to_a_day),
         cmocka_unit_test(refused_sources_are_bounded),
         cmocka_unit_test(limits_hold_while_racing),
         cmocka_unit_test(the_loser_has_another_turn),
