@@ -974,6 +974,7 @@ static const struct {
 } ceilings[] = {
     {"listeners", "", "[[listen]]\naddress = '[::1]:5%'\n", "", CONFIG_LISTENERS_MAX},
     {"users", "", "[[user]]\nname = 'u%'\npassword = '$6$x$y'\n", "", CONFIG_USERS_MAX},
+    {"sources", "", "[[source]]\naddress = '192.0.2.1'\nname = 's%'\n", "", ENGINE_SOURCES_MAX},
     {"routes", "", "[[route]]\nrecipients = ['r%']\n", "", CONFIG_ROUTES_MAX},
     {"networks", "submission.trusted_networks = [", "'10.1.1.%',", "]", CONFIG_NETWORKS_MAX},
     {"senders", USER "senders = [", "'s%',", "]", CONFIG_PATTERNS_MAX},

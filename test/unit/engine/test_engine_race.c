@@ -197,6 +197,28 @@ static void v6_that_keeps_losing_comes_last(void **state)
     world_down(w);
 }
 
+/* Also across hosts: the better one refuses altogether, the worse one has no IPv6. */
+static void v6_that_is_refused_comes_last(void **state)
+{
+    static const char *const to[] = {"r@one.example", "r@two.example"};
+    for (size_t k = 0; k < COUNT_OF(to); k++) {
+        enum ip_family first;
+        struct world_rule rules[] = {{"2600::1", "CONNECT", "refuse", 0},
+                                     {k ? "9.1.0.1" : "-", "CONNECT", "refuse", 0},
+                                     {0}};
+        struct world *w = up(rules);
+        world_start(w);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(calls(w, to[k], &first), 2 + k);
+            assert_int_equal(first, IP_V6);
+        }
+        assert_int_equal(calls(w, to[k], &first), 1 + k);
+        assert_int_equal(first, IP_V4);
+        assert_int_equal(w->notes[NOTE_V6_AVOIDED], 1);
+        world_down(w);
+    }
+}
+
 static void a_slow_v4_is_no_loss(void **state)
 {
     enum ip_family first;
@@ -654,6 +676,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_called_and_when),
         cmocka_unit_test(v6_that_keeps_losing_comes_last),
+        cmocka_unit_test(v6_that_is_refused_comes_last),
         cmocka_unit_test(a_slow_v4_is_no_loss),
         cmocka_unit_test(without_a_route_v6_is_last_everywhere),
         cmocka_unit_test(refused_for_coming_by_v6),
