@@ -9,6 +9,7 @@ struct engine_stats {
     uint64_t ready, deferred, in_flight;  /* jobs: (message, destination) pairs */
     uint64_t held;                        /* messages; their jobs count as deferred */
     uint64_t destinations, destinations_in_trouble, destinations_paused;
+    uint64_t sources_refused; /* addresses that the system lately did not let us call from */
     bool is_all_paused, is_staging;
     uint64_t sessions, out_connections, out_idle;
     uint64_t hot_bytes, dns_cache_entries;

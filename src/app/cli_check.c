@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "config_file.h"
 #include "identity.h"
+#include "sources.h"
 
 static const char *const tls_word[] = {
     [LISTENER_TLS_STARTTLS] = "starttls",
@@ -42,6 +43,8 @@ static void print_summary(const struct config_file *f)
     for (unsigned i = 0; i < e->route_count; i++)
         printf("%.*s, ", SLICE_FMT(e->routes[i].name));
     printf("%s\n", e->route_count ? "else direct to MX hosts" : "direct to MX hosts");
+    if (e->source_count)
+        printf("  sources    %u, %u for direct MX\n", e->source_count, e->mx_source_count);
     printf("  control    %.*s\n", SLICE_FMT(c->control_socket));
 }
 
@@ -75,6 +78,11 @@ static bool check_certificate(const struct config_file *f)
     return true;
 }
 
+static void print_warning(void *path, const char *text)
+{
+    printf("%s: warning: %s\n", (const char *)path, text);
+}
+
 int cli_check(const struct cli *c)
 {
     struct config_file f;
@@ -85,6 +93,8 @@ int cli_check(const struct cli *c)
         return cli_fail(EXIT_CONFIG, "%s", why.text);
     config_file_print_mistakes(&f, stdout);
     bool is_good = check_certificate(&f) && f.mistake_count == 0;
+    /* Another machine may be meant, or an address that is still to come. */
+    (void)sources_check(f.config, print_warning, (void *)(uintptr_t)f.path);
     if (is_good)
         print_summary(&f);
     config_file_close(&f);

@@ -3,6 +3,7 @@
  * Just before the loop waits for the world: appends of the turn go to the disk as one batch, log
  * lines go out in one write, the timer is set to what the engine asks for. */
 #include "driver_core.h"
+#include "sources.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -209,6 +210,11 @@ static void warn_of_few_files(struct driver *d)
         (unsigned long long)files_needed(d));
 }
 
+static void on_source_warning(void *ctx, const char *text)
+{
+    driver_warn(ctx, "%s", text);
+}
+
 static struct resolver_options resolver_options(const struct config *c)
 {
     return (struct resolver_options){
@@ -259,6 +265,7 @@ static enum err open_parts(struct driver *d, struct fault *why)
     const struct net_callbacks callbacks = driver_net_callbacks(d);
     d->net = net_new(d->o.loop, &net, &callbacks);
     warn_of_few_files(d);
+    (void)sources_check(d->config, on_source_warning, d);
     listeners_init(&d->listeners, d->net);
     return ERR_OK;
 }
@@ -402,6 +409,7 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
     auth_configure(d->auth, config->users, config->user_count);
     store_history_configure(d->history, config->engine.history_ms, config->history_bytes_max);
     load_trust(d);
+    (void)sources_check(config, on_source_warning, d);
     struct engine_event event = {.kind = EVENT_OPTIONS, .options = &config->engine};
     driver_tell(d, &event);
     return ERR_OK;

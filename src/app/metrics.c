@@ -103,6 +103,8 @@ static void build_queue(const struct engine_stats *e, struct buf *out)
     gauge(out, "connections_out_idle", "Outgoing connections kept for the next message.",
           e->out_idle);
     gauge(out, "destinations", "Destinations known.", e->destinations);
+    gauge(out, "sources_refused", "Source addresses that cannot be used on this machine.",
+          e->sources_refused);
     gauge(out, "destinations_in_trouble", "Destinations that cannot be reached.",
           e->destinations_in_trouble);
     gauge(out, "destinations_paused", "Destinations paused by the operator.",

@@ -87,6 +87,9 @@ static void build_connections(struct json *j, const struct engine_stats *e)
     json_int(j, "paused", (int64_t)e->destinations_paused);
     json_bool(j, "all_paused", e->is_all_paused);
     json_end(j, '}');
+    json_object(j, "sources");
+    json_int(j, "refused", (int64_t)e->sources_refused);
+    json_end(j, '}');
 }
 
 static void build_journal(struct json *j, const struct metrics_view *m)
@@ -211,6 +214,9 @@ void view_status_text(const struct view *v, struct buf *out)
     paused_line(v, e, out);
     buf_addf(out, "destinations  %llu known, %llu in trouble\n",
              (unsigned long long)e->destinations, (unsigned long long)e->destinations_in_trouble);
+    if (e->sources_refused)
+        buf_addf(out, "sources       %llu cannot be used on this machine (see source-refused)\n",
+                 (unsigned long long)e->sources_refused);
     if (e->destinations_in_trouble || e->destinations_paused) {
         buf_add_char(out, '\n');
         engine_destinations_text(driver_engine(v->driver), STATUS_DESTINATIONS_MAX, now_ms, out);

@@ -27,14 +27,14 @@ static void forget(struct engine *e, struct avoid *a)
     mem_free(a);
 }
 
-static struct avoid *find(const struct engine *e, const struct destination *d)
+static struct avoid *find(const struct engine *e, struct slice name)
 {
-    return e->avoid.by_name.count ? map_get(&e->avoid.by_name, slice_cstr(d->name)) : NULL;
+    return e->avoid.by_name.count ? map_get(&e->avoid.by_name, name) : NULL;
 }
 
 static struct avoid *get(struct engine *e, const struct destination *d)
 {
-    struct avoid *a = find(e, d);
+    struct avoid *a = find(e, slice_cstr(d->name));
     if (a) {
         list_remove(&a->in_age);
     } else {
@@ -70,7 +70,7 @@ static void lose(struct engine *e, struct avoid *a, int64_t first_ms, const char
 
 void avoid_lost(struct engine *e, struct destination *d)
 {
-    if (e->avoid.everywhere.periods)
+    if (e->avoid.everywhere.until_ms > e->now_ms)
         return; /* it is not this destination's fault */
     lose(e, get(e, d), LOST_MS, "IPv4 answers first");
 }
@@ -96,24 +96,23 @@ void avoid_connected(struct engine *e)
 
 void avoid_delivered(struct engine *e, struct destination *d)
 {
-    struct avoid *a = find(e, d);
+    struct avoid *a = find(e, slice_cstr(d->name));
     if (a)
         forget(e, a);
 }
 
-int64_t avoid_v6_until_ms(const struct engine *e, const struct destination *d, bool *everywhere)
+int64_t avoid_v6_until_ms(const struct engine *e, struct slice name, bool *everywhere)
 {
-    const struct avoid *a = find(e, d);
+    const struct avoid *a = find(e, name);
     int64_t here = a ? a->until_ms : 0, all = e->avoid.everywhere.until_ms;
     *everywhere = all > here;
-    int64_t until_ms = all > here ? all : here;
-    return until_ms > e->now_ms ? until_ms : 0;
+    return all > here ? all : here;
 }
 
 bool avoid_v6(const struct engine *e, const struct destination *d)
 {
     bool everywhere;
-    return avoid_v6_until_ms(e, d, &everywhere) > 0;
+    return avoid_v6_until_ms(e, slice_cstr(d->name), &everywhere) > e->now_ms;
 }
 
 void avoid_init(struct engine *e)

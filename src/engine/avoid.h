@@ -30,8 +30,8 @@ void avoid_close(struct engine *e);
 
 /* Shall IPv6 be tried last there, now? */
 bool avoid_v6(const struct engine *e, const struct destination *d);
-/* Until when; 0: it is not avoided. *everywhere: at all destinations. */
-int64_t avoid_v6_until_ms(const struct engine *e, const struct destination *d, bool *everywhere);
+/* Until when, of the destination with this name; may be over. *everywhere: at all of them. */
+int64_t avoid_v6_until_ms(const struct engine *e, struct slice name, bool *everywhere);
 /* IPv4 answered where IPv6, which was asked first, had not. */
 void avoid_lost(struct engine *e, struct destination *d);
 /* The host takes no mail over IPv6. why: its words. */

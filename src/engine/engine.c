@@ -407,6 +407,7 @@ static void on_options(struct engine *e, const struct engine_options *options)
 {
     e->opt = options;
     submit_on_options(e);
+    source_forget_refusals(e);
     schedule_on_options(e);
     deliver_quit_idle(e); /* they belong to destinations that get no more jobs */
 }

@@ -26,6 +26,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
         .destinations = e->destinations.count - e->guest_count - e->lingering_count,
         .destinations_in_trouble = e->trouble_count,
         .destinations_paused = e->queue.pauses.count,
+        .sources_refused = source_refused_count(e),
         .is_all_paused = e->queue.is_all_paused,
         .is_staging = e->opt->rewrite.environment == REWRITE_STAGING,
         .sessions = e->sessions.count,

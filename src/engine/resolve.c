@@ -8,6 +8,7 @@
  * are one question. "There is no such name" is for good, everything else is tried again. */
 #include "home.h"
 #include "policy/policy_mx.h"
+#include "race.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,8 @@ enum {
     TROUBLE_S = 10, /* SERVFAIL, time-out */
     TARGETS_LEAST_MS = 60 * 1000,
 };
+
+_Static_assert((int)TARGETS_MAX <= (int)RACE_TARGETS_MAX, "a line knows which it has tried");
 
 struct resolve_host {
     char name[DNS_NAME_BYTES_MAX];

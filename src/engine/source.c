@@ -106,10 +106,10 @@ static struct source_refusal *refusal_of(const struct engine *e, const struct ip
     return NULL;
 }
 
-static bool is_refused(const struct engine *e, const struct ip *ip)
+bool source_is_usable(const struct engine *e, const struct ip *ip, int64_t now_ms)
 {
     const struct source_refusal *r = refusal_of(e, ip);
-    return r && r->until_ms > e->now_ms;
+    return !r || r->until_ms <= now_ms;
 }
 
 bool source_find(const struct engine *e, const struct destination *d, enum ip_family family,
@@ -122,7 +122,7 @@ bool source_find(const struct engine *e, const struct destination *d, enum ip_fa
     for (unsigned i = 0; i < d->source_count; i++) {
         const struct ip *ip = source_ip(&d->source[i], family);
         has_family |= ip->family != IP_NONE;
-        if (ip->family == IP_NONE || is_refused(e, ip))
+        if (ip->family == IP_NONE || !source_is_usable(e, ip, e->now_ms))
             continue;
         *out = &d->source[i];
         return true;
@@ -139,9 +139,11 @@ void source_refused(struct engine *e, const struct ip *ip, struct slice why)
 {
     struct source_refusals *all = &e->sources_refused;
     struct source_refusal *r = refusal_of(e, ip);
-    if (r && r->until_ms > e->now_ms)
-        return;                                     /* another connection that was begun with it */
-    for (unsigned i = 0; !r && i < all->count; i++) /* a pool of an earlier configuration */
+    if (!source_is_usable(e, ip, e->now_ms))
+        return; /* by another connection that was begun with this one */
+
+    /* A place whose time is over may have been a pool's of an earlier configuration. */
+    for (unsigned i = 0; !r && i < all->count; i++)
         if (all->refusal[i].until_ms <= e->now_ms)
             r = &all->refusal[i];
     if (!r && all->count < SOURCES_REFUSED_MAX)
@@ -153,4 +155,17 @@ void source_refused(struct engine *e, const struct ip *ip, struct slice why)
     struct ip_text text = ip_build(ip);
     engine_tell(e, n, "source", slice_cstr(text.s));
     engine_tell(e, n, "reason", why);
+}
+
+void source_forget_refusals(struct engine *e)
+{
+    e->sources_refused.count = 0;
+}
+
+unsigned source_refused_count(const struct engine *e)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < e->sources_refused.count; i++)
+        n += e->sources_refused.refusal[i].until_ms > e->now_ms;
+    return n;
 }

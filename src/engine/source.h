@@ -30,9 +30,13 @@ void source_drop_pool(struct destination *d);
 
 /* Its address of the family; IP_NONE when it has none. */
 const struct ip *source_ip(const struct engine_source *s, enum ip_family family);
+/* It has not been refused lately (IP_NONE: neither). */
+bool source_is_usable(const struct engine *e, const struct ip *ip, int64_t now_ms);
 /* The first one that has an address of the family and can be used. *out NULL: the system chooses.
  * False: none can be used, and *why says so (static). */
 bool source_find(const struct engine *e, const struct destination *d, enum ip_family family,
                  const struct engine_source **out, const char **why);
 /* The system does not let us use it: the others come first for a while. why: its words. */
 void source_refused(struct engine *e, const struct ip *ip, struct slice why);
+void source_forget_refusals(struct engine *e); /* new options: perhaps it was mended */
+unsigned source_refused_count(const struct engine *e);

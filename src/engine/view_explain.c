@@ -6,6 +6,7 @@
 #include "mail/address.h"
 #include "policy/policy_accept.h"
 #include "route.h"
+#include "view_sources.h"
 
 static const char *const miss_words[] = {
     [ROUTE_TAKEN] = "",
@@ -105,6 +106,11 @@ static bool is_rewritten(const struct explain *x)
            !slice_eq(rewrite_text_slice(&x->list.address[0]), x->given->recipient);
 }
 
+static struct view_sources sources_of(const struct explain *x, const struct way *w)
+{
+    return (struct view_sources){x->e, w->route, w->d ? slice_cstr(w->d->name) : w->pause, w->d, x->now_ms};
+}
+
 /* ---- JSON ---- */
 
 static void json_hosts(struct json *j, const struct way *w)
@@ -152,6 +158,8 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_hosts(j, &w);
     json_string(j, "tls", slice_cstr(tls_words[w.tls]));
     json_string(j, "login", w.options ? w.options->user : SLICE_NONE);
+    struct view_sources v = sources_of(x, &w);
+    view_sources_json(&v, j);
     json_int(j, "connections", w.d ? w.d->line_count : 0);
     json_int(j, "connections_max", w.lines_most);
     json_int(j, "waiting", w.d ? (int64_t)w.d->job_count : 0);
@@ -240,6 +248,8 @@ static void text_way(struct buf *out, struct explain *x, struct slice address)
     if (w.options && w.options->user.n)
         buf_addf(out, ", logging in as %.*s", SLICE_FMT(w.options->user));
     buf_add_char(out, '\n');
+    struct view_sources v = sources_of(x, &w);
+    view_sources_text(&v, out);
     text_state(out, x, &w);
 }
 

@@ -145,8 +145,8 @@ def stage(place, names, mx_port, certs):
 def new_receiver(mx_port):
     made = []
 
-    def new(host="mx.sink.example", port=None, **moods):
-        receiver = Receiver(HOSTS[host], port or mx_port, **moods)
+    def new(host="mx.sink.example", port=None, address=None, **moods):
+        receiver = Receiver(address or HOSTS[host], port or mx_port, **moods)
         made.append(receiver)
         return receiver
 

@@ -25,6 +25,7 @@ HOSTS = {
     "mx.sender.example": "127.0.2.7",
     "smart.example": "127.0.2.8",
     "mx.other.example": "127.0.2.9",
+    "mx.race.example": "127.0.2.10",      # and ::1
 }
 ZONE = [
     "example. 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60",
@@ -40,6 +41,10 @@ ZONE = [
     "sender.example. 60 IN MX 10 mx.sender.example.",
     "other.example. 60 IN MX 10 mx.other.example.",
     "same.example. 60 IN MX 10 mx.sink.example.",
+    "race.example. 60 IN MX 10 mx.race.example.",
+    "mx.race.example. 60 IN AAAA ::1",
+    "six.example. 60 IN MX 10 mx.six.example.",
+    "mx.six.example. 60 IN AAAA ::1",
     # We are the second best host for it, so nothing worse than ourselves may be tried.
     "loop.example. 60 IN MX 10 relay.example.",
     "loop.example. 60 IN MX 20 mx.sink.example.",

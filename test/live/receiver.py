@@ -11,6 +11,8 @@ class Message:
         self.session = session.number
         self.has_tls = session.has_tls
         self.user = session.user
+        self.peer = session.peer
+        self.helo = session.helo
         self.sender = None
         self.sender_parameters = ""
         self.recipients = []
@@ -20,8 +22,9 @@ class Message:
 class Session:
     """What a mood may ask about the conversation it is in."""
 
-    def __init__(self, number):
+    def __init__(self, number, peer):
         self.number = number
+        self.peer = peer  # the address it comes from
         self.has_tls = False
         self.user = None
         self.helo = None
@@ -67,7 +70,7 @@ class Receiver:
                     number = outer.sessions
                     outer.open.add(self.request)
                 try:
-                    Conversation(outer, self.request, Session(number)).run()
+                    Conversation(outer, self.request, Session(number, self.client_address[0])).run()
                 except (Drop, OSError, ValueError):
                     pass
                 finally:
@@ -79,6 +82,7 @@ class Receiver:
             daemon_threads = True
             request_queue_size = 1024
             block_on_close = False
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
         self.server = Server((address, port), Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05},

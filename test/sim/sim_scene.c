@@ -1,6 +1,7 @@
 /* sim_scene.c -- see the header. A scene says what it shows in its row; what the ledger checks is
  * checked in every one of them. */
 #include "sim_scene.h"
+#include "sim_scene_address.h"
 #include "sim_scene_full.h"
 #include "sim_scene_order.h"
 #include "sim_scene_reuse.h"
@@ -498,6 +499,12 @@ static const struct {
     {"greylisted", greylisted, "450 at first, delivered later"},
     {"one-of-three", one_of_three, "one of three recipients is refused: a report about that one"},
     {"fallback", fallback, "dead and silent MX hosts: the third takes it in the same attempt"},
+    {"v6-hole", sim_scene_v6_hole, "an IPv6 black hole costs nothing, and is left alone"},
+    {"v6-refused", sim_scene_v6_refused, "mail refused for coming by IPv6 goes by IPv4 at once"},
+    {"no-v6", sim_scene_no_v6, "a machine without IPv6 finds out once"},
+    {"half-dead", sim_scene_half_dead, "half of the addresses dead: delivered within seconds"},
+    {"slow-host", sim_scene_slow_host, "a slow host is waited for"},
+    {"sources", sim_scene_sources, "a destination keeps the address it is called from"},
     {"null-mx", null_mx, "a domain that takes no mail: 5.1.10 at once"},
     {"no-such-domain", no_such_domain, "NXDOMAIN: 5.1.2 at once"},
     {"own-name", own_name, "our own name among the MX: no loop"},

@@ -102,6 +102,7 @@ static void test_defaults(void **state)
     assert_int_equal(e->limits.connection_messages, o.limits.connection_messages);
     assert_int_equal(e->limits.idle_ms, o.limits.idle_ms);
     assert_int_equal(e->delivery_tls, o.delivery_tls);
+    assert_int_equal(e->limits.race_ms, o.limits.race_ms);
     assert_int_equal(e->limits.connect_ms, o.limits.connect_ms);
     assert_int_equal(e->limits.greeting_ms, o.limits.greeting_ms);
     assert_int_equal(e->limits.command_ms, o.limits.command_ms);
@@ -249,6 +250,8 @@ static const char whole[] =
     "max_connections_per_destination = 21\n"
     "tls = \"require\"\n"
     "connect_timeout = \"31s\"\n"
+    "race_delay = \"300ms\"\n"
+    "sources = [\"out\"]\n"
     "greeting_timeout = \"7m\"\n"
     "command_timeout = \"8m\"\n"
     "data_timeout = \"9m\"\n"
@@ -257,7 +260,17 @@ static const char whole[] =
     "[dns]\n"
     "servers = [\"127.0.0.1:5353\", \"::1\"]\n"
     "timeout = \"250ms\"\n"
+    "[[source]]\n"
+    "name = \"out\"\n"
+    "address = \"192.0.2.10\"\n"
+    "address6 = \"2001:db8::10\"\n"
+    "helo = \"out.example.com\"\n"
+    "weight = 3\n"
+    "[[source]]\n"
+    "name = \"six\"\n"
+    "address6 = \"2001:db8::11\"\n"
     "[[route]]\n"
+    "sources = [\"six\", \"out\"]\n"
     "recipients = [\"*@example.org\"]\n"
     "[[route]]\n"
     "recipients = [\"*.example.net\"]\n"
@@ -358,6 +371,20 @@ static void test_whole(void **state)
     assert_int_equal(c->dns_servers[1].ip.family, IP_V6);
     assert_int_equal(c->dns_timeout_ms, 250);
 
+    assert_int_equal(e->limits.race_ms, 300);
+    assert_int_equal(e->source_count, 2);
+    assert_slice(e->sources[0].name, "out");
+    assert_string_equal(ip_build(&e->sources[0].v4).s, "192.0.2.10");
+    assert_string_equal(ip_build(&e->sources[0].v6).s, "2001:db8::10");
+    assert_slice(e->sources[0].helo, "out.example.com");
+    assert_int_equal(e->sources[0].weight, 3);
+    assert_int_equal(e->sources[1].v4.family, IP_NONE);
+    assert_int_equal(e->sources[1].helo.n, 0);
+    assert_int_equal(e->sources[1].weight, 1);
+    assert_int_equal(e->mx_source_count, 1);
+    assert_slice(e->mx_sources[0], "out");
+    assert_int_equal(e->routes[0].source_count, 2);
+    assert_slice(e->routes[0].sources[0], "six");
     assert_int_equal(e->route_count, 3);
     assert_int_equal(e->routes[0].host_count, 0);
     assert_int_equal(e->routes[0].tls, DELIVERY_TLS_OPPORTUNISTIC);
@@ -493,6 +520,7 @@ struct mistake_row {
 #define ASKS "[[listen]]\naddress = '[::1]:1'\nclient_certificates = 'optional'\n"
 #define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff"
 #define USER "[[user]]\nname = 'a'\npassword = '$6$x$y'\n"
+#define SOURCE "[[source]]\nname = 'a'\naddress = '192.0.2.1'\n"
 #define ROUTE "[[route]]\nhosts = ['smtp.example.net']\n"
 
 static const struct mistake_row bad[] = {
@@ -749,6 +777,29 @@ static const struct mistake_row bad[] = {
      "route.logins", "there is no [[user]] named \"b\""},
     {"no message is so", "[[route]]\nmin_size = '2MiB'\nmax_size = '1MiB'", 2, 12, "route.min_size",
      "is more than max_size"},
+    {"a source without an address", "[[source]]\nname = 'a'", 1, 1, "source",
+     "needs an address: write address ="},
+    {"a source without a name", "[[source]]\naddress = '192.0.2.1'", 1, 1, "source.name", ""},
+    {"an IPv6 address in the wrong place", "[[source]]\nname = 'a'\naddress = '2001:db8::1'", 3, 11,
+     "source.address", "is an IPv6 address: that is address6"},
+    {"an IPv4 address in the wrong place", "[[source]]\nname = 'a'\naddress6 = '192.0.2.1'", 3, 12,
+     "source.address6", "is an IPv4 address: that is address"},
+    {"a source with a port", "[[source]]\nname = 'a'\naddress = '192.0.2.1:25'", 3, 11,
+     "source.address", "is not a numeric address: write one such as"},
+    {"a source that is a group", "[[source]]\nname = 'a'\naddress = '239.1.1.1'", 3, 11,
+     "source.address", "is not the address of one host"},
+    {"a source that is anything", "[[source]]\nname = 'a'\naddress6 = '::'", 3, 12,
+     "source.address6", "is not the address of one host"},
+    {"two sources of a name", SOURCE SOURCE, 5, 8, "source.name",
+     "the source on line 1 is named so already"},
+    {"a source that is not there", SOURCE "[delivery]\nsources = ['a', 'b']", 5, 11,
+     "delivery.sources", "there is no [[source]] named \"b\""},
+    {"a route's source that is not there", "[[route]]\nsources = ['b']", 2, 11, "route.sources",
+     "there is no [[source]] named \"b\""},
+    {"a source twice", SOURCE "[delivery]\nsources = ['a', 'a']", 5, 11, "delivery.sources",
+     "names \"a\" twice: give it a weight instead"},
+    {"no sources at all", "[delivery]\nsources = []", 2, 11, "delivery.sources", "is empty"},
+    {"a source as heavy as all", SOURCE "weight = 101", 4, 10, "source.weight", ""},
     {"two of a name", USER USER, 5, 8, "user.name", "the user on line 1 is named so already"},
     {"no senders at all", USER "senders = []", 4, 11, "user.senders",
      "is empty; without the key it is anyone"},
@@ -925,6 +976,7 @@ static const struct {
 } ceilings[] = {
     {"listeners", "", "[[listen]]\naddress = '[::1]:5%'\n", "", CONFIG_LISTENERS_MAX},
     {"users", "", "[[user]]\nname = 'u%'\npassword = '$6$x$y'\n", "", CONFIG_USERS_MAX},
+    {"sources", "", "[[source]]\naddress = '192.0.2.1'\nname = 's%'\n", "", ENGINE_SOURCES_MAX},
     {"routes", "", "[[route]]\nrecipients = ['r%']\n", "", CONFIG_ROUTES_MAX},
     {"networks", "submission.trusted_networks = [", "'10.1.1.%',", "]", CONFIG_NETWORKS_MAX},
     {"senders", USER "senders = [", "'s%',", "]", CONFIG_PATTERNS_MAX},

@@ -1,6 +1,10 @@
 /* test_engine_race.c -- several addresses: which are called, when, and from where. */
 #include "engine_world.h"
 
+#include "../../../src/engine/race.h"
+
+#include "../../../src/engine/engine_core.h"
+
 static const char zone[] = "one.example MX 10 mx.one.example\n"
                            "mx.one.example A 9.1.0.1\n"
                            "mx.one.example AAAA 2600::1\n"
@@ -193,6 +197,28 @@ static void v6_that_keeps_losing_comes_last(void **state)
     world_down(w);
 }
 
+/* Also across hosts: the better one refuses altogether, the worse one has no IPv6. */
+static void v6_that_is_refused_comes_last(void **state)
+{
+    static const char *const to[] = {"r@one.example", "r@two.example"};
+    for (size_t k = 0; k < COUNT_OF(to); k++) {
+        enum ip_family first;
+        struct world_rule rules[] = {{"2600::1", "CONNECT", "refuse", 0},
+                                     {k ? "9.1.0.1" : "-", "CONNECT", "refuse", 0},
+                                     {0}};
+        struct world *w = up(rules);
+        world_start(w);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(calls(w, to[k], &first), 2 + k);
+            assert_int_equal(first, IP_V6);
+        }
+        assert_int_equal(calls(w, to[k], &first), 1 + k);
+        assert_int_equal(first, IP_V4);
+        assert_int_equal(w->notes[NOTE_V6_AVOIDED], 1);
+        world_down(w);
+    }
+}
+
 static void a_slow_v4_is_no_loss(void **state)
 {
     enum ip_family first;
@@ -222,6 +248,14 @@ static void without_a_route_v6_is_last_everywhere(void **state)
     assert_int_equal(first, IP_V4);
     assert_int_equal(calls(w, "r@six.example", &first), 1); /* last is not never */
     assert_int_equal(first, IP_V6);
+    rules[0].reply = "never"; /* a route, and a hole behind it: then it is the destination's */
+    world_pass(w, 6 * minute_ms);
+    for (int i = 0; i < 2; i++) /* one was lost before */
+        assert_int_equal(calls(w, "r@one.example", &first), 2);
+    assert_int_equal(calls(w, "r@one.example", &first), 1);
+    assert_int_equal(first, IP_V4);
+    assert_int_equal(calls(w, "r@two.example", &first), 2);
+    world_pass(w, 10 * minute_ms);
     rules[0].prefix = rules[1].prefix = "-";
     world_pass(w, 6 * minute_ms);
     assert_string_equal(taken_by(w, "r@one.example"), "2600::1");
@@ -396,7 +430,11 @@ static void no_source_can_be_used(void **state)
     assert_int_equal(w->mail_count, 0);
     assert_int_equal(w->notes[NOTE_DEFERRED], 1);
     world_log_has(w, "source-refused");
+    assert_int_equal(world_stats(w).sources_refused, 1);
     w->bad_source.family = IP_NONE;
+    world_tell(w, (struct engine_event){.kind = EVENT_OPTIONS, .options = &w->opt});
+    assert_true(source_is_usable(w->e, &sources[1].v4, w->now_ms)); /* it may have been mended */
+    assert_int_equal(world_stats(w).sources_refused, 0);
     world_pass(w, 15 * minute_ms);
     assert_int_equal(w->mail_count, 1);
     world_down(w);
@@ -422,6 +460,177 @@ static void a_route_has_sources_of_its_own(void **state)
         assert_string_equal(ip_build(&latest(w)->source).s, has_own ? "81.2.69.2" : "");
         world_down(w);
     }
+}
+
+/* Only the address whose handshake failed is talked to in plain. */
+static void in_plain_there_is_no_race(void **state)
+{
+    struct world_rule rules[] = {{"2600::1", "CONNECT", "220 mx ESMTP", 1},
+                                 {"2600::1", "TLS", "fail", 0},
+                                 {"2600::1", "CONNECT", "never", 0},
+                                 {0}};
+    struct world *w = up(rules);
+    w->offers_tls = true;
+    world_start(w);
+    world_submit(w, "", "r@one.example");
+    world_pass(w, 29000);
+    assert_string_equal(called(w), "2600::1 2600::1 ");
+    world_pass(w, 1000);
+    assert_string_equal(called(w), "2600::1 2600::1 9.1.0.1 ");
+    assert_string_equal(w->mail[0].ip, "9.1.0.1");
+    assert_true(latest(w)->has_tls);
+    world_down(w);
+}
+
+static void explained(struct world *w, const char *to, bool is_json, const char *part)
+{
+    struct engine_case c = {.sender = SLICE("s@sender.example"), .recipient = slice_cstr(to)};
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    is_json ? engine_explain_json(w->e, &c, w->now_ms, &out)
+            : engine_explain_text(w->e, &c, w->now_ms, &out);
+    if (!strstr(buf_cstr(&out), part))
+        fail_msg("no %s in\n%s", part, buf_cstr(&out));
+    buf_close(&out);
+}
+
+static void it_is_explained(void **state)
+{
+    struct world_rule rules[] = {{"2600::1", "RCPT", "550 5.7.25 no PTR", 0}, {0}};
+    struct world *w = up_with_sources(rules, 0, 2);
+    explained(w, "r@one.example", false, "a, 2a01::1 or 81.2.69.1, as a.relay.example");
+    explained(w, "r@one.example", false, "b, 81.2.69.2, as relay.example");
+    explained(w, "r@one.example", true,
+              "{\"name\":\"b\",\"address\":\"81.2.69.2\",\"address6\":\"\","
+              "\"helo\":\"relay.example\",\"is_usable\":true}");
+    explained(w, "r@one.example", true, "\"ipv6_avoided_s\":0");
+    assert_string_equal(taken_by(w, "r@one.example"), "9.1.0.1");
+    explained(w, "r@one.example", false, "ipv6        tried last for another 3580s\n");
+    explained(w, "r@one.example", true, "\"ipv6_avoided_s\":3580");
+    explained(w, "r@two.example", true, "\"ipv6_avoided_s\":0");
+    world_down(w);
+    w = up_with_sources(NULL, 1, 1);
+    w->bad_source = sources[1].v4;
+    world_submit(w, "", "r@one.example");
+    world_settle(w);
+    explained(w, "r@one.example", false, "; not usable at present (see source-refused)\n");
+    explained(w, "r@one.example", true, "\"is_usable\":false");
+    world_down(w);
+}
+
+/* The pool's order: how the choice falls, and that it moves no more than it must. */
+static void each_destination_keeps_its_source(void **state)
+{
+    enum { DESTINATIONS = 4000 };
+    struct engine_source pool[3];
+    struct slice all[3] = {SLICE_INIT("x"), SLICE_INIT("y"), SLICE_INIT("z")};
+    const struct engine_source *out[ENGINE_SOURCES_MAX];
+    struct engine_options o = {
+        .sources = pool, .source_count = 3, .mx_sources = all, .mx_source_count = 3};
+    unsigned share[3] = {0};
+    for (unsigned i = 0; i < 3; i++)
+        pool[i] = (struct engine_source){.name = all[i], .weight = i == 2 ? 2 : 1};
+    for (unsigned i = 0; i < DESTINATIONS; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "d%u.example", i);
+        o.mx_source_count = 3;
+        assert_int_equal(source_pool(&o, -1, slice_cstr(name), out), 3);
+        const struct engine_source *first = out[0], *second = out[1];
+        share[first - pool]++;
+        o.mx_source_count = 2; /* without z */
+        assert_int_equal(source_pool(&o, -1, slice_cstr(name), out), 2);
+        assert_ptr_equal(out[0], first == &pool[2] ? second : first);
+    }
+    for (unsigned i = 0; i < 3; i++) { /* a quarter, a quarter, a half */
+        unsigned wanted = DESTINATIONS * pool[i].weight / 4;
+        assert_true(share[i] > wanted * 9 / 10 && share[i] < wanted * 11 / 10);
+    }
+}
+
+static void the_order_of_targets(void **state)
+{
+    /* v6 v4 of one host, v6 v4 of the next */
+    struct target_list *t = mem_new(sizeof *t + 4 * sizeof *t->target);
+    t->count = 4;
+    for (unsigned i = 0; i < 4; i++)
+        t->target[i].address.ip.family = i % 2 ? IP_V4 : IP_V6;
+    static const struct {
+        uint64_t tried;
+        bool avoids_v6;
+        int next;
+    } rows[] = {
+        {0, false, 0}, {1, false, 1}, {3, false, 2},  {2, false, 0},   {0, true, 1},  {2, true, 3},
+        {10, true, 0}, {11, true, 2}, {15, true, -1}, {15, false, -1}, {13, true, 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(race_pick(t, rows[i].tried, rows[i].avoids_v6), rows[i].next);
+    mem_free(t);
+}
+
+/* Memory of destinations has an end: the one that was least lately of interest is forgotten. */
+static void what_is_avoided_is_bounded(void **state)
+{
+    enum { REMEMBERED = 4096 };
+    struct world *w = world_up();
+    struct destination d = {0};
+    char name[40];
+    d.name = name;
+    for (unsigned i = 0; i <= REMEMBERED; i++) {
+        snprintf(name, sizeof name, "d%u.example", i);
+        avoid_refused(w->e, &d, "no");
+        assert_true(avoid_v6(w->e, &d));
+        assert_true(w->e->avoid.by_name.count <= REMEMBERED);
+        while (engine_next_action(w->e))
+            ;
+    }
+    strcpy(name, "d0.example");
+    assert_false(avoid_v6(w->e, &d));
+    strcpy(name, "d1.example");
+    assert_true(avoid_v6(w->e, &d));
+    world_down(w);
+}
+
+/* Twice as long each time, and never more than a day. */
+static void periods_grow_to_a_day(void **state)
+{
+    struct world *w = world_up();
+    char name[] = "one.example";
+    struct destination d = {.name = name};
+    int64_t most_ms = 0, last_ms = 0;
+    for (int i = 0; i < 100; i++) {
+        bool everywhere;
+        avoid_refused(w->e, &d, "no");
+        int64_t until_ms = avoid_v6_until_ms(w->e, slice_cstr(name), &everywhere);
+        int64_t ms = until_ms - w->e->now_ms;
+        avoid_refused(w->e, &d, "no"); /* what was begun before does not count */
+        assert_int_equal(avoid_v6_until_ms(w->e, slice_cstr(name), &everywhere), until_ms);
+        assert_true(!last_ms || ms == 2 * last_ms || ms == 24 * 60 * minute_ms);
+        last_ms = ms;
+        most_ms = ms > most_ms ? ms : most_ms;
+        while (engine_next_action(w->e))
+            ;
+        w->e->now_ms = until_ms;
+        assert_false(avoid_v6(w->e, &d));
+    }
+    assert_int_equal(most_ms, 24 * 60 * minute_ms);
+    avoid_delivered(w->e, &d);
+    assert_int_equal(w->e->avoid.by_name.count, 0);
+    world_down(w);
+}
+
+/* So has that of addresses which cannot be called from. */
+static void refused_sources_are_bounded(void **state)
+{
+    struct world *w = world_up();
+    for (unsigned i = 0; i < 3 * SOURCES_REFUSED_MAX; i++) {
+        struct ip ip = {IP_V4, {81, 3, (uint8_t)(i >> 8), (uint8_t)i}};
+        source_refused(w->e, &ip, SLICE("no"));
+        assert_false(source_is_usable(w->e, &ip, w->e->now_ms));
+        assert_true(w->e->sources_refused.count <= SOURCES_REFUSED_MAX);
+    }
+    while (engine_next_action(w->e))
+        ;
+    world_down(w);
 }
 
 /* Many lines, all of them racing: never more connections than are allowed. */
@@ -467,6 +676,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_called_and_when),
         cmocka_unit_test(v6_that_keeps_losing_comes_last),
+        cmocka_unit_test(v6_that_is_refused_comes_last),
         cmocka_unit_test(a_slow_v4_is_no_loss),
         cmocka_unit_test(without_a_route_v6_is_last_everywhere),
         cmocka_unit_test(refused_for_coming_by_v6),
@@ -476,6 +686,13 @@ int main(void)
         cmocka_unit_test(a_refused_source_is_left_for_the_next),
         cmocka_unit_test(no_source_can_be_used),
         cmocka_unit_test(a_route_has_sources_of_its_own),
+        cmocka_unit_test(in_plain_there_is_no_race),
+        cmocka_unit_test(it_is_explained),
+        cmocka_unit_test(each_destination_keeps_its_source),
+        cmocka_unit_test(the_order_of_targets),
+        cmocka_unit_test(what_is_avoided_is_bounded),
+        cmocka_unit_test(periods_grow_to_a_day),
+        cmocka_unit_test(refused_sources_are_bounded),
         cmocka_unit_test(limits_hold_while_racing),
         cmocka_unit_test(the_loser_has_another_turn),
     };

@@ -305,6 +305,35 @@ static void test_refused(void **state)
     close_stage();
 }
 
+/* From an address of ours that we choose, and from one that is not ours. */
+static void test_source(void **state)
+{
+    static const struct ip ours = {.family = IP_V4, .b = {127, 0, 0, 3}};
+    static const struct ip foreign = {.family = IP_V4, .b = {192, 0, 2, 1}};
+    static const struct ip other_family = {.family = IP_V6, .b = {[15] = 1}};
+    open_stage(10, 1 << 20);
+    listen_here(1);
+    struct ip_port at = here(1);
+    struct side *c = side_of(2);
+    CALL(net_connect(net, 2, &at, &ours));
+    UNTIL(c->is_up && net_connection_count(net) == 1);
+    assert_true(ip_eq(&c->peer.local.ip, &ours));
+    assert_int_not_equal(c->peer.local.port, 0);
+    struct side *bad = side_of(4);
+    CALL(net_connect(net, 4, &at, &foreign));
+    UNTIL(bad->is_closed);
+    assert_int_equal(bad->err, ERR_SOURCE);
+    assert_string_equal(bad->reason, "source address 192.0.2.1: address not available");
+    struct side *wrong = side_of(6);
+    CALL(net_connect(net, 6, &at, &other_family));
+    UNTIL(wrong->is_closed);
+    struct fault why;
+    assert_int_equal(net_source_check(&ours, &why), ERR_OK);
+    assert_int_equal(net_source_check(&foreign, &why), ERR_SOURCE);
+    assert_string_equal(why.text, "192.0.2.1: Cannot assign requested address");
+    close_stage();
+}
+
 static void test_bad_listeners(void **state)
 {
     static const struct {
@@ -1175,6 +1204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_source),
         cmocka_unit_test(test_bad_listeners),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_unix),
