@@ -22,3 +22,4 @@ const struct toml_node *rules_nth(const struct rules *r, const char *section, un
 struct toml_spot rules_spot(const struct toml_node *node);
 
 void config_routes_check(struct rules *r); /* config_routes.c */
+void config_shapes_check(struct rules *r); /* config_shapes.c */

@@ -199,7 +199,8 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
-    if (!l->job && l->messages < d->limits.connection_messages) {
+    bool is_enough = l->messages >= d->limits.connection_messages || shape_has_too_many(e, d);
+    if (!l->job && !is_enough) {
         struct job *j = schedule_take(e, d);
         if (j) {
             l->job = j;
@@ -209,8 +210,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (l->job)
         deliver_carry(e, l);
-    else if (e->is_stopping || l->messages >= d->limits.connection_messages ||
-             d->generation != e->generation)
+    else if (e->is_stopping || is_enough || d->generation != e->generation)
         l->state = LINE_QUITTING, smtp_client_quit(l->smtp);
     else
         go_idle(e, l);
@@ -247,7 +247,7 @@ bool deliver_make_slot(struct engine *e)
     return deliver_has_slot(e);
 }
 
-static void on_recipient(struct line *l, const struct smtp_client_event *ev)
+static void on_recipient(struct engine *e, struct line *l, const struct smtp_client_event *ev)
 {
     uint32_t recipient = l->index[ev->index];
     if (ev->is_delivered) {
@@ -259,8 +259,16 @@ static void on_recipient(struct line *l, const struct smtp_client_event *ev)
     enum policy_verdict v = policy_outcome(&a);
     if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
         return; /* accepted so far, or the session's trouble: FAILED says what becomes of it */
+    struct shape_ruling ruling;
+    a.has_next_host = line_has_next_host(e, l);
+    v = shape_judge(e, l, &a, v, &ruling);
+    if (v == POLICY_NEXT_HOST) {
+        l->goes_on = true;
+        return;
+    }
     line_add_result(l, recipient, v == POLICY_BOUNCE ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
-                    policy_status(&a, v), ev->reply, NULL);
+                    ruling.status, ev->reply, NULL);
+    line_rule(l, l->result_count - 1, &ruling);
 }
 
 /* The session is over before its time. True: the line is gone or goes on elsewhere. */
@@ -315,7 +323,7 @@ void deliver_pump(struct engine *e, struct line *l)
             deliver_on_ready(e, l);
             break;
         case SMTP_CLIENT_RECIPIENT:
-            on_recipient(l, &ev);
+            on_recipient(e, l, &ev);
             break;
         case SMTP_CLIENT_BODY:
             deliver_body_due(e, l);
@@ -323,6 +331,10 @@ void deliver_pump(struct engine *e, struct line *l)
         case SMTP_CLIENT_DONE:
             l->messages++;
             destination_success(e, l->destination);
+            if (l->goes_on) {
+                line_go_on(e, l);
+                return;
+            }
             l->state = LINE_TALKING;
             line_end_attempt(e, l);
             break;

@@ -29,6 +29,7 @@ void destination_free(struct engine *e, struct destination *d)
     mem_free(d->host);
     mem_free(d->name);
     mem_free(d->trouble);
+    shape_close(d);
     mem_free(d->user);
     mem_free(d->password);
     mem_free(d->helo);
@@ -66,13 +67,13 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     d->route = route;
     d->name = dup_slice(name);
     d->helo = dup_slice(e->opt->hostname);
-    d->limits = e->opt->limits;
     d->tls = e->opt->delivery_tls;
     if (r)
         copy_route(d, r);
     d->requires_tls = requires_tls;
     if (requires_tls)
         d->tls = DELIVERY_TLS_VERIFY;
+    shape_limits(e, d);
     list_init(&d->ready);
     list_init(&d->lines);
     timer_init(&d->timer, TIMER_DESTINATION);
@@ -144,7 +145,9 @@ uint32_t destination_lines_most(const struct engine *e, const struct destination
     uint32_t most = d->limits.connections;
     if (d->failures)
         return 1; /* a probe */
-    return d->lines_most && d->lines_most < most ? d->lines_most : most;
+    if (d->lines_most && d->lines_most < most)
+        most = d->lines_most;
+    return shape_lines_most(e, d, most);
 }
 
 void destination_trouble(struct engine *e, struct destination *d, struct slice why)

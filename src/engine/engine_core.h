@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "engine/engine_port.h"
 #include "queue/queue.h"
+#include "shape.h"
 #include "smtp/smtp_client.h"
 
 enum {
@@ -133,6 +134,7 @@ struct destination {
     bool requires_tls;       /* only verified hosts that offer REQUIRETLS (RFC 8689) */
     /* copied from the options, so that a reload pulls nothing away */
     struct policy_limits limits;
+    struct shape shape;
     enum delivery_tls tls;
     char *user, *password, *helo;
     struct route_host {
@@ -462,6 +464,8 @@ struct attempt_result {
     bool passes_dsn;    /* DELIVERED: to a server that sends reports itself (RFC 3461) */
     struct slice reply; /* the remote's words, one line; empty: reason is ours */
     struct slice reason;
+    struct slice rule; /* whose verdict it is; empty: the table's */
+    int64_t wait_ms;   /* LATER: as the remote asked; 0: by the schedule */
 };
 struct attempt {
     struct job *job;

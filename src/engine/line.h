@@ -28,6 +28,8 @@ struct line {
     bool was_ready;           /* some target talked to us to the end of its greetings */
     char trouble[256];        /* why the last target was of no use */
 
+    bool goes_on; /* a rule sends who is undecided behind the transaction to the next host */
+
     struct job *job;
     int64_t started_ms;
     bool waits_body;
@@ -71,6 +73,8 @@ void line_watch(struct engine *e, struct line *l);
 /* What a recipient of the job was told. reason: static, or living until line_end_attempt. */
 void line_add_result(struct line *l, uint32_t recipient, enum attempt_verdict verdict,
                      struct smtp_status status, const struct smtp_reply *reply, const char *reason);
+/* What a rule had to do with the results from this one on. */
+void line_rule(struct line *l, uint32_t from, const struct shape_ruling *g);
 bool line_is_decided(const struct line *l, uint32_t recipient);
 bool line_has_undecided(const struct line *l);
 /* The same for all of the job's recipients that are still waiting and undecided. */
@@ -81,6 +85,9 @@ void line_end_attempt(struct engine *e, struct line *l);
 /* trouble.c: the line cannot go on with its job; `a` has the scope, the reply and is_unsure. The
  * line is gone afterwards or goes on elsewhere. */
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why);
+bool line_has_next_host(const struct engine *e, const struct line *l);
+/* The transaction is over, and a rule wants its undecided recipients tried there. */
+void line_go_on(struct engine *e, struct line *l);
 
 /* deliver.c, for what belongs to it */
 void deliver_pump(struct engine *e, struct line *l); /* the line may be gone afterwards */

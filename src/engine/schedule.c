@@ -195,7 +195,8 @@ bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
 {
     for (const struct job *j = m->jobs; j; j = j->next_of_message) {
         const struct destination *d = j->destination;
-        if (j->line || (d->backoff_until_ms <= e->now_ms && !destination_is_paused(e, d)))
+        bool is_resting = d->backoff_until_ms > e->now_ms || d->shape.quiet_until_ms > e->now_ms;
+        if (j->line || (!is_resting && !destination_is_paused(e, d)))
             return false;
     }
     return true;
@@ -203,7 +204,8 @@ bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
 
 struct job *schedule_take(struct engine *e, struct destination *d)
 {
-    if (e->is_stopping || list_is_empty(&d->ready) || destination_is_paused(e, d))
+    if (e->is_stopping || list_is_empty(&d->ready) || destination_is_paused(e, d) ||
+        shape_holds(e, d))
         return NULL;
     struct job *j = CONTAINER_OF(d->ready.next, struct job, in_ready);
     unready(e, j);
@@ -213,6 +215,7 @@ struct job *schedule_take(struct engine *e, struct destination *d)
     }
     e->in_flight_count++;
     timer_stop(e, &j->timer);
+    shape_took(e, d);
     return j;
 }
 
@@ -272,6 +275,8 @@ void schedule_pump(struct engine *e, struct destination *d)
         timer_set(e, &e->pump_timer, e->now_ms);
         return;
     }
+    if (shape_holds(e, d))
+        return;
     while (deliver_on_idle(e, d))
         if (list_is_empty(&d->ready))
             return;
@@ -285,7 +290,7 @@ void schedule_pump(struct engine *e, struct destination *d)
         return;
     }
     uint32_t most = destination_lines_most(e, d);
-    while (d->line_count < most && !list_is_empty(&d->ready)) {
+    while (d->line_count < most && !list_is_empty(&d->ready) && !shape_holds(e, d)) {
         if (!deliver_has_slot(e) && !deliver_make_slot(e)) {
             want(e, d);
             return;
@@ -321,6 +326,7 @@ void schedule_on_targets(struct engine *e, struct destination *d, struct target_
     target_list_unref(d->targets);
     d->targets = targets;
     d->targets_until_ms = until_ms;
+    shape_limits(e, d);
     schedule_pump(e, d);
 }
 
@@ -378,6 +384,7 @@ void schedule_retry(struct engine *e, struct queue_message *m)
     bool is_first = !e->is_bulk;
     for (struct job *j = m->jobs; j; j = j->next_of_message) {
         j->destination->backoff_until_ms = 0;
+        shape_forget(j->destination);
         if (is_first)
             unready(e, j); /* the one that was asked for goes before all others */
         make_ready(e, j, is_first);

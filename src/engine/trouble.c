@@ -22,9 +22,11 @@ static bool may_go_plain(const struct line *l)
 }
 
 static void end_attempt(struct engine *e, struct line *l, enum attempt_verdict verdict,
-                        struct smtp_status status, const char *why)
+                        const struct shape_ruling *ruling, const char *why)
 {
-    line_decide_rest(l, verdict, status, why);
+    uint32_t from = l->result_count;
+    line_decide_rest(l, verdict, ruling->status, why);
+    line_rule(l, from, ruling);
     line_hang_up(e, l, true);
     line_end_attempt(e, l);
     line_free(e, l);
@@ -58,18 +60,31 @@ static void note_trouble(struct engine *e, struct line *l, const char *why)
     snprintf(l->trouble, sizeof l->trouble, "%s[%s]: %s", t->host, ip.s, why);
 }
 
+bool line_has_next_host(const struct engine *e, const struct line *l)
+{
+    return l->target + 1 < l->targets->count && !e->is_stopping;
+}
+
+void line_go_on(struct engine *e, struct line *l)
+{
+    l->goes_on = false;
+    line_note(e, l, NOTE_CONNECT_FAILED, "a rule sends what it refused to the next host");
+    connect_anew(e, l, l->target + 1, false);
+}
+
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why)
 {
     struct destination *d = l->destination;
     a.is_reused = l->messages > 0 && !l->result_count;
     a.may_go_plain = may_go_plain(l);
-    a.has_next_host = line_has_undecided(l) && l->target + 1 < l->targets->count && !e->is_stopping;
+    l->goes_on = false;
+    a.has_next_host = line_has_undecided(l) && line_has_next_host(e, l);
     a.is_crowded = !l->was_ready && !l->result_count && has_working_line(d);
-    enum policy_verdict verdict = policy_outcome(&a);
-    struct smtp_status status = policy_status(&a, verdict);
+    struct shape_ruling ruling;
+    enum policy_verdict verdict = shape_judge(e, l, &a, policy_outcome(&a), &ruling);
     switch (verdict) {
     case POLICY_UNSURE:
-        end_attempt(e, l, ATTEMPT_UNSURE, status, why);
+        end_attempt(e, l, ATTEMPT_UNSURE, &ruling, why);
         return;
     case POLICY_RETURN:
         if (a.scope == SMTP_SCOPE_HOST) {
@@ -88,13 +103,16 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
         return;
     case POLICY_LATER:
         note_trouble(e, l, why);
-        if (!l->was_ready)
+        if (!l->was_ready && !ruling.is_resting)
             destination_trouble(e, d, slice_cstr(l->trouble));
-        end_attempt(e, l, ATTEMPT_LATER, status, l->trouble);
+        end_attempt(e, l, ATTEMPT_LATER, &ruling, l->trouble);
+        return;
+    case POLICY_BOUNCE: /* by a rule only */
+        note_trouble(e, l, why);
+        end_attempt(e, l, ATTEMPT_BOUNCE, &ruling, l->trouble);
         return;
     case POLICY_DELIVERED:
-    case POLICY_BOUNCE:
         break;
     }
-    CHECK(!"a session is neither delivered nor bounced");
+    CHECK(!"a session delivers nothing");
 }

@@ -83,7 +83,9 @@ static struct way find_way(struct explain *x, struct slice address)
     w.options = w.route >= 0 ? &o->routes[w.route] : NULL;
     w.d = destination_find(x->e, w.route, w.domain, false);
     w.tls = w.options ? w.options->tls : o->delivery_tls;
-    w.lines_most = w.d ? destination_lines_most(x->e, w.d) : o->limits.connections;
+    w.lines_most =
+        w.d ? destination_lines_most(x->e, w.d)
+            : shape_connections(x->e, &(struct shape_case){w.route, w.domain, NULL, x->now_ms});
     return w;
 }
 
@@ -156,6 +158,7 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_int(j, "connections", w.d ? w.d->line_count : 0);
     json_int(j, "connections_max", w.lines_most);
     json_int(j, "waiting", w.d ? (int64_t)w.d->job_count : 0);
+    shape_json(x->e, &(struct shape_case){w.route, w.domain, w.d, x->now_ms}, j);
     json_bool(j, "is_paused", queue_is_paused(&x->e->queue, pause_name(&w)));
     if (w.d && w.d->failures) {
         json_int(j, "next_s", (w.d->backoff_until_ms - x->now_ms) / 1000);
@@ -241,6 +244,7 @@ static void text_way(struct buf *out, struct explain *x, struct slice address)
     if (w.options && w.options->user.n)
         buf_addf(out, ", logging in as %.*s", SLICE_FMT(w.options->user));
     buf_add_char(out, '\n');
+    shape_text(x->e, &(struct shape_case){w.route, w.domain, w.d, x->now_ms}, out);
     text_state(out, x, &w);
 }
 
