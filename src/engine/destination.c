@@ -29,7 +29,7 @@ void destination_free(struct engine *e, struct destination *d)
     mem_free(d->host);
     mem_free(d->name);
     mem_free(d->trouble);
-    shape_close(d);
+    shape_close(e, d);
     mem_free(d->user);
     mem_free(d->password);
     mem_free(d->helo);
@@ -120,13 +120,14 @@ struct destination *destination_get(struct engine *e, int route, struct slice do
                             is_by_mx(e, route) ? slice_from(buf_slice(&key), head)
                                                : e->opt->routes[route].name,
                             requires_tls);
+    shape_used(e, d);
     buf_close(&key);
     return d;
 }
 
 void destination_drop_if_unused(struct engine *e, struct destination *d)
 {
-    if (!d->job_count && !d->line_count)
+    if (!d->job_count && !d->line_count && !shape_keeps(e, d))
         destination_free(e, d);
 }
 

@@ -371,10 +371,15 @@ static void on_job_timer(struct engine *e, struct job *j)
 
 void schedule_on_timer(struct engine *e, struct timer *t)
 {
-    if (t->node.tag == TIMER_JOB)
+    if (t->node.tag == TIMER_JOB) {
         on_job_timer(e, CONTAINER_OF(t, struct job, timer));
+        return;
+    }
+    struct destination *d = CONTAINER_OF(t, struct destination, timer);
+    if (d->job_count)
+        schedule_pump(e, d);
     else
-        schedule_pump(e, CONTAINER_OF(t, struct destination, timer));
+        destination_drop_if_unused(e, d);
 }
 
 /* The operator */

@@ -51,17 +51,42 @@ void shape_limits(const struct engine *e, struct destination *d)
     d->limits = limits_of(e, &c);
 }
 
-void shape_close(struct destination *d)
+void shape_close(struct engine *e, struct destination *d)
 {
+    shape_used(e, d);
     mem_free(d->shape.words);
     d->shape = (struct shape){0};
 }
 
+bool shape_keeps(struct engine *e, struct destination *d)
+{
+    struct shape *s = &d->shape;
+    int64_t until_ms = s->pace.free_us / 1000 + 1;
+    if (until_ms < s->quiet_until_ms)
+        until_ms = s->quiet_until_ms;
+    if (until_ms < s->slow_until_ms)
+        until_ms = s->slow_until_ms;
+    if (until_ms <= e->now_ms || d->generation != e->generation ||
+        (!s->is_kept && e->kept_count >= SHAPE_KEPT_MAX))
+        return false;
+    e->kept_count += !s->is_kept;
+    s->is_kept = true;
+    timer_set(e, &d->timer, until_ms);
+    return true;
+}
+
+void shape_used(struct engine *e, struct destination *d)
+{
+    e->kept_count -= d->shape.is_kept;
+    d->shape.is_kept = false;
+}
+
 void shape_forget(struct destination *d)
 {
-    struct policy_pace pace = d->shape.pace;
-    shape_close(d);
-    d->shape.pace = pace;
+    struct shape *s = &d->shape;
+    mem_free(s->words);
+    s->words = NULL;
+    s->quiet_until_ms = s->slow_until_ms = 0;
 }
 
 static unsigned slowed(const struct engine *e, const struct destination *d)

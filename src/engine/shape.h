@@ -14,7 +14,10 @@ struct line;
 struct job;
 struct attempt_result;
 
-enum { SHAPE_SLOWED_MAX = 64 }; /* times as slow; never fewer than one connection */
+enum {
+    SHAPE_SLOWED_MAX = 64,  /* times as slow; never fewer than one connection */
+    SHAPE_KEPT_MAX = 10000, /* destinations without a job that are not forgotten yet */
+};
 
 struct shape {
     struct policy_pace pace;
@@ -22,11 +25,16 @@ struct shape {
     int64_t slow_until_ms;
     unsigned slowed; /* times: 2, 4, ..; counts until slow_until_ms */
     char *words;     /* why, for people; owned */
+    bool is_kept;    /* counted in engine.kept_count */
 };
 
 /* d->limits anew: the options', overlaid by the shapes that match what is known of d by now. */
 void shape_limits(const struct engine *e, struct destination *d);
-void shape_close(struct destination *d);
+void shape_close(struct engine *e, struct destination *d);
+/* Nothing goes there any more: is it to be remembered all the same, for its rate or its rest? Its
+ * timer is set for when it may be forgotten. */
+bool shape_keeps(struct engine *e, struct destination *d);
+void shape_used(struct engine *e, struct destination *d); /* something does again */
 /* The operator wants it tried now. The rate is kept all the same. */
 void shape_forget(struct destination *d);
 
