@@ -53,6 +53,10 @@ static const struct config_option rows[] = {
     ROW("delivery.max_connections_per_destination", COUNT, ENGINE(limits.connections), "20", "1",
         "100000",
         "At once to one smarthost or set of MX hosts; fewer while it is slow or refuses."),
+    ROW("delivery.max_messages_per_connection", COUNT, ENGINE(limits.connection_messages), "1000",
+        "1", "1000000", "Then a new connection; sooner where the other end closes."),
+    ROW("delivery.idle_timeout", DURATION, ENGINE(limits.idle_ms), "5s", "10ms", "10m",
+        "A connection is kept open so long for the next message."),
     ROW("delivery.tls", CHOICE, ENGINE(delivery_tls), "opportunistic", NULL, NULL,
         "To MX hosts. opportunistic: when they offer it. require: encrypted or not at all, whoever "
         "it "

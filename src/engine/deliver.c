@@ -134,8 +134,7 @@ static void begin(struct engine *e, struct line *l)
     l->index = mem_new(m->recipient_count * sizeof *l->index);
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job) {
-        const struct queue_recipient *r = &m->recipient[i];
-        if (r->fate != QUEUE_WAITING || r->is_reporting || line_is_decided(l, i))
+        if (!line_is_open(l, i))
             continue;
         l->index[count] = i;
         l->recipient[count++] =

@@ -95,6 +95,7 @@ struct job {
     uint32_t first_recipient;
     uint32_t attempts;
     int64_t next_ms;   /* deferred until */
+    int64_t part_ms;   /* not 0: a part of it was done then; recipients put off beyond wait on */
     struct line *line; /* has it in flight; NULL: none */
 };
 
@@ -474,6 +475,7 @@ struct attempt {
     struct attempt_result *result;
     uint32_t result_count;
     int64_t started_ms;
+    bool is_part; /* the job stays in flight with its other recipients */
 };
 void outcome_attempt(struct engine *e, const struct attempt *a);
 /* The same for all waiting recipients of the job. */

@@ -182,13 +182,20 @@ void line_rule(struct line *l, uint32_t from, const struct shape_ruling *g)
     }
 }
 
+bool line_is_open(const struct line *l, uint32_t recipient)
+{
+    const struct queue_recipient *r = &l->job->message->recipient[recipient];
+    bool is_put_off = l->job->part_ms && r->next_ms > l->job->part_ms;
+    return r->fate == QUEUE_WAITING && !r->is_reporting && !is_put_off &&
+           !line_is_decided(l, recipient);
+}
+
 bool line_has_undecided(const struct line *l)
 {
     const struct queue_message *m = l->job->message;
     for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job)
-        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
-            !line_is_decided(l, i))
+        if (line_is_open(l, i))
             return true;
     return false;
 }
@@ -199,24 +206,35 @@ void line_decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_
     const struct queue_message *m = l->job->message;
     for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job)
-        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
-            !line_is_decided(l, i))
+        if (line_is_open(l, i))
             line_add_result(l, i, verdict, status, NULL, reason);
 }
 
-void line_end_attempt(struct engine *e, struct line *l)
+static void tell_outcome(struct engine *e, struct line *l, struct job *j, bool is_part)
 {
     const struct target *t = line_target(l);
     struct ip_text ip = ip_build(&t->address.ip);
-    struct attempt a = {.job = l->job,
+    struct attempt a = {.job = j,
                         .host = slice_cstr(t->host),
                         .ip = slice_cstr(ip.s),
                         .tls = l->tls_version,
                         .result = l->result,
                         .result_count = l->result_count,
-                        .started_ms = l->started_ms};
-    line_drop_transaction(l);
-    l->job = NULL;
+                        .started_ms = l->started_ms,
+                        .is_part = is_part};
     outcome_attempt(e, &a);
     line_drop_results(l);
+}
+
+void line_end_attempt(struct engine *e, struct line *l)
+{
+    struct job *j = l->job;
+    line_drop_transaction(l);
+    l->job = NULL;
+    tell_outcome(e, l, j, false);
+}
+
+void line_end_part(struct engine *e, struct line *l)
+{
+    tell_outcome(e, l, l->job, true);
 }

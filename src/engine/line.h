@@ -76,12 +76,16 @@ void line_add_result(struct line *l, uint32_t recipient, enum attempt_verdict ve
 /* What a rule had to do with the results from this one on. */
 void line_rule(struct line *l, uint32_t from, const struct shape_ruling *g);
 bool line_is_decided(const struct line *l, uint32_t recipient);
+/* Of the job: waiting, not put off by a part of it that is done, and nothing decided yet. */
+bool line_is_open(const struct line *l, uint32_t recipient);
 bool line_has_undecided(const struct line *l);
 /* The same for all of the job's recipients that are still waiting and undecided. */
 void line_decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_status status,
                       const char *reason);
 /* Hands the results to outcome; the line has no job afterwards. */
 void line_end_attempt(struct engine *e, struct line *l);
+/* The same, and the line keeps its job for the recipients that are open. */
+void line_end_part(struct engine *e, struct line *l);
 /* trouble.c: the line cannot go on with its job; `a` has the scope, the reply and is_unsure. The
  * line is gone afterwards or goes on elsewhere. */
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why);

@@ -139,14 +139,20 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
             report_add(to, r->recipient, r->status, r->reply, r->reason, a->host, a->ip);
             continue; /* recorded with the report */
         } else {
-            put_off(e, a, r, wait_ms);
+            /* In several parts a recipient may have had more tries than the job. */
+            unsigned tries = m->recipient[r->recipient].attempts;
+            put_off(e, a, r,
+                    tries > j->attempts + 1 ? policy_retry_wait_ms(&p, tries, &e->rng) : wait_ms);
         }
         index[count++] = r->recipient;
     }
     if (count)
         spool_outcome(e, m, index, count);
     mem_free(index);
-    job_after(e, j);
+    if (a->is_part)
+        j->part_ms = e->now_ms;
+    else
+        job_after(e, j);
     m->pending++; /* until all three are on their way */
     report_start(e, relays);
     report_start(e, expiries);

@@ -244,6 +244,7 @@ void schedule_defer(struct engine *e, struct job *j)
     not_in_flight(e, j);
     unready(e, j);
     j->next_ms = INT64_MAX;
+    j->part_ms = 0;
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job) {
         const struct queue_recipient *r = &m->recipient[i];
@@ -390,6 +391,8 @@ void schedule_retry(struct engine *e, struct queue_message *m)
     for (struct job *j = m->jobs; j; j = j->next_of_message) {
         j->destination->backoff_until_ms = 0;
         shape_forget(j->destination);
+        if (!j->line)
+            j->part_ms = 0; /* all its recipients are meant */
         if (is_first)
             unready(e, j); /* the one that was asked for goes before all others */
         make_ready(e, j, is_first);

@@ -181,7 +181,9 @@ int64_t shape_wait_ms(struct engine *e, const struct job *j, const struct attemp
     if (r->verdict != ATTEMPT_LATER || !r->wait_ms)
         return schedule_ms;
     uint64_t jitter = (uint64_t)(r->wait_ms / JITTER_PART + JITTER_MS);
-    int64_t wait_ms = within_reason(e, r->wait_ms + (int64_t)rng_below(&e->rng, jitter));
+    int64_t wait_ms = r->wait_ms + (int64_t)rng_below(&e->rng, jitter);
+    if (wait_ms > 2 * e->opt->retry_max_ms)
+        wait_ms = 2 * e->opt->retry_max_ms;
     int64_t end_ms = queue_born_ms(&e->queue, j->message) + e->opt->lifetime_ms;
     return e->now_ms + wait_ms < end_ms ? wait_ms : schedule_ms;
 }

@@ -68,6 +68,8 @@ bool line_has_next_host(const struct engine *e, const struct line *l)
 void line_go_on(struct engine *e, struct line *l)
 {
     l->goes_on = false;
+    if (l->result_count)
+        line_end_part(e, l); /* what was said of the others is recorded at once */
     line_note(e, l, NOTE_CONNECT_FAILED, "a rule sends what it refused to the next host");
     connect_anew(e, l, l->target + 1, false);
 }

@@ -15,7 +15,11 @@ enum sim_host_tls {
     SIM_TLS_BROKEN,  /* offered, and the handshake fails */
 };
 
-enum { SIM_HOST_ADDRESSES_MAX = 4 };
+enum {
+    SIM_HOST_ADDRESSES_MAX = 4,
+    SIM_HOST_RATE_MAX = 100,
+    SIM_HOST_RATE_SLACK_MS = 3000, /* what connecting and the way may take from between two */
+};
 struct sim_host {
     char name[SIM_NAME_BYTES];
     struct ip ip[SIM_HOST_ADDRESSES_MAX];
@@ -26,7 +30,11 @@ struct sim_host {
     bool has_no_ehlo, has_no_pipelining, needs_auth;
     uint64_t size_max; /* 0: none */
     unsigned group;
+    unsigned rate_count; /* of MAIL in rate_ms; more fail the world. 0: any */
+    int64_t rate_ms;
     /* what was seen */
+    int64_t mail_ms[SIM_HOST_RATE_MAX]; /* of the latest rate_count */
+    uint64_t mails;
     uint64_t connects, taken;
     unsigned open, most_open;
 };
@@ -38,6 +46,7 @@ void sim_host_add_v6(struct sim_world *w, unsigned host);
  * may have to each. Call when all domains stand. */
 void sim_host_group(struct sim_world *w);
 
+void sim_host_on_mail(struct sim_world *w, struct sim_host *h); /* checks the rate */
 /* From the network. */
 void sim_host_on_dialled(struct sim_world *w, struct sim_conn *c); /* checks the limits */
 void sim_host_on_hung_up(struct sim_world *w, struct sim_conn *c);

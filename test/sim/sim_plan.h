@@ -13,6 +13,9 @@ struct sim_options {
     struct engine_route route;
     struct engine_host route_host[2];
     struct slice route_recipient;
+    struct engine_shape shape[2];
+    struct policy_reply_rule reply[3];
+    struct slice shaped; /* a pattern of hosts */
 };
 void sim_options_init(struct sim_options *o);
 
