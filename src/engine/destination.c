@@ -78,6 +78,7 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     list_init(&d->lines);
     timer_init(&d->timer, TIMER_DESTINATION);
     map_put(&e->destinations, d->key, d);
+    shape_inherit(e, d);
     return d;
 }
 
@@ -185,6 +186,7 @@ void destination_crowded(struct engine *e, struct destination *d)
 
 void destination_success(struct engine *e, struct destination *d)
 {
+    shape_proved(e, d);
     if (!d->lines_most || ++d->successes < SUCCESSES_PER_LINE)
         return;
     d->successes = 0;

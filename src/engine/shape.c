@@ -66,13 +66,31 @@ bool shape_keeps(struct engine *e, struct destination *d)
         until_ms = s->quiet_until_ms;
     if (until_ms < s->slow_until_ms)
         until_ms = s->slow_until_ms;
-    if (until_ms <= e->now_ms || d->generation != e->generation ||
-        (!s->is_kept && e->kept_count >= SHAPE_KEPT_MAX))
+    if (until_ms <= e->now_ms || (!s->is_kept && e->kept_count >= SHAPE_KEPT_MAX))
         return false;
     e->kept_count += !s->is_kept;
     s->is_kept = true;
     timer_set(e, &d->timer, until_ms);
     return true;
+}
+
+/* The same destination of the options before has the same key behind its generation; a route may
+ * have another place now, and another one its. */
+void shape_inherit(struct engine *e, struct destination *d)
+{
+    struct buf key;
+    if (!e->generation || d->generation != e->generation)
+        return;
+    buf_init(&key, 1024);
+    buf_addf(&key, "%llu", (unsigned long long)(e->generation - 1));
+    buf_add(&key, slice_from(d->key, slice_find(d->key, ' ')));
+    struct destination *old = map_get(&e->destinations, buf_slice(&key));
+    buf_close(&key);
+    if (!old || !slice_eq(slice_cstr(old->name), slice_cstr(d->name)))
+        return;
+    shape_used(e, old);
+    d->shape = old->shape;
+    old->shape = (struct shape){0};
 }
 
 void shape_used(struct engine *e, struct destination *d)
@@ -87,6 +105,7 @@ void shape_forget(struct destination *d)
     mem_free(s->words);
     s->words = NULL;
     s->quiet_until_ms = s->slow_until_ms = 0;
+    s->is_probing = false;
 }
 
 static unsigned slowed(const struct engine *e, const struct destination *d)
@@ -107,12 +126,25 @@ bool shape_holds(struct engine *e, struct destination *d)
 
 void shape_took(struct engine *e, struct destination *d)
 {
-    policy_pace_take(&d->shape.pace, &d->limits.messages, slowed(e, d), e->now_ms);
+    struct shape *s = &d->shape;
+    policy_pace_take(&s->pace, &d->limits.messages, slowed(e, d), e->now_ms);
+    if (s->slowed > 1 && s->slow_until_ms <= e->now_ms) {
+        s->slowed = 1;
+        timer_set(e, &d->timer, e->now_ms); /* there may be more connections again */
+    }
+}
+
+void shape_proved(struct engine *e, struct destination *d)
+{
+    if (!d->shape.is_probing || d->shape.quiet_until_ms > e->now_ms)
+        return;
+    d->shape.is_probing = false;
+    timer_set(e, &d->timer, e->now_ms);
 }
 
 uint32_t shape_lines_most(const struct engine *e, const struct destination *d, uint32_t most)
 {
-    uint32_t part = most / slowed(e, d);
+    uint32_t part = d->shape.is_probing ? 1 : most / slowed(e, d);
     return part ? part : 1;
 }
 

@@ -25,6 +25,7 @@ struct shape {
     int64_t slow_until_ms;
     unsigned slowed; /* times: 2, 4, ..; counts until slow_until_ms */
     char *words;     /* why, for people; owned */
+    bool is_probing; /* it was left in peace: one connection, until a transaction is done */
     bool is_kept;    /* counted in engine.kept_count */
 };
 
@@ -35,6 +36,8 @@ void shape_close(struct engine *e, struct destination *d);
  * timer is set for when it may be forgotten. */
 bool shape_keeps(struct engine *e, struct destination *d);
 void shape_used(struct engine *e, struct destination *d); /* something does again */
+/* New options have made d: what was learned of it before comes along. */
+void shape_inherit(struct engine *e, struct destination *d);
 /* The operator wants it tried now. The rate is kept all the same. */
 void shape_forget(struct destination *d);
 
@@ -42,6 +45,7 @@ void shape_forget(struct destination *d);
 bool shape_holds(struct engine *e, struct destination *d);
 /* One goes. */
 void shape_took(struct engine *e, struct destination *d);
+void shape_proved(struct engine *e, struct destination *d); /* a transaction was done */
 /* Of `most` connections those it gets at present. */
 uint32_t shape_lines_most(const struct engine *e, const struct destination *d, uint32_t most);
 /* A connection that has nothing to do may go, for it is one too many. */

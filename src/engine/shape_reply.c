@@ -61,6 +61,7 @@ static void rest(struct engine *e, struct line *l, const struct policy_reply_rul
     if (s->quiet_until_ms > e->now_ms)
         return;
     s->quiet_until_ms = e->now_ms + for_ms;
+    s->is_probing = true;
     keep_words(l->destination, rule, said);
     note_rule(e, l, NOTE_BACKED_OFF, rule, said, for_ms);
 }

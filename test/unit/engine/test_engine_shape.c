@@ -361,6 +361,68 @@ static void a_kept_connection_is_refused(void **state)
     world_down(w);
 }
 
+/* After its rest one connection asks whether all is well, then there are as many as ever. */
+static void a_rest_ends_with_a_probe(void **state)
+{
+    (void)state;
+    struct world_rule said[] = {{NULL, "MAIL", "421 4.7.28 unusual rate!", 2}, {0}};
+    struct world *w = world_with((struct policy_reply_rule){.name = SLICE("rate"),
+                                                            .code = SLICE("421"),
+                                                            .then = POLICY_REPLY_BACK_OFF,
+                                                            .for_ms = 30 * MINUTE},
+                                 said);
+    world_submit(w, "", "r@a.example");
+    world_settle(w);
+    for (int i = 0; i < 20; i++)
+        world_submit(w, "", "r@a.example");
+    unsigned before = world_out(w);
+    world_pass(w, 30 * MINUTE); /* refused again */
+    assert_int_equal(world_out(w), before + 1);
+    assert_int_equal(w->notes[NOTE_BACKED_OFF], 2);
+    w->holds_remotes = true;
+    world_pass(w, 30 * MINUTE);
+    assert_int_equal(world_open_out(w), 1);
+    assert_int_equal(world_out(w), before + 2);
+    w->holds_remotes = false;
+    world_settle(w);
+    world_pass(w, 1);
+    assert_true(world_out(w) > before + 3);
+    world_pass(w, 2 * MINUTE);
+    assert_int_equal(delivered(w), 21);
+    world_all_done(w);
+    world_down(w);
+}
+
+static void a_rest_outlives_a_reload(void **state)
+{
+    (void)state;
+    struct world_rule said[] = {{NULL, "MAIL", "421 4.7.28 unusual rate!", 1}, {0}};
+    struct world *w = world_with((struct policy_reply_rule){.name = SLICE("rate"),
+                                                            .code = SLICE("421"),
+                                                            .then = POLICY_REPLY_BACK_OFF,
+                                                            .for_ms = 30 * MINUTE},
+                                 said);
+    world_submit(w, "", "r@a.example");
+    world_settle(w);
+    struct engine_options again = w->opt;
+    world_tell(w, (struct engine_event){.kind = EVENT_OPTIONS, .options = &again});
+    world_submit(w, "", "r@a.example");
+    world_pass(w, 29 * MINUTE);
+    assert_int_equal(delivered(w), 0);
+    assert_int_equal(w->notes[NOTE_DEFERRED], 1);
+    struct buf text;
+    status_of(w, &text);
+    assert_non_null(strstr(buf_cstr(&text), "by rule rate: 421 4.7.28 unusual rate"));
+    buf_close(&text);
+    world_pass(w, 2 * MINUTE);
+    assert_int_equal(delivered(w), 2);
+    world_all_done(w);
+    world_pass(w, MINUTE);
+    assert_int_equal(w->e->destinations.count, 0);
+    assert_int_equal(w->e->kept_count, 0);
+    world_down(w);
+}
+
 static void halved_and_halved_again(void **state)
 {
     (void)state;
@@ -549,6 +611,8 @@ int main(void)
         cmocka_unit_test(rules_have_limits),
         cmocka_unit_test(a_destination_rests),
         cmocka_unit_test(a_kept_connection_is_refused),
+        cmocka_unit_test(a_rest_ends_with_a_probe),
+        cmocka_unit_test(a_rest_outlives_a_reload),
         cmocka_unit_test(halved_and_halved_again),
         cmocka_unit_test(our_own_rules),
         cmocka_unit_test(waits_as_it_is_told),
