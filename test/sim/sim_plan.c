@@ -460,7 +460,8 @@ static void run_to_rest(struct plan *p)
     last = sim_world_now_ms(w) + rest_bound_ms(p);
     while (!w->has_failed && !sim_world_is_at_rest(w) && sim_world_now_ms(w) < last)
         sim_world_run(w, sim_world_now_ms(w) + SIM_MINUTE_MS);
-    sim_world_run(w, sim_world_now_ms(w) + SIM_MINUTE_MS); /* the journal's tidying up */
+    /* The journal's tidying up; and a destination is remembered while a rule slows it down. */
+    sim_world_run(w, sim_world_now_ms(w) + 11 * SIM_MINUTE_MS);
 }
 
 static void count(const struct sim_world *w)

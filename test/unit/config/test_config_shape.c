@@ -24,6 +24,20 @@ static void assert_slice(struct slice s, const char *wanted)
         fail_msg("\"%.*s\" is not \"%s\"", SLICE_FMT(s), wanted);
 }
 
+static void assert_limits(const struct policy_limits *a, const struct policy_limits *b)
+{
+    assert_int_equal(a->connections, b->connections);
+    assert_int_equal(a->connection_messages, b->connection_messages);
+    assert_int_equal(a->idle_ms, b->idle_ms);
+    assert_int_equal(a->connect_ms, b->connect_ms);
+    assert_int_equal(a->greeting_ms, b->greeting_ms);
+    assert_int_equal(a->command_ms, b->command_ms);
+    assert_int_equal(a->data_ms, b->data_ms);
+    assert_int_equal(a->final_ms, b->final_ms);
+    assert_int_equal(a->messages.count, b->messages.count);
+    assert_int_equal(a->messages.per_ms, b->messages.per_ms);
+}
+
 static void what_they_become(void **state)
 {
     (void)state;
@@ -73,10 +87,10 @@ static void what_they_become(void **state)
     assert_slice(s->where.hosts[0], "*.mx.example.net");
     assert_slice(s->where.routes[1], "b*");
     struct policy_limits wanted = {3, 4, 5000, 6000, 7000, 8000, 9000, 10000, {100, 60000}};
-    assert_memory_equal(&s->limits, &wanted, sizeof wanted);
+    assert_limits(&s->limits, &wanted);
     assert_slice(e->shapes[1].name, "shape 2");
     struct policy_limits one = {.connections = 1};
-    assert_memory_equal(&e->shapes[1].limits, &one, sizeof one);
+    assert_limits(&e->shapes[1].limits, &one);
 
     assert_int_equal(e->reply_count, 3);
     const struct policy_reply_rule *r = &e->replies[0];
