@@ -7,6 +7,7 @@
 #include "base/ip.h"
 #include "policy/policy_limits.h"
 #include "policy/policy_quota.h"
+#include "policy/policy_reply.h"
 #include "rewrite/rewrite.h"
 #include "smtp/smtp_server.h"
 
@@ -98,6 +99,13 @@ struct engine_route {
     struct slice name; /* for people: its name, else the first host, or "mx" */
 };
 
+/* Limits for some destinations in place of engine_options.limits. */
+struct engine_shape {
+    struct slice name; /* for people */
+    struct policy_where where;
+    struct policy_limits limits; /* 0: nothing is said of it */
+};
+
 struct engine_options {
     struct slice hostname;
     struct rewrite_options rewrite;
@@ -133,6 +141,7 @@ struct engine_options {
 
     int64_t retry_first_ms, retry_max_ms;
     double retry_factor;
+    int64_t greylisted_ms; /* the first wait of what looks greylisted */
 
     uint16_t port; /* of MX hosts */
     unsigned out_connections_max;
@@ -147,6 +156,12 @@ struct engine_options {
 
     struct engine_route *routes;
     unsigned route_count;
+
+    struct engine_shape *shapes; /* for each limit the first that says something of it */
+    unsigned shape_count;
+    struct policy_reply_rule *replies; /* the first that fits */
+    unsigned reply_count;
+    bool has_builtin_rules; /* policy_reply_builtin, behind them */
 };
 
 /* The defaults of every key, hostname "localhost", one listener 127.0.0.1:587; for tests and for

@@ -69,6 +69,20 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
       "Source addresses that the system did not let us use.")                                      \
     X(RESOLVE_FAILED, INFO, "resolve-failed", "resolve_failures_total",                            \
       "Destinations whose hosts could not be found.")                                              \
+    X(BACKED_OFF, WARN, "backed-off", "destinations_backed_off_total",                             \
+      "Destinations left in peace by a rule about replies, or as they asked.")                     \
+    X(SLOWED, WARN, "slowed-down", "destinations_slowed_down_total",                               \
+      "Destinations whose connections and rate a rule about replies halved.")                      \
+    X(RULED_PERMANENT, INFO, "ruled-permanent", "ruled_permanent_total",                           \
+      "Replies that a rule took for a refusal for good.")                                          \
+    X(RULED_TEMPORARY, INFO, "ruled-temporary", "ruled_temporary_total",                           \
+      "Replies that a rule took for a refusal for now.")                                           \
+    X(RULED_NEXT_HOST, INFO, "ruled-next-host", "ruled_next_host_total",                           \
+      "Replies that a rule answered with the next host.")                                          \
+    X(GREYLISTED, DEBUG, "greylisted", "greylisted_total",                                         \
+      "Replies that look like greylisting.")                                                       \
+    X(ASKED_TO_WAIT, DEBUG, "asked-to-wait", "asked_to_wait_total",                                \
+      "Replies that say when a message may come again.")                                           \
     X(PAUSED, WARN, "paused", "pauses_total", "Destinations paused by the operator.")              \
     X(RESUMED, INFO, "resumed", "resumes_total", "Destinations resumed by the operator.")          \
     X(OPERATOR, INFO, "operator", "operator_actions_total", "Changing actions of the operator.")   \

@@ -6,7 +6,11 @@
 
 #include "base/json.h"
 
-enum { PAUSED_BYTES_MAX = 64 * 1024, STATUS_DESTINATIONS_MAX = 20 };
+enum {
+    PAUSED_BYTES_MAX = 64 * 1024,
+    STATUS_DESTINATIONS_MAX = 20,
+    STATUS_DESTINATIONS_BYTES_MAX = 64 * 1024,
+};
 
 struct amount {
     char s[32];
@@ -217,10 +221,11 @@ void view_status_text(const struct view *v, struct buf *out)
     if (e->sources_refused)
         buf_addf(out, "sources       %llu cannot be used on this machine (see source-refused)\n",
                  (unsigned long long)e->sources_refused);
-    if (e->destinations_in_trouble || e->destinations_paused) {
-        buf_add_char(out, '\n');
-        engine_destinations_text(driver_engine(v->driver), STATUS_DESTINATIONS_MAX, now_ms, out);
-    }
+    struct buf troubled; /* and those that a rule about replies has slowed down */
+    buf_init(&troubled, STATUS_DESTINATIONS_BYTES_MAX);
+    engine_destinations_text(driver_engine(v->driver), STATUS_DESTINATIONS_MAX, now_ms, &troubled);
+    buf_addf(out, "%s%s", troubled.n ? "\n" : "", buf_cstr(&troubled));
+    buf_close(&troubled);
 }
 
 void view_metrics(const struct view *v, struct buf *out)

@@ -33,6 +33,7 @@ static bool has_range(const struct config_option *o)
     case CONFIG_LISTEN:
     case CONFIG_ENDPOINT:
     case CONFIG_PATTERN:
+    case CONFIG_GLOB:
     case CONFIG_BOOL:
     case CONFIG_RATE:
     case CONFIG_CHOICE:

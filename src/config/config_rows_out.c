@@ -53,6 +53,10 @@ static const struct config_option rows[] = {
     ROW("retry.max", DURATION, ENGINE(retry_max_ms), "1h", "10ms", "30d",
         "The longest wait. When it alone is given and is less than first, first follows it."),
 
+    ROW("retry.greylisted", DURATION, ENGINE(greylisted_ms), "5m", "10ms", "1d",
+        "The first wait instead, when the refusal looks like greylisting and says no time. What a "
+        "refusal says (\"try again in 300 seconds\") counts, between first and twice max."),
+
     ROW("delivery.port", PORT, ENGINE(port), "25", "1", "65535", "The port of MX hosts."),
     ROW("delivery.max_connections", COUNT, ENGINE(out_connections_max), "1000", "1", "100000",
         "At once, all destinations together."),
@@ -105,6 +109,10 @@ static const struct config_option rows[] = {
         .choices = eight_bit),
     ROW("delivery.allow_private_mx", BOOL, ENGINE(allow_private_mx), "false", NULL, NULL,
         "Also deliver to MX hosts with loopback or private addresses."),
+
+    ROW("delivery.builtin_rules", BOOL, ENGINE(has_builtin_rules), "true", NULL, NULL,
+        "What large providers mean by some of their replies, behind every [[reply]]. "
+        "doc/shaping.md lists them."),
 
     ROW("dns.servers", RESOLVER, TOP(dns_servers), NULL, NULL, NULL,
         "\"address:port\", numeric; without a port: 53.",

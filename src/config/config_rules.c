@@ -454,4 +454,5 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     check_staging(&r);
     config_routes_check(&r);
     config_sources_check(&r);
+    config_shapes_check(&r);
 }

@@ -23,3 +23,4 @@ struct toml_spot rules_spot(const struct toml_node *node);
 
 void config_sources_check(struct rules *r); /* config_sources.c */
 void config_routes_check(struct rules *r);  /* config_routes.c */
+void config_shapes_check(struct rules *r);  /* config_shapes.c */

@@ -10,6 +10,7 @@ const struct config_type_facts config_type_facts[CONFIG_TYPE_COUNT] = {
     [CONFIG_LISTEN] = {"an address and port", sizeof(struct slice), true, false},
     [CONFIG_ENDPOINT] = {"an address and port, or unix:/path", sizeof(struct slice), true, false},
     [CONFIG_PATTERN] = {"an address pattern", sizeof(struct slice), true, false},
+    [CONFIG_GLOB] = {"a name pattern", sizeof(struct slice), true, false},
     [CONFIG_BOOL] = {"true or false", sizeof(bool), false, false},
     [CONFIG_COUNT] = {"a whole number", sizeof(unsigned), false, false},
     [CONFIG_PORT] = {"a port number", sizeof(uint16_t), false, false},
@@ -91,6 +92,22 @@ const struct config_section config_sections[] = {
      .meaning = "How we log in at this route's hosts. A password never leaves over an unencrypted "
                 "connection, except to a loopback address.",
      .sample = "{ user = \"relay\", password_file = \"/run/secrets/smtp\" }"},
+    {.path = "shape",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct engine_shape),
+     .at = ENGINE(shapes),
+     .count_at = ENGINE(shape_count),
+     .items_most = CONFIG_SHAPES_MAX,
+     .meaning = "Limits for some destinations. What is said of where must all hold; for each limit "
+                "the first [[shape]] that holds and has it decides. doc/shaping.md tells more."},
+    {.path = "reply",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct policy_reply_rule),
+     .at = ENGINE(replies),
+     .count_at = ENGINE(reply_count),
+     .items_most = CONFIG_REPLIES_MAX,
+     .meaning = "What refusals of some hosts mean. The first that fits decides; behind them stand "
+                "rules of our own, see delivery.builtin_rules."},
     {.path = "control",
      .shape = CONFIG_ONE,
      .meaning = "The socket for `outpost status`, `outpost queue` and the rest."},
@@ -103,7 +120,8 @@ const struct config_section config_sections[] = {
 };
 const size_t config_section_count = COUNT_OF(config_sections);
 
-static const struct config_rows *const all_rows[] = {&config_rows_in, &config_rows_out};
+static const struct config_rows *const all_rows[] = {&config_rows_in, &config_rows_out,
+                                                     &config_rows_shape};
 
 const struct config_option *config_option_next(const struct config_option *o)
 {

@@ -14,6 +14,8 @@ enum {
     CONFIG_LISTENERS_MAX = 64,
     CONFIG_USERS_MAX = 1000,
     CONFIG_ROUTES_MAX = 1000,
+    CONFIG_SHAPES_MAX = 200,
+    CONFIG_REPLIES_MAX = 200,
     CONFIG_NETWORKS_MAX = 64,
     CONFIG_PATTERNS_MAX = 1000, /* of one user or route */
     CONFIG_RULES_MAX = 10000,   /* of one list of rewrite */
@@ -35,6 +37,7 @@ enum config_type {
     CONFIG_LISTEN,   /* struct slice: numeric "host:port" */
     CONFIG_ENDPOINT, /* struct slice: the same, or "unix:/path" */
     CONFIG_PATTERN,  /* struct slice: mail_address_match */
+    CONFIG_GLOB,     /* struct slice: of names of domains, hosts and routes */
     CONFIG_BOOL,     /* bool */
     CONFIG_COUNT,    /* unsigned */
     CONFIG_PORT,     /* uint16_t */

@@ -381,6 +381,20 @@ static struct slice set_pattern(struct slice text, struct arena *a, struct slice
     return set_text(text, a, out);
 }
 
+static struct slice set_glob(const struct config_option *o, struct slice text, struct arena *a,
+                             struct slice *out)
+{
+    bool is_name = true;
+    for (size_t i = 0; i < text.n; i++)
+        is_name &= text.p[i] > ' ' && text.p[i] < 0x7f && text.p[i] != '@';
+    if (!is_name)
+        return arena_printf(a,
+                            "%.*s is not a name pattern: write one such as \"example.com\" or "
+                            "\"*.example.com\", in ASCII and without \"@\"",
+                            SLICE_FMT(config_value_quote(a, text)));
+    return set_name(o, text, a, out);
+}
+
 struct slice config_value_set(const struct config_option *o, struct slice text, struct arena *a,
                               void *out)
 {
@@ -409,6 +423,8 @@ struct slice config_value_set(const struct config_option *o, struct slice text, 
                                                   : config_net_set_listen(text, a, out);
     case CONFIG_PATTERN:
         return set_pattern(text, a, out);
+    case CONFIG_GLOB:
+        return set_glob(o, text, a, out);
     case CONFIG_BOOL:
         *(bool *)out = slice_eq(text, SLICE("true"));
         return SLICE_NONE;

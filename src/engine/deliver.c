@@ -216,7 +216,8 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
-    if (!l->job && transaction_may_begin(e, l)) {
+    bool is_enough = !transaction_may_begin(e, l) || shape_has_too_many(e, d);
+    if (!l->job && !is_enough) {
         struct job *j = schedule_take(e, d);
         if (j) {
             l->job = j;
@@ -226,7 +227,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (l->job)
         deliver_carry(e, l);
-    else if (e->is_stopping || !transaction_may_begin(e, l) || !d->limits.idle_ms ||
+    else if (e->is_stopping || is_enough || !transaction_may_begin(e, l) || !d->limits.idle_ms ||
              d->generation != e->generation)
         l->state = LINE_QUITTING, smtp_client_quit(l->smtp);
     else
@@ -289,8 +290,16 @@ static void on_recipient(struct engine *e, struct line *l, const struct smtp_cli
         v = POLICY_LATER;
     if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
         return; /* accepted so far, or the session's trouble: FAILED says what becomes of it */
+    struct shape_ruling ruling;
+    a.has_next_host = line_has_next_host(e, l);
+    v = shape_judge(e, l, &a, v, &ruling);
+    if (v == POLICY_NEXT_HOST) {
+        l->goes_on = true;
+        return;
+    }
     line_add_result(l, recipient, v == POLICY_BOUNCE ? ATTEMPT_BOUNCE : ATTEMPT_LATER,
-                    policy_status(&a, v), ev->reply, NULL);
+                    ruling.status, ev->reply, NULL);
+    line_rule(l, l->result_count - 1, &ruling);
 }
 
 /* The session is over before its time. True: the line is gone or goes on elsewhere. */
@@ -360,6 +369,10 @@ void deliver_pump(struct engine *e, struct line *l)
             }
             l->messages++;
             destination_success(e, l->destination);
+            if (l->goes_on) {
+                line_go_on(e, l);
+                return;
+            }
             l->state = LINE_TALKING;
             if (!transaction_goes_on(e, l))
                 line_end_attempt(e, l);

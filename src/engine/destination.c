@@ -45,7 +45,9 @@ void destination_free(struct engine *e, struct destination *d)
         mem_free(d->set[i].name);
     mem_free(d->set);
     mem_free(d->name);
+    mem_free(d->domain);
     mem_free(d->trouble);
+    shape_close(e, d);
     mem_free(d->user);
     mem_free(d->password);
     mem_free(d->helo);
@@ -85,7 +87,6 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     d->route = route;
     d->name = dup_slice(name);
     d->helo = dup_slice(e->opt->hostname);
-    d->limits = e->opt->limits;
     d->tls = e->opt->delivery_tls;
     if (r)
         copy_route(d, r);
@@ -93,11 +94,13 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     d->requires_tls = requires_tls;
     if (requires_tls)
         d->tls = DELIVERY_TLS_VERIFY;
+    shape_limits(e, d);
     list_init(&d->ready);
     list_init(&d->lines);
     policy_window_init(&d->window);
     timer_init(&d->timer, TIMER_DESTINATION);
     map_put(&e->destinations, d->key, d);
+    shape_inherit(e, d);
     return d;
 }
 
@@ -140,6 +143,7 @@ struct destination *destination_get(struct engine *e, int route, struct slice do
                             is_by_mx(e, route) ? slice_from(buf_slice(&key), head)
                                                : e->opt->routes[route].name,
                             requires_tls);
+    shape_used(e, d);
     buf_close(&key);
     return d;
 }
@@ -151,6 +155,7 @@ struct destination *destination_get_set(struct engine *e, const struct destinati
     buf_init(&key, 8192);
     buf_addf(&key, "%llu %d %smx", (unsigned long long)domain->generation, domain->route,
              domain->requires_tls ? "tls " : "");
+    shape_add_class(e, domain, &key); /* domains that are treated otherwise do not share */
     for (unsigned i = 0; i < count; i++) {
         buf_addf(&key, " %u ", host[i].rank);
         for (size_t k = 0; k < host[i].name.n; k++)
@@ -161,10 +166,12 @@ struct destination *destination_get_set(struct engine *e, const struct destinati
         unlinger(e, d);
     if (!d) {
         d = destination_new(e, domain->route, buf_slice(&key), host[0].name, domain->requires_tls);
+        d->domain = dup_slice(slice_cstr(domain->name));
         d->set = mem_new(count * sizeof *d->set);
         d->set_count = count;
         for (unsigned i = 0; i < count; i++)
             d->set[i] = (struct set_host){dup_slice(host[i].name), host[i].rank};
+        shape_limits(e, d);
     }
     buf_close(&key);
     return d;
@@ -193,7 +200,7 @@ void destination_drop_lingering(struct engine *e)
 
 void destination_drop_if_unused(struct engine *e, struct destination *d)
 {
-    if (!destination_is_unused(d) || list_has(&d->in_lingering))
+    if (!destination_is_unused(d) || list_has(&d->in_lingering) || shape_keeps(e, d))
         return;
     if (!is_worth_keeping(e, d)) {
         destination_free(e, d);
@@ -223,7 +230,7 @@ bool destination_needs_targets(const struct engine *e, const struct destination 
 
 uint32_t destination_lines_most(const struct engine *e, const struct destination *d)
 {
-    uint32_t most = d->limits.connections;
+    uint32_t most = shape_lines_most(e, d, d->limits.connections);
     if (d->failures)
         return 1; /* a probe */
     return d->window.most < most ? d->window.most : most;
@@ -268,6 +275,7 @@ void destination_strained(struct engine *e, struct destination *d)
 
 void destination_success(struct engine *e, struct destination *d)
 {
+    shape_proved(e, d);
     unsigned before = d->window.most;
     policy_window_success(&d->window, d->line_count, d->limits.connections);
     if (d->window.most > before && !list_is_empty(&d->ready))

@@ -14,6 +14,7 @@
 #include "engine/engine_port.h"
 #include "policy/policy_window.h"
 #include "queue/queue.h"
+#include "shape.h"
 #include "smtp/smtp_client.h"
 #include "source.h"
 
@@ -119,7 +120,8 @@ struct target_list {
 enum destination_state { DESTINATION_IDLE, DESTINATION_RESOLVING, DESTINATION_READY };
 
 struct destination {
-    char *name; /* domain, the route's name, or the set's first host */
+    char *name;   /* domain, the route's name, or the set's first host */
+    char *domain; /* a set's: the domain that it was made for; owned */
     struct slice key;
     uint64_t generation; /* of the options it was made by */
     int route;           /* index into options.routes, -1: MX */
@@ -163,6 +165,7 @@ struct destination {
     bool requires_tls; /* only verified hosts that offer REQUIRETLS (RFC 8689) */
     /* copied from the options, so that a reload pulls nothing away */
     struct policy_limits limits;
+    struct shape shape;
     enum delivery_tls tls;
     char *user, *password, *helo;
     struct route_host {
@@ -265,6 +268,7 @@ struct engine {
     uint64_t guest_count;   /* domains that have a home */
     struct list lingering;  /* destinations, oldest first */
     uint64_t lingering_count;
+    uint64_t kept_count; /* destinations that only their rate or rest keeps */
 
     struct map lines; /* by conn; while connecting a line may have two */
     struct avoid_table avoid;
@@ -517,6 +521,8 @@ struct attempt_result {
     bool passes_dsn;    /* DELIVERED: to a server that sends reports itself (RFC 3461) */
     struct slice reply; /* the remote's words, one line; empty: reason is ours */
     struct slice reason;
+    struct slice rule; /* whose verdict it is; empty: the table's */
+    int64_t wait_ms;   /* LATER: as the remote asked; 0: by the schedule */
 };
 struct attempt {
     struct job *job;

@@ -49,6 +49,7 @@ void engine_options_default(struct engine_options *o)
         .retry_first_ms = 1 * MINUTE_MS,
         .retry_factor = 2.0,
         .retry_max_ms = 1 * HOUR_MS,
+        .greylisted_ms = 5 * MINUTE_MS,
 
         .port = 25,
         .out_connections_max = 1000,
@@ -66,6 +67,7 @@ void engine_options_default(struct engine_options *o)
                    .data_ms = 3 * MINUTE_MS,
                    .final_ms = 10 * MINUTE_MS},
         .allow_private_mx = false,
+        .has_builtin_rules = true,
     };
 }
 

@@ -100,7 +100,9 @@ static struct waiting look(const struct engine *e, const struct queue_message *m
     if (state == ENGINE_STATE_DEFERRED)
         w.next_ms = j->next_ms;
     else if (state == ENGINE_STATE_BACKING_OFF)
-        w.next_ms = j->destination->backoff_until_ms;
+        w.next_ms = j->destination->backoff_until_ms > j->destination->shape.quiet_until_ms
+                        ? j->destination->backoff_until_ms
+                        : j->destination->shape.quiet_until_ms;
     return w;
 }
 
@@ -262,9 +264,10 @@ bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, st
     return true;
 }
 
-static bool is_troubled(const struct engine *e, const struct destination *d)
+static bool is_troubled(const struct engine *e, const struct destination *d, int64_t now_ms)
 {
-    return d->failures || destination_is_paused(e, d);
+    int64_t until_ms;
+    return d->failures || destination_is_paused(e, d) || shape_trouble(d, now_ms, &until_ms);
 }
 
 void engine_destinations_json(const struct engine *e, unsigned limit, int64_t now_ms,
@@ -276,7 +279,7 @@ void engine_destinations_json(const struct engine *e, unsigned limit, int64_t no
     size_t at = 0;
     for (struct map_entry *m; limit && (m = map_next(&e->destinations, &at));) {
         const struct destination *d = m->value;
-        if (!is_troubled(e, d))
+        if (!is_troubled(e, d, now_ms))
             continue;
         limit--;
         json_object(&j, NULL);
@@ -286,6 +289,12 @@ void engine_destinations_json(const struct engine *e, unsigned limit, int64_t no
         json_int(&j, "failures", d->failures);
         json_int(&j, "next_s", in_seconds(d->backoff_until_ms - now_ms));
         json_string(&j, "reason", slice_cstr(d->trouble));
+        int64_t until_ms;
+        const char *shaped = shape_trouble(d, now_ms, &until_ms);
+        if (shaped) {
+            json_string(&j, "rule", slice_cstr(shaped));
+            json_int(&j, "rule_s", in_seconds(until_ms - now_ms));
+        }
         json_end(&j, '}');
     }
     json_end(&j, ']');
@@ -404,7 +413,7 @@ void engine_destinations_text(const struct engine *e, unsigned limit, int64_t no
     size_t at = 0;
     for (struct map_entry *m; limit && (m = map_next(&e->destinations, &at));) {
         const struct destination *d = m->value;
-        if (!is_troubled(e, d))
+        if (!is_troubled(e, d, now_ms))
             continue;
         limit--;
         buf_addf(out, "%s: %llu waiting", d->name, (unsigned long long)d->job_count);
@@ -413,6 +422,12 @@ void engine_destinations_text(const struct engine *e, unsigned limit, int64_t no
         if (d->failures)
             buf_addf(out, ", failed %u times, next try in %s: %s", d->failures,
                      age_of(d->backoff_until_ms - now_ms).s, d->trouble ? d->trouble : "");
+        int64_t until_ms;
+        const char *shaped = shape_trouble(d, now_ms, &until_ms);
+        if (shaped)
+            buf_addf(out, ", %s for %s by %s",
+                     d->shape.quiet_until_ms > now_ms ? "left in peace" : "slowed down",
+                     age_of(until_ms - now_ms).s, shaped);
         buf_add_char(out, '\n');
     }
 }

@@ -86,19 +86,35 @@ void health_tried(struct engine *e, struct destination *d, const struct ip_port 
         h->until_ms = until_ms;
 }
 
+static bool is_dead(const struct engine *e, const struct destination *d,
+                    const struct ip_port *address)
+{
+    const struct health *h = find(d, address);
+    if (!h)
+        return false;
+    bool is_full =
+        h->lines_most && h->lines_until_ms > e->now_ms && lines_at(d, &h->address) >= h->lines_most;
+    return is_full || h->until_ms > e->now_ms;
+}
+
 uint64_t health_dead(const struct engine *e, const struct destination *d,
                      const struct target_list *targets)
 {
-    uint64_t dead = 0,
-             all = targets->count >= 64 ? UINT64_MAX : ((uint64_t)1 << targets->count) - 1;
-    if (d->failures) /* the destination's own probe */
+    uint32_t count = targets->count < 64 ? targets->count : 64;
+    uint64_t dead = 0, all = count == 64 ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+    if (d->failures || !d->health_count) /* the destination's own probe; nothing is known */
         return 0;
-    for (uint32_t i = 0; d->health_count && i < targets->count && i < 64; i++) {
-        const struct health *h = find(d, &targets->target[i].address);
-        bool is_full = h && h->lines_most && h->lines_until_ms > e->now_ms &&
-                       lines_at(d, &h->address) >= h->lines_most;
-        if (is_full || (h && h->until_ms > e->now_ms))
-            dead |= (uint64_t)1 << i;
+    for (uint32_t i = 0, next; i < count; i = next) { /* targets of a host are side by side */
+        uint64_t host = 0;
+        bool is_whole = true;
+        for (next = i;
+             next < count && targets->target[next].host_index == targets->target[i].host_index;
+             next++) {
+            host |= (uint64_t)1 << next;
+            is_whole = is_whole && is_dead(e, d, &targets->target[next].address);
+        }
+        if (is_whole)
+            dead |= host;
     }
     return dead == all ? 0 : dead;
 }

@@ -1,4 +1,4 @@
-/* health.h -- which addresses of a destination are dead: passed over for a growing time, then
+/* health.h -- which hosts of a destination are dead: passed over for a growing time, then
  * probed by one connection, while the others take the mail.
  *
  * An address fails when no session comes of it (connect, greeting, EHLO, TLS, AUTH). When all are

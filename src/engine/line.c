@@ -51,6 +51,8 @@ void line_drop_results(struct line *l)
 {
     for (uint32_t i = 0; i < l->result_count; i++)
         mem_free((char *)(uintptr_t)l->result[i].reply.p);
+    for (uint32_t i = 0; i < l->result_count; i++)
+        mem_free((char *)(uintptr_t)l->result[i].rule.p);
     mem_free(l->result);
     l->result = NULL;
     l->result_count = 0;
@@ -167,6 +169,16 @@ void line_add_result(struct line *l, uint32_t recipient, enum attempt_verdict ve
         .reply = slice_of(mem_dup(text.p, text.n), text.n),
         .reason = slice_cstr(reason)};
     buf_close(&text);
+}
+
+void line_rule(struct line *l, uint32_t from, const struct shape_ruling *g)
+{
+    for (uint32_t i = from; i < l->result_count; i++) {
+        struct attempt_result *r = &l->result[i];
+        r->wait_ms = g->wait_ms;
+        if (g->rule) /* a copy: new options may come before the attempt is over */
+            r->rule = slice_of(mem_dup(g->rule->name.p, g->rule->name.n), g->rule->name.n);
+    }
 }
 
 bool line_is_open(const struct line *l, uint32_t recipient)

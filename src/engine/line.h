@@ -41,6 +41,8 @@ struct line {
     bool was_ready;    /* some target talked to us to the end of its greetings */
     char trouble[256]; /* why the last target was of no use */
 
+    bool goes_on; /* a rule sends who is undecided behind the transaction to the next host */
+
     struct job *job;
     int64_t started_ms;
     bool waits_body;
@@ -84,6 +86,8 @@ void line_watch(struct engine *e, struct line *l);
 /* What a recipient of the job was told. reason: static, or living until line_end_attempt. */
 void line_add_result(struct line *l, uint32_t recipient, enum attempt_verdict verdict,
                      struct smtp_status status, const struct smtp_reply *reply, const char *reason);
+/* What a rule had to do with the results from this one on. */
+void line_rule(struct line *l, uint32_t from, const struct shape_ruling *g);
 bool line_is_decided(const struct line *l, uint32_t recipient);
 /* Of the job: waiting, not put off by a part of it that is done, and nothing decided yet. */
 bool line_is_open(const struct line *l, uint32_t recipient);
@@ -102,6 +106,9 @@ void line_go_elsewhere(struct engine *e, struct line *l, const char *why);
 /* trouble.c: the line cannot go on with its job; `a` has the scope, the reply and is_unsure. The
  * line is gone afterwards or goes on elsewhere. */
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why);
+bool line_has_next_host(const struct engine *e, const struct line *l);
+/* The transaction is over, and a rule wants its undecided recipients tried there. */
+void line_go_on(struct engine *e, struct line *l);
 
 /* transaction.c: how much of a job goes into one transaction, and how many on one connection */
 /* May another one begin? */

@@ -26,6 +26,8 @@ static void note_attempt(struct engine *e, const struct attempt *a, const struct
     if (a->host.n)
         engine_tell(e, n, "tls", a->tls.n ? a->tls : SLICE("none"));
     engine_tell(e, n, "reply", r->reply.n ? r->reply : r->reason);
+    if (r->rule.n)
+        engine_tell(e, n, "rule", r->rule);
     engine_tell_delay(e, n, kind == NOTE_DELIVERED ? m->accepted_ms : a->started_ms);
     if (kind == NOTE_DELIVERED)
         return;
@@ -34,15 +36,29 @@ static void note_attempt(struct engine *e, const struct attempt *a, const struct
     note_number(n, "next_s", (q->next_ms - e->now_ms + 999) / 1000);
 }
 
+/* The remote's words, and which rule made of them what became of it. */
+static void set_reason(struct engine *e, struct queue_recipient *q, const struct attempt_result *r)
+{
+    struct slice words = r->reply.n ? r->reply : r->reason;
+    char reason[QUEUE_REASON_BYTES_MAX + 1], rule[64] = "";
+    if (r->rule.n)
+        snprintf(rule, sizeof rule, " (rule %.*s)", SLICE_FMT(r->rule));
+    words = slice_head(words, QUEUE_REASON_BYTES_MAX - strlen(rule));
+    snprintf(reason, sizeof reason, "%.*s%s", SLICE_FMT(words), rule);
+    queue_set_reason(&e->queue, q, r->rule.n ? slice_cstr(reason) : words);
+}
+
 static void put_off(struct engine *e, const struct attempt *a, const struct attempt_result *r,
                     int64_t wait_ms)
 {
     struct queue_recipient *q = &a->job->message->recipient[r->recipient];
-    int64_t until = a->job->destination->backoff_until_ms;
-    q->next_ms = e->now_ms + wait_ms;
+    const struct destination *d = a->job->destination;
+    int64_t until = d->backoff_until_ms > d->shape.quiet_until_ms ? d->backoff_until_ms
+                                                                  : d->shape.quiet_until_ms;
+    q->next_ms = e->now_ms + shape_wait_ms(e, a->job, r, wait_ms);
     if (q->next_ms < until) /* never sooner than the destination's own back-off */
         q->next_ms = until;
-    queue_set_reason(&e->queue, q, r->reply.n ? r->reply : r->reason);
+    set_reason(e, q, r);
     note_attempt(e, a, r, r->verdict == ATTEMPT_UNSURE ? NOTE_UNSURE : NOTE_DEFERRED);
 }
 

@@ -119,7 +119,8 @@ void schedule_message(struct engine *e, struct queue_message *m)
 bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
 {
     for (const struct job *j = m->jobs; j; j = j->next_of_message)
-        if (j->line || (j->destination->backoff_until_ms <= e->now_ms && !job_is_paused(e, j)))
+        if (j->line || (j->destination->backoff_until_ms <= e->now_ms &&
+                        j->destination->shape.quiet_until_ms <= e->now_ms && !job_is_paused(e, j)))
             return false;
     return true;
 }
@@ -171,7 +172,8 @@ static void part(struct engine *e, struct job *j, bool is_first)
 
 struct job *schedule_take(struct engine *e, struct destination *d)
 {
-    if (e->is_stopping || destination_is_paused(e, d))
+    if (e->is_stopping || list_is_empty(&d->ready) || destination_is_paused(e, d) ||
+        shape_holds(e, d))
         return NULL;
     struct job *j = first_to_go(e, d);
     if (!j)
@@ -183,6 +185,7 @@ struct job *schedule_take(struct engine *e, struct destination *d)
         job_take_along(e, j);
     e->in_flight_count++;
     timer_stop(e, &j->timer);
+    shape_took(e, d);
     return j;
 }
 
@@ -271,6 +274,8 @@ void schedule_pump(struct engine *e, struct destination *d)
         timer_set(e, &e->pump_timer, e->now_ms);
         return;
     }
+    if (shape_holds(e, d))
+        return;
     while (deliver_on_idle(e, d))
         if (list_is_empty(&d->ready))
             return;
@@ -284,7 +289,8 @@ void schedule_pump(struct engine *e, struct destination *d)
         return;
     }
     uint32_t most = destination_lines_most(e, d);
-    while (d->line_count + d->rival_count < most && !list_is_empty(&d->ready)) {
+    while (d->line_count + d->rival_count < most && !list_is_empty(&d->ready) &&
+           !shape_holds(e, d)) {
         if (!deliver_has_slot(e) && !deliver_make_slot(e)) {
             want(e, d);
             return;
@@ -323,6 +329,7 @@ void schedule_on_targets(struct engine *e, struct destination *d, struct target_
     target_list_unref(d->targets);
     d->targets = targets;
     d->targets_until_ms = until_ms;
+    shape_limits(e, d);
     schedule_pump(e, d);
 }
 
@@ -373,10 +380,15 @@ static void on_job_timer(struct engine *e, struct job *j)
 
 void schedule_on_timer(struct engine *e, struct timer *t)
 {
-    if (t->node.tag == TIMER_JOB)
+    if (t->node.tag == TIMER_JOB) {
         on_job_timer(e, CONTAINER_OF(t, struct job, timer));
+        return;
+    }
+    struct destination *d = CONTAINER_OF(t, struct destination, timer);
+    if (d->job_count)
+        schedule_pump(e, d);
     else
-        schedule_pump(e, CONTAINER_OF(t, struct destination, timer));
+        destination_drop_if_unused(e, d);
 }
 
 /* The operator */
@@ -386,6 +398,7 @@ void schedule_retry(struct engine *e, struct queue_message *m)
     bool is_first = !e->is_bulk;
     for (struct job *j = m->jobs; j; j = j->next_of_message) {
         j->domain->backoff_until_ms = j->destination->backoff_until_ms = 0;
+        shape_forget(j->destination);
         if (!j->line)
             j->part_ms = 0; /* all its recipients are meant */
         if (is_first)

@@ -23,9 +23,11 @@ static bool may_go_plain(const struct line *l)
 }
 
 static void end_attempt(struct engine *e, struct line *l, enum attempt_verdict verdict,
-                        struct smtp_status status, const char *why)
+                        const struct shape_ruling *ruling, const char *why)
 {
-    line_decide_rest(l, verdict, status, why);
+    uint32_t from = l->result_count;
+    line_decide_rest(l, verdict, ruling->status, why);
+    line_rule(l, from, ruling);
     line_hang_up(e, l, true);
     line_end_attempt(e, l);
     line_free(e, l);
@@ -68,17 +70,31 @@ void line_go_elsewhere(struct engine *e, struct line *l, const char *why)
     race_begin(e, l);
 }
 
+bool line_has_next_host(const struct engine *e, const struct line *l)
+{
+    return !e->is_stopping && race_has_next(e, l);
+}
+
+void line_go_on(struct engine *e, struct line *l)
+{
+    l->goes_on = false;
+    if (l->result_count)
+        line_end_part(e, l); /* what was said of the others is recorded at once */
+    line_go_elsewhere(e, l, "a rule sends what it refused to the next host");
+}
+
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why)
 {
     struct destination *d = l->destination;
     a.is_reused = l->messages > 0 && !l->result_count;
     a.may_go_plain = may_go_plain(l);
     a.may_go_by_data = transaction_learn(e, l, &a);
+    l->goes_on = false;
     (void)race_on_refusal(e, l, a.reply);
-    a.has_next_host = line_has_undecided(l) && !e->is_stopping && race_has_next(e, l);
+    a.has_next_host = line_has_undecided(l) && line_has_next_host(e, l);
     a.is_crowded = !l->was_ready && !l->result_count && has_working_line(d);
-    enum policy_verdict verdict = policy_outcome(&a);
-    struct smtp_status status = policy_status(&a, verdict);
+    struct shape_ruling ruling;
+    enum policy_verdict verdict = shape_judge(e, l, &a, policy_outcome(&a), &ruling);
     bool is_elsewhere = verdict == POLICY_NEXT_HOST || verdict == POLICY_LATER;
     if (a.scope == SMTP_SCOPE_HOST && (is_elsewhere || verdict == POLICY_RETURN))
         health_failed(e, d, &line_target(l)->address);
@@ -86,10 +102,10 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
         destination_strained(e, d);
     switch (verdict) {
     case POLICY_UNSURE:
-        if (transaction_is_unsure(e, l, status, why))
+        if (transaction_is_unsure(e, l, ruling.status, why))
             give_back(e, l);
         else
-            end_attempt(e, l, ATTEMPT_UNSURE, status, why);
+            end_attempt(e, l, ATTEMPT_UNSURE, &ruling, why);
         return;
     case POLICY_RETURN:
         if (a.scope == SMTP_SCOPE_HOST) {
@@ -111,14 +127,17 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
         return;
     case POLICY_LATER:
         line_note_trouble(e, l, why);
-        if (!l->was_ready)
+        if (!l->was_ready && !ruling.is_resting)
             destination_trouble(e, d, slice_cstr(l->trouble));
-        end_attempt(e, l, ATTEMPT_LATER, status, l->trouble);
+        end_attempt(e, l, ATTEMPT_LATER, &ruling, l->trouble);
+        return;
+    case POLICY_BOUNCE: /* by a rule only */
+        line_note_trouble(e, l, why);
+        end_attempt(e, l, ATTEMPT_BOUNCE, &ruling, l->trouble);
         return;
     case POLICY_DELIVERED:
     case POLICY_NEXT_TRANSACTION:
-    case POLICY_BOUNCE:
         break;
     }
-    CHECK(!"a session is neither delivered nor bounced");
+    CHECK(!"a session delivers nothing");
 }

@@ -90,7 +90,9 @@ static struct way find_way(struct explain *x, struct slice address)
     if (w.d && w.d->home)
         w.d = w.d->home;
     w.tls = w.options ? w.options->tls : o->delivery_tls;
-    w.lines_most = w.d ? destination_lines_most(x->e, w.d) : o->limits.connections;
+    w.lines_most =
+        w.d ? destination_lines_most(x->e, w.d)
+            : shape_connections(x->e, &(struct shape_case){w.route, w.domain, NULL, x->now_ms});
     return w;
 }
 
@@ -108,7 +110,8 @@ static bool is_rewritten(const struct explain *x)
 
 static struct view_sources sources_of(const struct explain *x, const struct way *w)
 {
-    return (struct view_sources){x->e, w->route, w->d ? slice_cstr(w->d->name) : w->pause, w->d, x->now_ms};
+    return (struct view_sources){x->e, w->route, w->d ? slice_cstr(w->d->name) : w->pause, w->d,
+                                 x->now_ms};
 }
 
 /* ---- JSON ---- */
@@ -163,6 +166,7 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_int(j, "connections", w.d ? w.d->line_count : 0);
     json_int(j, "connections_max", w.lines_most);
     json_int(j, "waiting", w.d ? (int64_t)w.d->job_count : 0);
+    shape_json(x->e, &(struct shape_case){w.route, w.domain, w.d, x->now_ms}, j);
     json_bool(j, "is_paused", queue_is_paused(&x->e->queue, w.pause));
     if (w.d && w.d->failures) {
         json_int(j, "next_s", (w.d->backoff_until_ms - x->now_ms) / 1000);
@@ -250,6 +254,7 @@ static void text_way(struct buf *out, struct explain *x, struct slice address)
     buf_add_char(out, '\n');
     struct view_sources v = sources_of(x, &w);
     view_sources_text(&v, out);
+    shape_text(x->e, &(struct shape_case){w.route, w.domain, w.d, x->now_ms}, out);
     text_state(out, x, &w);
 }
 

@@ -109,7 +109,7 @@ class Relay:
             "listen": [{"address": f"127.0.0.1:{self.port}"}],
             "submission": {},
             "queue": {},
-            "retry": {"first": "200ms", "factor": 1.5, "max": "1s"},
+            "retry": {"first": "200ms", "factor": 1.5, "max": "1s", "greylisted": "300ms"},
             "delivery": {
                 "port": mx_port,
                 "allow_private_mx": True,

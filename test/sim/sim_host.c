@@ -124,6 +124,19 @@ void sim_host_on_hung_up(struct sim_world *w, struct sim_conn *c)
         w->group_open[h->group]--;
 }
 
+void sim_host_on_mail(struct sim_world *w, struct sim_host *h)
+{
+    CHECK(h->rate_count <= SIM_HOST_RATE_MAX);
+    uint64_t n = h->mails++;
+    if (!h->rate_count)
+        return;
+    int64_t now_ms = sim_world_now_ms(w), *then = &h->mail_ms[n % h->rate_count];
+    if (n >= h->rate_count && now_ms - *then < h->rate_ms - SIM_HOST_RATE_SLACK_MS)
+        sim_fail(w, "%s sees %u messages in %lld ms", h->name, h->rate_count + 1,
+                 (long long)(now_ms - *then));
+    *then = now_ms;
+}
+
 bool sim_host_takes_tls(struct sim_world *w, struct sim_conn *c, bool needs_verify)
 {
     const struct sim_host *h = c->host;

@@ -24,7 +24,11 @@ enum sim_reach {
     SIM_REACH_COUNT
 };
 
-enum { SIM_HOST_ADDRESSES_MAX = 8 };
+enum {
+    SIM_HOST_ADDRESSES_MAX = 8,
+    SIM_HOST_RATE_MAX = 100,
+    SIM_HOST_RATE_SLACK_MS = 3000, /* what connecting and the way may take from between two */
+};
 struct sim_host {
     char name[SIM_NAME_BYTES];
     struct ip ip[SIM_HOST_ADDRESSES_MAX];
@@ -43,8 +47,12 @@ struct sim_host {
     unsigned mails_max, recipients_max;
     bool tells_limits;
     unsigned group;
+    unsigned rate_count; /* of MAIL in rate_ms; more fail the world. 0: any */
+    int64_t rate_ms;
     /* what was seen */
-    uint64_t connects, taken, chunks; /* the last: taken as one */
+    uint64_t connects, taken, chunks;   /* the last: taken as one */
+    int64_t mail_ms[SIM_HOST_RATE_MAX]; /* of the latest rate_count */
+    uint64_t mails;
     unsigned open, most_open;
     uint64_t connects_v6, taken_v6;
     struct ip source; /* of the latest connection */
@@ -62,6 +70,7 @@ int64_t sim_host_slow_ms(const struct sim_host *h, const struct ip *ip);
  * may have to each. Call when all domains stand. */
 void sim_host_group(struct sim_world *w);
 
+void sim_host_on_mail(struct sim_world *w, struct sim_host *h); /* checks the rate */
 /* From the network. */
 void sim_host_on_dialled(struct sim_world *w, struct sim_conn *c); /* checks the limits */
 void sim_host_on_hung_up(struct sim_world *w, struct sim_conn *c);

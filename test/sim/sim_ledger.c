@@ -388,6 +388,23 @@ static unsigned tries_max(struct sim_world *w)
     return (most + 3) * (unsigned)(1 + w->life) + w->operator_retries + 2 * w->reloads;
 }
 
+/* A greylisted recipient's first wait may be its own. */
+static double wait_least_s(const struct engine_options *o, unsigned attempts)
+{
+    double wait = wait_ms(o, attempts), grey = (double)o->greylisted_ms;
+    return (attempts == 1 && grey < wait ? grey : wait) / 1000;
+}
+
+/* A rule may leave the destination in peace for longer. */
+static double wait_most_s(const struct engine_options *o)
+{
+    double most = 1.21 * (double)o->retry_max_ms;
+    for (unsigned i = 0; i < o->reply_count; i++)
+        if (o->replies[i].then == POLICY_REPLY_BACK_OFF && (double)o->replies[i].for_ms > most)
+            most = (double)o->replies[i].for_ms;
+    return most / 1000;
+}
+
 static void on_put_off(struct sim_world *w, struct sim_fate *f, const struct note *n)
 {
     const struct note_field *attempts = field_of(n, "attempts"), *next = field_of(n, "next_s");
@@ -395,12 +412,12 @@ static void on_put_off(struct sim_world *w, struct sim_fate *f, const struct not
         sim_fail(w, "a deferral that does not say when it is tried again");
         return;
     }
-    double wait = wait_ms(w->options, (unsigned)attempts->number) / 1000;
+    double wait = wait_least_s(w->options, (unsigned)attempts->number);
     if ((double)next->number < 0.79 * wait - 1)
         sim_fail(w, "try %lld of %.*s comes after %lld s, %.0f are due",
                  (long long)attempts->number + 1, SLICE_FMT(f->address), (long long)next->number,
                  wait);
-    if ((double)next->number > 1.21 * (double)w->options->retry_max_ms / 1000 + 2)
+    if ((double)next->number > wait_most_s(w->options) + 2)
         sim_fail(w, "the next try of %.*s is %lld s away", SLICE_FMT(f->address),
                  (long long)next->number);
     if (++f->tries > tries_max(w))

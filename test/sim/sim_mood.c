@@ -42,6 +42,7 @@ const struct sim_mood sim_moods[] = {
       {SIM_AT_RCPT, SIM_DOES_SHUT, 10},
       {SIM_AT_BODY, SIM_DOES_SHUT, 10},
       {SIM_AT_FINAL, SIM_DOES_SHUT, 10}}},
+    {"storm", 0, {{SIM_AT_MAIL, SIM_DOES_SHUT, 100}}},
     {"halving",
      100,
      {{SIM_AT_GREETING, SIM_DOES_HALF, 8},

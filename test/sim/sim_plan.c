@@ -147,6 +147,37 @@ static void draw_reuse(const struct plan *p, struct sim_host *h)
     }
 }
 
+/* Some destinations are treated otherwise, and some of what they say means something else. From a
+ * number of its own, so that the rest of the world is as it was without. */
+static void draw_shapes(struct sim_options *s, uint64_t seed)
+{
+    struct rng rng, *r = &rng;
+    rng_init(r, seed ^ 0x5a5a5a5a);
+    if (rng_chance(r, 50))
+        return;
+    s->shaped = rng_chance(r, 50) ? SLICE("h0.test") : SLICE("*");
+    s->shape[0] = (struct engine_shape){
+        .name = SLICE("hosts"),
+        .where = {.hosts = &s->shaped, .host_count = 1},
+        .limits = {.connections = rng_chance(r, 30) ? 1 : 0,
+                   .connection_messages = (unsigned)ONE_OF(r, 0, 1, 3),
+                   .messages = {(unsigned)ONE_OF(r, 0, 60, 600), SIM_MINUTE_MS}}};
+    s->shape[1] =
+        (struct engine_shape){.name = SLICE("all"), .limits = {.final_ms = 2 * SIM_MINUTE_MS}};
+    static const enum policy_reply_then soft[] = {POLICY_REPLY_BACK_OFF, POLICY_REPLY_SLOW_DOWN,
+                                                  POLICY_REPLY_NEXT_HOST, POLICY_REPLY_TEMPORARY};
+    static const char *const code[] = {"421", "4?1", "450"};
+    for (unsigned i = 0; i < COUNT_OF(code); i++)
+        s->reply[i] = (struct policy_reply_rule){.name = slice_cstr(code[i]),
+                                                 .code = slice_cstr(code[i]),
+                                                 .then = soft[rng_below(r, COUNT_OF(soft))],
+                                                 .for_ms = rng_between(r, 10, 600) * SIM_SECOND_MS};
+    s->o.shapes = s->shape;
+    s->o.shape_count = COUNT_OF(s->shape);
+    s->o.replies = s->reply;
+    s->o.reply_count = COUNT_OF(s->reply);
+}
+
 static void draw_host(struct plan *p, const char *name)
 {
     struct rng *r = &p->rng;
@@ -490,7 +521,8 @@ static void run_to_rest(struct plan *p)
     last = sim_world_now_ms(w) + rest_bound_ms(p);
     while (!w->has_failed && !sim_world_is_at_rest(w) && sim_world_now_ms(w) < last)
         sim_world_run(w, sim_world_now_ms(w) + SIM_MINUTE_MS);
-    sim_world_run(w, sim_world_now_ms(w) + SIM_MINUTE_MS); /* the journal's tidying up */
+    /* The journal's tidying up; and a destination is remembered while a rule slows it down. */
+    sim_world_run(w, sim_world_now_ms(w) + 11 * SIM_MINUTE_MS);
 }
 
 static void count(const struct sim_world *w)
@@ -520,6 +552,8 @@ bool sim_plan_run(uint64_t seed, bool is_verbose, uint64_t *hash, struct fault *
         draw_options(p, &p->options[i]);
     for (unsigned i = 0; i < OPTIONS_MAX; i++)
         draw_route(p, &p->options[i]);
+    for (unsigned i = 0; i < OPTIONS_MAX; i++)
+        draw_shapes(&p->options[i], seed + i);
     p->is_heavy = rng_chance(&p->rng, 10);
     struct sim_world *w = p->w =
         sim_world_new(seed, &p->options[0].o,

@@ -15,6 +15,9 @@ struct sim_options {
     struct slice route_recipient;
     struct engine_source source[2];
     struct slice source_name[2];
+    struct engine_shape shape[2];
+    struct policy_reply_rule reply[3];
+    struct slice shaped; /* a pattern of hosts */
 };
 void sim_options_init(struct sim_options *o);
 /* MX hosts are called from a pool: "one", of both families, and "two", which has no IPv6. */

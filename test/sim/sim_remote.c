@@ -299,6 +299,7 @@ static void on_mail(struct sim_world *w, struct talk *t, struct slice line)
         answer(w, t, GO_ON, "552 5.3.4 too large\r\n");
         return;
     }
+    sim_host_on_mail(w, t->host);
     if (!is_well(w, t, SIM_AT_MAIL, "250 2.1.0 ok\r\n"))
         return;
     snprintf(t->sender, sizeof t->sender, "%.*s", SLICE_FMT(path));

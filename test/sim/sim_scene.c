@@ -5,6 +5,7 @@
 #include "sim_scene_full.h"
 #include "sim_scene_order.h"
 #include "sim_scene_reuse.h"
+#include "sim_scene_shape.h"
 #include "sim_scene_staging.h"
 
 #include "sim_stage.h"
@@ -537,6 +538,10 @@ static const struct {
     {"reload", reload, "new routes while a message is in flight"},
     {"staging", sim_scene_staging, "nobody outside of the list gets mail, whatever falls over"},
     {"stop", stop, "orderly stops in the middle of traffic: nothing lost, nothing twice"},
+    {"rate", sim_scene_rate, "a rate is never exceeded, and delays nobody else"},
+    {"storm", sim_scene_storm, "421 to everybody for hours: few attempts, then all goes"},
+    {"slowed", sim_scene_slowed, "half the connections where it is told to slow down"},
+    {"greylist-once", sim_scene_greylist_once, "what is greylisted goes soon, and once"},
     {"thousand", thousand, "1000 destinations, 900 dead: limits kept, the living served"},
 };
 

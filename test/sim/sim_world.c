@@ -279,6 +279,16 @@ void sim_world_stop(struct sim_world *w, int64_t grace_ms, int64_t down_ms)
     sim_agenda_add(&w->agenda, w->now_us, poll_stop, NULL, w->life);
 }
 
+/* A shape may allow more than the rest of the options. */
+static void raise_mails_max(struct sim_world *w, const struct engine_options *o)
+{
+    if (o->limits.connection_messages > w->mails_max)
+        w->mails_max = o->limits.connection_messages;
+    for (unsigned i = 0; i < o->shape_count; i++)
+        if (o->shapes[i].limits.connection_messages > w->mails_max)
+            w->mails_max = o->shapes[i].limits.connection_messages;
+}
+
 void sim_world_start(struct sim_world *w)
 {
     CHECK(!w->engine && !w->journal);
@@ -286,7 +296,8 @@ void sim_world_start(struct sim_world *w)
     w->engine = engine_new(w->options, rng_u64(&w->rng));
     w->out_max = w->options->out_connections_max;
     w->out_each_max = w->options->limits.connections;
-    w->mails_max = w->options->limits.connection_messages;
+    w->mails_max = 0;
+    raise_mails_max(w, w->options);
     w->recipients_max = w->options->limits.recipients;
     sim_recover(w);
     sim_ledger_after_recovery(w);
@@ -421,8 +432,7 @@ void sim_world_reload(struct sim_world *w, const struct engine_options *options)
     if (options->out_connections_max > w->out_max)
         w->out_max = options->out_connections_max;
     w->out_each_max += options->limits.connections;
-    if (options->limits.connection_messages > w->mails_max)
-        w->mails_max = options->limits.connection_messages;
+    raise_mails_max(w, options);
     if (options->limits.recipients > w->recipients_max)
         w->recipients_max = options->limits.recipients;
     sim_trace(w, "reload", 0, 0, SLICE_NONE);

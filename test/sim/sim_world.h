@@ -69,7 +69,7 @@ struct sim_world {
     struct sim_host host[SIM_HOSTS_MAX];
     unsigned host_count;
     unsigned group_domains[SIM_DOMAINS_MAX], group_open[SIM_DOMAINS_MAX];
-    struct ip bad_source;           /* the system lets nobody call from there */
+    struct ip bad_source; /* the system lets nobody call from there */
     /* what the limits check allows; the last two: on a connection, in a transaction */
     unsigned out_max, out_each_max, mails_max, recipients_max;
     struct map grey;

@@ -143,11 +143,8 @@ static void what_stays_moves_to_few_segments(void **state)
 static void assert_asked_for(const struct world *w, uint64_t id)
 {
     static const char *const parts[] = {
-        "\"binarymime\":true",
-        "\"ret\":\"HDRS\"",
-        "\"envid\":\"Q1\"",
-        "\"notify\":\"SUCCESS\"",
-        "\"orcpt\":\"rfc822;x@y\"",
+        "\"binarymime\":true",    "\"ret\":\"HDRS\"",         "\"envid\":\"Q1\"",
+        "\"notify\":\"SUCCESS\"", "\"orcpt\":\"rfc822;x@y\"",
     };
     struct buf out;
     buf_init(&out, 1 << 20);

@@ -262,7 +262,7 @@ static void a_report_about_a_large_message(void **state)
 
 static void retries_grow_until_the_end(void **state)
 {
-    struct world_rule rules[] = {{"9.1.0.1", "RCPT", "451 4.7.1 greylisted", 0}, {0}};
+    struct world_rule rules[] = {{"9.1.0.1", "RCPT", "451 4.7.1 mailbox is busy", 0}, {0}};
     struct world *w = world_up();
     w->rules = rules;
     uint64_t id = world_submit(w, "s@sender.example", "r@a.example");
@@ -291,9 +291,9 @@ static void retries_grow_until_the_end(void **state)
     assert_int_equal(w->notes[NOTE_REPORTED], 2); /* delayed, then failed */
     assert_int_equal(w->mail_count, 2);
     assert_non_null(strstr(w->mail[0].body, "Action: delayed"));
-    assert_non_null(strstr(w->mail[0].body, "greylisted"));
+    assert_non_null(strstr(w->mail[0].body, "mailbox is busy"));
     assert_non_null(strstr(w->mail[1].body, "Action: failed"));
-    assert_non_null(strstr(w->mail[1].body, "greylisted"));
+    assert_non_null(strstr(w->mail[1].body, "mailbox is busy"));
     world_all_done(w);
     world_down(w);
 }
