@@ -200,7 +200,8 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
-    if (!l->job && l->messages < d->limits.connection_messages) {
+    bool is_over = l->race.has_refused_v6 || l->messages >= d->limits.connection_messages;
+    if (!l->job && !is_over) {
         struct job *j = schedule_take(e, d);
         if (j) {
             l->job = j;
@@ -210,8 +211,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (l->job)
         deliver_carry(e, l);
-    else if (e->is_stopping || l->messages >= d->limits.connection_messages ||
-             d->generation != e->generation)
+    else if (e->is_stopping || is_over || d->generation != e->generation)
         l->state = LINE_QUITTING, smtp_client_quit(l->smtp);
     else
         go_idle(e, l);
@@ -260,7 +260,7 @@ static void on_recipient(struct engine *e, struct line *l, const struct smtp_cli
     enum policy_verdict v = policy_outcome(&a);
     enum race_refusal refusal = race_on_refusal(e, l, ev->reply);
     if (refusal == RACE_GOES_ON)
-        return; /* undecided: by IPv4 when this transaction is over */
+        return; /* undecided: the job goes on, by IPv4, when this transaction is over */
     if (refusal == RACE_GOES_ON_LATER && v == POLICY_BOUNCE)
         v = POLICY_LATER;
     if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
@@ -328,12 +328,6 @@ void deliver_pump(struct engine *e, struct line *l)
             break;
         case SMTP_CLIENT_DONE:
             race_on_done(e, l);
-            if (l->race.has_refused_v6 && line_has_undecided(l)) {
-                char why[sizeof l->race.refusal];
-                memcpy(why, l->race.refusal, sizeof why);
-                line_go_elsewhere(e, l, why);
-                return;
-            }
             l->messages++;
             destination_success(e, l->destination);
             l->state = LINE_TALKING;

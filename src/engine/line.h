@@ -82,8 +82,6 @@ void line_decide_rest(struct line *l, enum attempt_verdict verdict, struct smtp_
 void line_end_attempt(struct engine *e, struct line *l);
 /* trouble.c: its present target was of no use. */
 void line_note_trouble(struct engine *e, struct line *l, const char *why);
-/* Whoever is undecided goes on with the next target, at once. */
-void line_go_elsewhere(struct engine *e, struct line *l, const char *why);
 /* trouble.c: the line cannot go on with its job; `a` has the scope, the reply and is_unsure. The
  * line is gone afterwards or goes on elsewhere. */
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why);

@@ -57,12 +57,6 @@ void line_note_trouble(struct engine *e, struct line *l, const char *why)
     snprintf(l->trouble, sizeof l->trouble, "%s[%s]: %s", t->host, ip.s, why);
 }
 
-void line_go_elsewhere(struct engine *e, struct line *l, const char *why)
-{
-    line_note_trouble(e, l, why);
-    connect_anew(e, l, false);
-}
-
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why)
 {
     struct destination *d = l->destination;
@@ -89,7 +83,8 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
         connect_anew(e, l, true); /* better than not at all */
         return;
     case POLICY_NEXT_HOST:
-        line_go_elsewhere(e, l, why);
+        line_note_trouble(e, l, why);
+        connect_anew(e, l, false);
         return;
     case POLICY_LATER:
         line_note_trouble(e, l, why);
