@@ -285,7 +285,7 @@ static void on_recipient(struct engine *e, struct line *l, const struct smtp_cli
     }
     enum race_refusal refusal = race_on_refusal(e, l, ev->reply);
     if (refusal == RACE_GOES_ON)
-        return; /* undecided: by IPv4 when this transaction is over */
+        return; /* undecided: the job goes on, by IPv4, when this transaction is over */
     if (refusal == RACE_GOES_ON_LATER && v == POLICY_BOUNCE)
         v = POLICY_LATER;
     if (v == POLICY_DELIVERED || v == POLICY_NEXT_HOST)
@@ -361,12 +361,6 @@ void deliver_pump(struct engine *e, struct line *l)
             break;
         case SMTP_CLIENT_DONE:
             race_on_done(e, l);
-            if (l->race.has_refused_v6 && line_has_undecided(l)) {
-                char why[sizeof l->race.refusal];
-                memcpy(why, l->race.refusal, sizeof why);
-                line_go_elsewhere(e, l, why);
-                return;
-            }
             l->messages++;
             destination_success(e, l->destination);
             if (l->goes_on) {

@@ -315,6 +315,8 @@ enum race_refusal race_on_refusal(struct engine *e, struct line *l, const struct
 
 void race_on_done(struct engine *e, struct line *l)
 {
-    if (!l->race.refusal[0] && is_v6(l, l->target))
+    if (l->race.has_refused_v6)
+        line_note_trouble(e, l, l->race.refusal);
+    else if (!l->race.refusal[0] && is_v6(l, l->target))
         avoid_delivered(e, l->destination);
 }

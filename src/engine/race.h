@@ -39,7 +39,7 @@ struct race {
     int64_t next_ms; /* when one more is begun; INT64_MAX: not by time */
     bool is_again;   /* this target and no other */
     bool has_tried_v6;
-    bool has_refused_v6; /* whoever is undecided goes on by IPv4 */
+    bool has_refused_v6; /* this connection has no future: its jobs go on by IPv4 */
     char refusal[200];   /* in these words */
 };
 

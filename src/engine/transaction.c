@@ -28,7 +28,7 @@ static unsigned messages_most(const struct engine *e, const struct line *l)
 
 bool transaction_may_begin(const struct engine *e, const struct line *l)
 {
-    return !l->is_spent && l->messages < messages_most(e, l) &&
+    return !l->is_spent && !l->race.has_refused_v6 && l->messages < messages_most(e, l) &&
            e->now_ms - l->opened_ms < l->destination->limits.age_ms;
 }
 

@@ -250,8 +250,7 @@ static void without_a_route_v6_is_last_everywhere(void **state)
     assert_int_equal(first, IP_V6);
     rules[0].reply = "never"; /* a route, and a hole behind it: then it is the destination's */
     world_pass(w, 6 * minute_ms);
-    for (int i = 0; i < 2; i++) /* one was lost before */
-        assert_int_equal(calls(w, "r@one.example", &first), 2);
+    assert_int_equal(calls(w, "r@one.example", &first), 2); /* two were lost before */
     assert_int_equal(calls(w, "r@one.example", &first), 1);
     assert_int_equal(first, IP_V4);
     world_pass(w, 10 * minute_ms);
@@ -307,7 +306,7 @@ static const struct {
     {"the other way is dead today: nothing bounces",
      "r@one.example",
      {{"2600::1", "RCPT", "550 5.7.25 no PTR", 0}, {"9.1.0.1", "CONNECT", "refuse", 0}},
-     "2600::1 9.1.0.1 ",
+     "2600::1 9.1.0.1 2600::1 ",
      NULL,
      NOTE_DEFERRED},
 };
@@ -351,6 +350,28 @@ static void only_the_refused_go_on_by_v4(void **state)
     world_pass(w, 5 * minute_ms);
     (void)calls(w, "r@one.example", &first);
     assert_int_equal(first, IP_V6);
+    world_all_done(w);
+    world_down(w);
+}
+
+/* Whoever has it is on record before anything else is tried: a crash now sends nothing twice. */
+static void the_delivered_do_not_wait(void **state)
+{
+    struct world_rule rules[] = {{"2600::1", "RCPT TO:<b@", "550 5.7.25 no PTR", 0},
+                                 {"9.1.0.1", "CONNECT", "never", 0},
+                                 {0}};
+    struct world *w = up(rules);
+    world_start(w);
+    world_submit(w, "", "a@one.example b@one.example");
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_DELIVERED], 1);
+    assert_string_equal(w->mail[0].to, "a@one.example ");
+    world_crash(w);
+    rules[1].prefix = "-";
+    world_pass(w, 2 * minute_ms);
+    assert_int_equal(w->mail_count, 2);
+    assert_string_equal(w->mail[1].to, "b@one.example ");
+    assert_string_equal(w->mail[1].ip, "9.1.0.1");
     world_all_done(w);
     world_down(w);
 }
@@ -684,6 +705,7 @@ int main(void)
         cmocka_unit_test(without_a_route_v6_is_last_everywhere),
         cmocka_unit_test(refused_for_coming_by_v6),
         cmocka_unit_test(only_the_refused_go_on_by_v4),
+        cmocka_unit_test(the_delivered_do_not_wait),
         cmocka_unit_test(the_source_has_its_name),
         cmocka_unit_test(no_source_of_the_family),
         cmocka_unit_test(a_refused_source_is_left_for_the_next),
