@@ -8,6 +8,7 @@
 #include "policy/policy_limits.h"
 #include "policy/policy_quota.h"
 #include "rewrite/rewrite.h"
+#include "smtp/smtp_sasl.h"
 #include "smtp/smtp_server.h"
 
 enum engine_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
@@ -74,8 +75,24 @@ struct engine_route {
     struct engine_host *hosts;        /* none: direct MX */
     unsigned host_count;
     enum delivery_tls tls;
-    struct slice user, password; /* empty user: no AUTH */
-    struct slice name;           /* for people: its name, else the first host, or "mx" */
+    struct slice user, password;               /* empty user: no AUTH */
+    struct slice certificate, certificate_key; /* paths; what we show in TLS when it is asked for */
+    enum smtp_sasl *mechanisms;                /* no others are used; none: any */
+    unsigned mechanism_count;
+    struct slice name; /* for people: its name, else the first host, or "mx" */
+};
+
+/* What some mail logs in with at a route's hosts, in place of the route's own; first match. */
+struct engine_credential {
+    struct slice route_name;
+    unsigned route;        /* index of engine_options.routes */
+    struct slice *senders; /* patterns; none: anyone */
+    unsigned sender_count;
+    struct slice *logins; /* names of users; none: with any login and without */
+    unsigned login_count;
+    struct slice user, password, certificate, certificate_key;
+    enum smtp_sasl *mechanisms;
+    unsigned mechanism_count;
 };
 
 struct engine_options {
@@ -121,6 +138,8 @@ struct engine_options {
 
     struct engine_route *routes;
     unsigned route_count;
+    struct engine_credential *credentials;
+    unsigned credential_count;
 };
 
 /* The defaults of every key, hostname "localhost", one listener 127.0.0.1:587; for tests and for

@@ -62,6 +62,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(COMPLETED, DEBUG, "completed", "completed_total", "Messages whose last recipient is done.")  \
     X(CONNECT_FAILED, INFO, "connect-failed", "connect_failures_total",                            \
       "Outgoing connections that could not be made or died before a message.")                     \
+    X(SMARTHOST_LOGIN_REFUSED, WARN, "smarthost-login-refused", "smarthost_logins_refused_total",  \
+      "Logins of ours that a smarthost refused.")                                                  \
     X(OUTGOING, DEBUG, "outgoing", "connections_total", "Outgoing connections made.")              \
     X(RESOLVE_FAILED, INFO, "resolve-failed", "resolve_failures_total",                            \
       "Destinations whose hosts could not be found.")                                              \

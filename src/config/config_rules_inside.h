@@ -22,3 +22,6 @@ const struct toml_node *rules_nth(const struct rules *r, const char *section, un
 struct toml_spot rules_spot(const struct toml_node *node);
 
 void config_routes_check(struct rules *r); /* config_routes.c */
+/* config_logins.c: what we log in with; and whether there is anything for a route. */
+void config_logins_check(struct rules *r);
+bool config_logins_has(const struct rules *r, unsigned route);

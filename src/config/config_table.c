@@ -81,6 +81,15 @@ const struct config_section config_sections[] = {
      .meaning = "How we log in at this route's hosts. A password never leaves over an unencrypted "
                 "connection, except to a loopback address.",
      .sample = "{ user = \"relay\", password_file = \"/run/secrets/smtp\" }"},
+    {.path = "credential",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct engine_credential),
+     .at = ENGINE(credentials),
+     .count_at = ENGINE(credential_count),
+     .items_most = CONFIG_CREDENTIALS_MAX,
+     .meaning = "What some mail logs in with at a route's hosts, in place of route.auth; the first "
+                "of which all holds wins. Mail of different credentials shares no connection. "
+                "doc/smarthost-login.md has more."},
     {.path = "control",
      .shape = CONFIG_ONE,
      .meaning = "The socket for `outpost status`, `outpost queue` and the rest."},

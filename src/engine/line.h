@@ -87,5 +87,9 @@ void deliver_pump(struct engine *e, struct line *l); /* the line may be gone aft
 /* The line has a job and the session is ready: the body first, then MAIL. */
 void deliver_carry(struct engine *e, struct line *l);
 void deliver_on_ready(struct engine *e, struct line *l);
+/* deliver_login.c: what a login needs, and that it was refused */
+void deliver_login_bind(struct line *l, const struct engine_tls *tls);
+void deliver_login_sum(struct engine *e, struct line *l, const struct smtp_sasl_sum *sum);
+void deliver_login_refused(struct engine *e, struct line *l, const char *why);
 /* deliver_body.c: the session waits for (more of) the body */
 void deliver_body_due(struct engine *e, struct line *l);

@@ -24,10 +24,13 @@ struct sim_host {
     const struct sim_mood *mood;
     enum sim_host_tls tls;
     bool has_no_ehlo, has_no_pipelining, needs_auth;
+    const char *auth;          /* what it offers; NULL: PLAIN LOGIN */
+    const char *password;      /* NULL: "secret" */
+    unsigned auth_454_percent; /* of right logins */
     uint64_t size_max; /* 0: none */
     unsigned group;
     /* what was seen */
-    uint64_t connects, taken;
+    uint64_t connects, taken, logins, bad_logins;
     unsigned open, most_open;
 };
 
