@@ -78,8 +78,9 @@ const struct config_section config_sections[] = {
                 "Recipients without a route go to the MX hosts of their domain."},
     {.path = "route.auth",
      .shape = CONFIG_INNER,
-     .meaning = "How we log in at this route's hosts. A password never leaves over an unencrypted "
-                "connection, except to a loopback address.",
+     .meaning = "How we log in at this route's hosts: user and password, or certificate and key. "
+                "Nothing of it leaves over an unencrypted connection, except to a loopback "
+                "address. doc/smarthost-login.md has more.",
      .sample = "{ user = \"relay\", password_file = \"/run/secrets/smtp\" }"},
     {.path = "credential",
      .shape = CONFIG_MANY,
