@@ -97,6 +97,16 @@ static void on_closed(void *ctx)
     ((struct answers *)ctx)->is_closed = true;
 }
 
+struct last {
+    uint8_t bytes[SMTP_SASL_SCRAM_BYTES];
+};
+
+static void on_last(void *ctx, uint64_t conn, struct slice sum)
+{
+    assert_int_equal(sum.n, SMTP_SASL_SCRAM_BYTES);
+    memcpy(((struct last *)ctx)->bytes, sum.p, sum.n);
+}
+
 static void each_is_answered_but_the_forgotten(void **state)
 {
     uv_loop_t loop;
@@ -118,6 +128,44 @@ static void each_is_answered_but_the_forgotten(void **state)
     assert_int_equal(a.bytes[1], SMTP_SASL_SCRAM_BYTES);
     sums_close(s, on_closed, &a);
     assert_true(a.is_closed);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void ask_and_compare(struct sums *s, uv_loop_t *loop, struct last *got,
+                            const struct smtp_sasl_sum *sum)
+{
+    uint8_t wanted[SMTP_SASL_SCRAM_BYTES];
+    memset(got->bytes, 0, sizeof got->bytes);
+    sums_ask(s, 2, sum);
+    uv_run(loop, UV_RUN_DEFAULT);
+    assert_int_equal(sums_work_out(sum, wanted), SMTP_SASL_SCRAM_BYTES);
+    assert_memory_equal(got->bytes, wanted, sizeof wanted);
+}
+
+/* The same as if it had been worked out, and no more of them than the limit. */
+static void keys_are_remembered(void **state)
+{
+    uv_loop_t loop;
+    struct last got;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    struct sums *s = sums_new(&loop, on_last, &got);
+    struct smtp_sasl_sum sum = scram_sum();
+    ask_and_compare(s, &loop, &got, &sum);
+    ask_and_compare(s, &loop, &got, &sum);
+    sum.text = SLICE("another");
+    ask_and_compare(s, &loop, &got, &sum);
+    assert_int_equal(sums_remembered(s), 1);
+    sum.password = SLICE("crayon"); /* each of the three is a new one */
+    ask_and_compare(s, &loop, &got, &sum);
+    sum.salt.n--;
+    ask_and_compare(s, &loop, &got, &sum);
+    sum.rounds++;
+    ask_and_compare(s, &loop, &got, &sum);
+    assert_int_equal(sums_remembered(s), 4);
+    for (sum.rounds = 1; sum.rounds <= 2 * SUMS_KEYS_MAX; sum.rounds++)
+        ask_and_compare(s, &loop, &got, &sum);
+    assert_int_equal(sums_remembered(s), SUMS_KEYS_MAX);
+    sums_close(s, NULL, NULL);
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
@@ -146,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_nonce_is_new_each_time),
         cmocka_unit_test(a_salt_that_is_too_long),
         cmocka_unit_test(each_is_answered_but_the_forgotten),
+        cmocka_unit_test(keys_are_remembered),
         cmocka_unit_test(nothing_comes_after_the_close),
     };
     return sodium_init() < 0 || cmocka_run_group_tests(tests, NULL, NULL);
