@@ -9,6 +9,7 @@
 #include "policy/policy_quota.h"
 #include "policy/policy_reply.h"
 #include "rewrite/rewrite.h"
+#include "smtp/smtp_sasl.h"
 #include "smtp/smtp_server.h"
 
 enum engine_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
@@ -93,10 +94,26 @@ struct engine_route {
     struct engine_host *hosts;        /* none: direct MX */
     unsigned host_count;
     enum delivery_tls tls;
-    struct slice user, password; /* empty user: no AUTH */
+    struct slice user, password;               /* empty user: no AUTH */
+    struct slice certificate, certificate_key; /* paths; what we show in TLS when it is asked for */
+    enum smtp_sasl *mechanisms;                /* no others are used; none: any */
+    unsigned mechanism_count;
     struct slice *sources; /* names; none: with hosts the system chooses, else those of direct MX */
     unsigned source_count;
     struct slice name; /* for people: its name, else the first host, or "mx" */
+};
+
+/* What some mail logs in with at a route's hosts, in place of the route's own; first match. */
+struct engine_credential {
+    struct slice route_name;
+    unsigned route;        /* index of engine_options.routes */
+    struct slice *senders; /* patterns; none: anyone */
+    unsigned sender_count;
+    struct slice *logins; /* names of users; none: with any login and without */
+    unsigned login_count;
+    struct slice user, password, certificate, certificate_key;
+    enum smtp_sasl *mechanisms;
+    unsigned mechanism_count;
 };
 
 /* Limits for some destinations in place of engine_options.limits. */
@@ -162,6 +179,8 @@ struct engine_options {
     struct policy_reply_rule *replies; /* the first that fits */
     unsigned reply_count;
     bool has_builtin_rules; /* policy_reply_builtin, behind them */
+    struct engine_credential *credentials;
+    unsigned credential_count;
 };
 
 /* The defaults of every key, hostname "localhost", one listener 127.0.0.1:587; for tests and for

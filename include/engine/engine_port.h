@@ -17,6 +17,7 @@
 #include "engine/engine_options.h"
 #include "journal/journal_codec.h"
 #include "note/note.h"
+#include "smtp/smtp_sasl.h"
 
 enum engine_event_kind {
     EVENT_RECORD,   /* start-up: one record of the journal, in order */
@@ -32,6 +33,7 @@ enum engine_event_kind {
     EVENT_TLS_UP,    /* conn, tls */
     EVENT_LOGIN, /* conn, login; text = our message when SCRAM goes on (CHALLENGE) or ends well (OK)
                   */
+    EVENT_SUM,   /* conn, bytes: what ACTION_SUM asked for; empty: it cannot be had */
     EVENT_APPENDED, /* ticket, err, pos: the record is on disk (synced where asked), or not */
     EVENT_FETCHED,  /* ticket, err, record, text */
     EVENT_ANSWER,   /* ticket, answer */
@@ -93,12 +95,14 @@ enum engine_action_kind {
     ACTION_TLS_SERVER, /* conn, asks_certificate: handshake after what was sent has left; bytes =
                            what the client has already said of it */
     ACTION_TLS_CLIENT, /* conn, text = server name (empty: none), needs_verify (else any certificate
-                          will do) */
+                          will do), certificate: the path of ours that is shown when it is asked for
+                          (empty: none) */
     ACTION_CLOSE,      /* conn, at_once; no event of this connection follows */
     ACTION_CONNECT,    /* conn, address, source (IP_NONE: the system's choice) -> CONNECTED or
                           CLOSED; ERR_SOURCE: source cannot be used; ERR_NO_ROUTE */
     ACTION_LOGIN,      /* conn, login_step, user, password or text, binding (the bytes that SCRAM
                           is bound to, or "") -> LOGIN, exactly one */
+    ACTION_SUM,        /* conn, sum: for a login of ours -> SUM, exactly one unless it is closed */
     ACTION_APPEND, /* ticket, type, id, part[], needs_sync, is_admission -> APPENDED, exactly one */
     ACTION_FETCH,  /* ticket, id, pos -> FETCHED, exactly one */
     ACTION_RELEASE,  /* segment: nothing in it is alive */
@@ -115,7 +119,8 @@ enum { ACTION_PARTS_MAX = 3 };
 struct engine_action {
     enum engine_action_kind kind;
     uint64_t conn, ticket, id, segment;
-    struct slice bytes, text, user, password, binding;
+    struct slice bytes, text, user, password, binding, certificate;
+    struct smtp_sasl_sum sum;
     struct slice part[ACTION_PARTS_MAX];
     int part_count;
     uint8_t type;

@@ -35,13 +35,13 @@ struct tls_facts {
      * verdict. */
     bool has_certificate;
     struct tls_certificate certificate;
-    /* Server side, for channel binding (RFC 5929); no bytes: it cannot be had. */
+    /* For channel binding (RFC 5929); no bytes: it cannot be had. */
     uint8_t end_point[TLS_BINDING_BYTES_MAX], unique[TLS_UNIQUE_BYTES];
     unsigned end_point_bytes, unique_bytes;
 };
 
 /* Server side: certificates and keys of the listeners, session cache; shared by connections,
- * reference counted. */
+ * reference counted. Without a cache it is also what we show as a client. */
 struct tls_server_config;
 /* PEM texts (whole files). ECDSA P-256/384/521 or RSA up to 4096. Says clearly what is wrong: key
  * does not belong to the certificate, encrypted key, Ed25519, no certificate in the file... */
@@ -77,5 +77,6 @@ void tls_trust_unref(struct tls_trust *t);
 struct tls_client_config {
     struct tls_trust *trust; /* may be NULL: nothing is verified, TLS_VERIFY_NAME fails */
     enum tls_verify verify;
+    struct tls_server_config *identity; /* what we show when we are asked; NULL: nothing */
 };
 const char *tls_error_text(int bearssl_error); /* one line for each number of BearSSL's */

@@ -62,6 +62,8 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(COMPLETED, DEBUG, "completed", "completed_total", "Messages whose last recipient is done.")  \
     X(CONNECT_FAILED, INFO, "connect-failed", "connect_failures_total",                            \
       "Outgoing connections that could not be made or died before a message.")                     \
+    X(SMARTHOST_LOGIN_REFUSED, WARN, "smarthost-login-refused", "smarthost_logins_refused_total",  \
+      "Logins of ours that a smarthost refused.")                                                  \
     X(OUTGOING, DEBUG, "outgoing", "connections_total", "Outgoing connections made.")              \
     X(V6_AVOIDED, INFO, "ipv6-avoided", "family_avoided_total",                                    \
       "Periods in which IPv6 is tried last at a destination.")                                     \
@@ -79,8 +81,7 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
       "Replies that a rule took for a refusal for now.")                                           \
     X(RULED_NEXT_HOST, INFO, "ruled-next-host", "ruled_next_host_total",                           \
       "Replies that a rule answered with the next host.")                                          \
-    X(GREYLISTED, DEBUG, "greylisted", "greylisted_total",                                         \
-      "Replies that look like greylisting.")                                                       \
+    X(GREYLISTED, DEBUG, "greylisted", "greylisted_total", "Replies that look like greylisting.")  \
     X(ASKED_TO_WAIT, DEBUG, "asked-to-wait", "asked_to_wait_total",                                \
       "Replies that say when a message may come again.")                                           \
     X(PAUSED, WARN, "paused", "pauses_total", "Destinations paused by the operator.")              \

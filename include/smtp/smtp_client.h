@@ -3,7 +3,7 @@
  * Two cursors run over the commands: `said` and `answered`; with PIPELINING (RFC 2920) said runs
  * ahead. One session carries many transactions, one after another.
  *
- *   GREET -> EHLO (-> HELO) -> STARTTLS -> EHLO -> AUTH -> READY
+ *   GREET -> EHLO (-> HELO) -> STARTTLS -> EHLO -> AUTH.. -> READY
  *   READY -> MAIL -> RCPT.. -> DATA -> BODY -> FINAL -> READY ...
  *   binary: MAIL -> RCPT.. -> BODY (BDAT n ..) -> FINAL (BDAT 0 LAST) -> READY ...
  *   whole:  MAIL -> RCPT.. -> FINAL (BDAT n LAST) -> READY ...
@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "mail/dsn_request.h"
 #include "smtp/smtp_reply.h"
+#include "smtp/smtp_sasl.h"
 
 enum smtp_client_tls {
     SMTP_CLIENT_TLS_NONE,          /* never STARTTLS */
@@ -29,7 +30,11 @@ struct smtp_client_options { /* borrowed until free */
     struct slice helo;       /* our name in EHLO */
     enum smtp_client_tls tls;
     struct slice user,
-        password; /* empty user: no AUTH. Never sent without TLS unless allows_plain_auth */
+        password;         /* empty user: no AUTH. Never sent without TLS unless allows_plain_auth */
+    struct slice token;   /* a bearer access token (OAuth 2); "": none */
+    unsigned mechanisms;  /* SMTP_SASL_BIT, combined: no others are used; 0: any */
+    bool has_certificate; /* the line shows one when it is asked: EXTERNAL. Without a user it is
+                             enough where the server does not offer EXTERNAL */
     bool allows_plain_auth; /* operator said tls = none and still wants AUTH */
     int64_t greeting_ms, command_ms, data_ms, final_ms; /* time-outs */
 };
@@ -89,6 +94,7 @@ struct smtp_client_event {
         SMTP_CLIENT_NEEDS_INPUT = 0, /* nothing to do until bytes, on_tls or a time-out come */
         SMTP_CLIENT_START_TLS, /* handshake as client now, then smtp_client_on_tls(); bytes behind
                                 * the 220 were refused: then the event is FAILED */
+        SMTP_CLIENT_SUM,       /* the login needs `sum` worked out, then smtp_client_on_sum() */
         SMTP_CLIENT_READY,     /* a transaction may begin (each time READY is entered) */
         SMTP_CLIENT_RECIPIENT, /* recipient `index` got `reply` (2xx too), or shares the refusal of
                                 * MAIL/DATA/final dot: comes exactly once per recipient that is
@@ -113,6 +119,7 @@ struct smtp_client_event {
      * refused without asking the server (an address that cannot be said, a message over the offered
      * SIZE) it is a reply of our own. */
     const struct smtp_reply *reply;
+    const struct smtp_sasl_sum *sum; /* SUM; lives until on_sum or FAILED */
     const char *reason; /* FAILED: our own words ("no STARTTLS offered, TLS is required"), lives as
                            long as the machine */
 };
@@ -129,7 +136,12 @@ void smtp_client_on_connected(struct smtp_client *c);
  * what the line took before feeding what the server said to it. */
 enum { SMTP_CLIENT_INPUT_BYTES_MAX = 131072 };
 void smtp_client_on_bytes(struct smtp_client *c, struct slice in);
+/* Before on_tls (TLS from the first byte: before on_connected): what a login can be bound to, as
+ * RFC 5929 has it. type: static, "tls-unique" or "tls-server-end-point". */
+void smtp_client_bind(struct smtp_client *c, const char *type, struct slice data);
 void smtp_client_on_tls(struct smtp_client *c); /* handshake done */
+/* What SMTP_CLIENT_SUM asked for; of another length: it cannot be had. */
+void smtp_client_on_sum(struct smtp_client *c, struct slice sum);
 void smtp_client_on_closed(
     struct smtp_client *c,
     const char *reason); /* EOF or error on the line (TLS failure included) */
@@ -183,5 +195,7 @@ struct smtp_client_limits smtp_client_limits(const struct smtp_client *c);
 unsigned smtp_client_accepted(const struct smtp_client *c);
 /* After FAILED: BDAT was offered and then refused as a command, or not answered: DATA may do. */
 bool smtp_client_has_chunk_trouble(const struct smtp_client *c);
+/* After FAILED: the server refuses what we log in with, for good (535 and its like). */
+bool smtp_client_is_login_refused(const struct smtp_client *c);
 /* For the log: "greeting", "EHLO", "RCPT", ...; after FAILED, where it failed. */
 const char *smtp_client_state_name(const struct smtp_client *c);

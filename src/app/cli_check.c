@@ -60,12 +60,24 @@ static bool check_clients(const struct config_file *f)
     return true;
 }
 
+static bool check_shown(const struct config_file *f)
+{
+    struct identity_shown shown;
+    struct fault why = {0};
+    if (identity_shown_load(f->config, &shown, &why) != ERR_OK) {
+        printf("%s: %s\n", f->path, why.text);
+        return false;
+    }
+    identity_shown_close(&shown);
+    return true;
+}
+
 /* The certificate is tried as `run` would; a self-signed one is not made here. */
 static bool check_certificate(const struct config_file *f)
 {
     struct tls_server_config *identity = NULL;
     struct fault why = {0};
-    if (!check_clients(f))
+    if (!check_clients(f) || !check_shown(f))
         return false;
     if (!f->config->tls_certificate.n || !f->config->tls_key.n) /* one alone: has been said */
         return true;

@@ -156,8 +156,10 @@ void driver_on_trust(void *ctx, struct tls_trust *trust, unsigned count, const s
     while (!list_is_empty(&d->trust_waiters)) {
         struct trust_waiter *w =
             CONTAINER_OF(list_take_first(&d->trust_waiters), struct trust_waiter, link);
-        driver_tls_client(d, w->conn, slice_cstr(w->server_name), w->needs_verify);
+        driver_tls_client(d, w->conn, slice_cstr(w->server_name), w->needs_verify,
+                          slice_cstr(w->certificate));
         mem_free(w->server_name);
+        mem_free(w->certificate);
         mem_free(w);
     }
     if (d->is_trust_stale) {
@@ -256,6 +258,9 @@ static enum err open_parts(struct driver *d, struct fault *why)
     e = identity_load(d->config, &d->identity, why);
     if (e)
         return d->config->tls_certificate.n || d->config->tls_client_ca_file.n ? ERR_BAD : e;
+    e = identity_shown_load(d->config, &d->shown, why);
+    if (e)
+        return ERR_BAD;
     const struct resolver_options resolver = resolver_options(d->config);
     e = resolver_new(&d->resolver, d->o.loop, &resolver, random_u64(), driver_on_answer, d, why);
     if (e)
@@ -318,6 +323,7 @@ enum err driver_open(struct driver **out, const struct driver_options *o, struct
     driver_history_open(d, (const uint64_t[2]){random_u64(), random_u64()});
     d->auth = auth_new(o->loop, driver_on_login, d);
     auth_configure(d->auth, d->config->users, d->config->user_count);
+    d->sums = sums_new(o->loop, driver_on_sum, d);
     d->engine = engine_new(&d->config->engine, random_u64());
     driver_usage_load(d);
     uv_prepare_init(o->loop, &d->prepare);
@@ -375,7 +381,10 @@ static void say_restart_is_needed(struct driver *d, const char *key, bool is_cha
 enum err driver_reload(struct driver *d, const struct config *config, struct fault *why)
 {
     struct tls_server_config *identity = NULL;
+    struct identity_shown shown = {0};
     enum err e = identity_load(config, &identity, why);
+    if (!e)
+        e = identity_shown_load(config, &shown, why);
     if (!e)
         e = apply_listeners(d, config, why);
     const struct resolver_options resolver = resolver_options(config);
@@ -388,6 +397,7 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
     if (e) {
         if (identity)
             tls_server_config_unref(identity);
+        identity_shown_close(&shown);
         return e;
     }
     const struct config *old = d->config;
@@ -403,6 +413,8 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
     if (d->identity)
         tls_server_config_unref(d->identity);
     d->identity = identity;
+    identity_shown_close(&d->shown);
+    d->shown = shown;
     d->config = config;
     who_close(&d->who);
     who_load(&d->who);
@@ -481,6 +493,7 @@ static void free_driver(struct driver *d)
     engine_free(d->engine);
     if (d->identity)
         tls_server_config_unref(d->identity);
+    identity_shown_close(&d->shown);
     if (d->trust)
         tls_trust_unref(d->trust);
     handshakes_close(&d->handshakes);
@@ -495,6 +508,7 @@ static void free_driver(struct driver *d)
         struct trust_waiter *w =
             CONTAINER_OF(list_take_first(&d->trust_waiters), struct trust_waiter, link);
         mem_free(w->server_name);
+        mem_free(w->certificate);
         mem_free(w);
     }
     mem_free(d);
@@ -526,7 +540,7 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     d->is_closed = true;
     d->closed = closed;
     d->closed_ctx = ctx;
-    d->parts_open = 8 + d->is_trust_loading + (d->drop != NULL) + d->is_usage_writing;
+    d->parts_open = 9 + d->is_trust_loading + (d->drop != NULL) + d->is_usage_writing;
     uv_prepare_stop(&d->prepare);
     uv_close((uv_handle_t *)&d->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&d->timer, on_handle_closed);
@@ -536,6 +550,7 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     net_close_all(d->net, close_part, d);
     resolver_close(d->resolver, close_part, d);
     auth_close(d->auth, close_part, d);
+    sums_close(d->sums, close_part, d);
     if (d->drop)
         drop_close(d->drop, close_part, d);
 }

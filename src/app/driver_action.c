@@ -37,11 +37,13 @@ static void start_server_tls(struct driver *d, const struct engine_action *a)
                                          .text = "there is no certificate"});
 }
 
-void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name, bool needs_verify)
+void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name, bool needs_verify,
+                       struct slice certificate)
 {
     const struct tls_client_config config = {
         .trust = d->trust,
         .verify = needs_verify ? TLS_VERIFY_NAME : TLS_VERIFY_NONE,
+        .identity = identity_shown_find(&d->shown, certificate),
     };
     net_tls_client(d->net, conn, &config, server_name);
 }
@@ -49,12 +51,13 @@ void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name
 static void start_client_tls(struct driver *d, const struct engine_action *a)
 {
     if (!d->is_trust_loading || d->trust) {
-        driver_tls_client(d, a->conn, a->text, a->needs_verify);
+        driver_tls_client(d, a->conn, a->text, a->needs_verify, a->certificate);
         return;
     }
     struct trust_waiter *w = mem_new(sizeof *w);
     w->conn = a->conn;
     w->server_name = mem_dup(a->text.p, a->text.n);
+    w->certificate = mem_dup(a->certificate.p, a->certificate.n);
     w->needs_verify = a->needs_verify;
     list_add_last(&d->trust_waiters, &w->link);
 }
@@ -151,6 +154,7 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
     case ACTION_CLOSE:
         map_take_id(&d->wants_drained, a->conn);
         auth_forget(d->auth, a->conn);
+        sums_forget(d->sums, a->conn);
         net_close(d->net, a->conn, a->at_once);
         break;
     case ACTION_CONNECT:
@@ -158,6 +162,9 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
         break;
     case ACTION_LOGIN:
         login(d, a);
+        break;
+    case ACTION_SUM:
+        sums_ask(d->sums, a->conn, &a->sum);
         break;
     case ACTION_APPEND:
         append(d, a);

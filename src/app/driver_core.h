@@ -25,6 +25,7 @@
 #include "net/resolver.h"
 #include "store/store.h"
 #include "store/store_history.h"
+#include "sums.h"
 #include "who.h"
 
 enum {
@@ -67,7 +68,7 @@ struct held_release {
 struct trust_waiter {
     struct list link;
     uint64_t conn;
-    char *server_name;
+    char *server_name, *certificate;
     bool needs_verify;
 };
 
@@ -80,11 +81,13 @@ struct driver {
     struct net *net;
     struct resolver *resolver;
     struct auth *auth;
+    struct sums *sums;
     struct listeners listeners;
     struct handshakes handshakes;
     struct who_list who;
     struct drop *drop;                  /* NULL: there is no drop directory */
     struct tls_server_config *identity; /* NULL: no listener uses TLS */
+    struct identity_shown shown;
     struct tls_trust *trust;
     bool is_trust_loading, is_trust_stale;
     struct list trust_waiters;
@@ -121,6 +124,7 @@ void driver_on_replay_note(void *ctx, const char *text);
 void driver_on_answer(void *ctx, uint64_t ticket, const struct dns_answer *answer);
 void driver_on_drop(void *ctx, int fd, uid_t owner, const char *name);
 void driver_on_login(void *ctx, uint64_t conn, enum engine_login login);
+void driver_on_sum(void *ctx, uint64_t conn, struct slice sum);
 struct net_callbacks driver_net_callbacks(struct driver *d);
 struct store_callbacks driver_store_callbacks(struct driver *d);
 
@@ -136,8 +140,8 @@ void driver_drop_asks(struct driver *d);  /* at the end: all are told that nothi
 void driver_carry_out(struct driver *d, const struct engine_action *a);
 void driver_later(struct driver *d, const struct late_event *late);
 void driver_append_held(struct driver *d); /* once a turn */
-void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name,
-                       bool needs_verify);
+void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name, bool needs_verify,
+                       struct slice certificate);
 
 /* driver_usage.c */
 void driver_usage_load(struct driver *d);

@@ -216,6 +216,7 @@ static void on_closed(void *ctx, uint64_t conn, enum err err, const char *reason
     struct handshake h;
     map_take_id(&d->wants_drained, conn);
     auth_forget(d->auth, conn);
+    sums_forget(d->sums, conn);
     if (handshakes_take(&d->handshakes, conn, &h)) {
         note_failed_handshake(d, &h, reason);
         return;
@@ -310,5 +311,11 @@ void driver_on_answer(void *ctx, uint64_t ticket, const struct dns_answer *answe
 void driver_on_login(void *ctx, uint64_t conn, enum engine_login login)
 {
     struct engine_event event = {.kind = EVENT_LOGIN, .conn = conn, .login = login};
+    driver_tell(ctx, &event);
+}
+
+void driver_on_sum(void *ctx, uint64_t conn, struct slice sum)
+{
+    struct engine_event event = {.kind = EVENT_SUM, .conn = conn, .bytes = sum};
     driver_tell(ctx, &event);
 }

@@ -18,8 +18,10 @@ static enum err path_of(struct slice s, const char *behind, char out[PATH_MAX], 
     return ERR_OK;
 }
 
-static enum err load_pair(const char *certificate_path, const char *key_path,
-                          struct tls_server_config **out, struct fault *why)
+/* whose, keys: for what is said when something is wrong. */
+static enum err load_files(const char *certificate_path, const char *key_path, const char *whose,
+                           const char *keys, unsigned cache_entries, struct tls_server_config **out,
+                           struct fault *why)
 {
     struct buf certificate, key;
     buf_init(&certificate, FILE_BYTES_MAX);
@@ -29,19 +31,26 @@ static enum err load_pair(const char *certificate_path, const char *key_path,
     if (!e)
         e = file_read(key_path, &key, &inner);
     if (e)
-        fault_set(why, e, 0, "the certificate of the listeners: %s", inner.text);
+        fault_set(why, e, 0, "the certificate of %s: %s", whose, inner.text);
     if (!e) {
-        e = tls_server_config_new(out, buf_slice(&certificate), buf_slice(&key),
-                                  SESSION_CACHE_ENTRIES, &inner);
+        e = tls_server_config_new(out, buf_slice(&certificate), buf_slice(&key), cache_entries,
+                                  &inner);
         if (e)
-            fault_set(why, e, 0, "%s (tls.certificate %s, tls.key %s)", inner.text,
-                      certificate_path, key_path);
+            fault_set(why, e, 0, "%s (%s.certificate %s, %s.key %s)", inner.text, keys,
+                      certificate_path, keys, key_path);
     }
     if (key.p)
         sodium_memzero(key.p, key.cap);
     buf_close(&key);
     buf_close(&certificate);
     return e;
+}
+
+static enum err load_pair(const char *certificate_path, const char *key_path,
+                          struct tls_server_config **out, struct fault *why)
+{
+    return load_files(certificate_path, key_path, "the listeners", "tls", SESSION_CACHE_ENTRIES,
+                      out, why);
 }
 
 /* The first line of the certificate's file says for which host it was made; PEM readers skip it. */
@@ -153,6 +162,58 @@ enum err identity_load(const struct config *c, struct tls_server_config **out, s
         *out = NULL;
     }
     return e;
+}
+
+static enum err show(struct identity_shown *s, struct slice certificate, struct slice key,
+                     const char *keys, struct fault *why)
+{
+    char certificate_path[PATH_MAX], key_path[PATH_MAX];
+    if (!certificate.n || identity_shown_find(s, certificate))
+        return ERR_OK;
+    enum err e = path_of(certificate, "", certificate_path, why);
+    if (!e)
+        e = path_of(key, "", key_path, why);
+    struct tls_server_config *identity = NULL;
+    if (!e)
+        e = load_files(certificate_path, key_path, "a smarthost login", keys, 0, &identity, why);
+    if (e)
+        return e;
+    s->pair = mem_resize(s->pair, (s->count + 1) * sizeof *s->pair);
+    s->pair[s->count++] = (struct identity_pair){mem_dup(certificate.p, certificate.n), identity};
+    return ERR_OK;
+}
+
+enum err identity_shown_load(const struct config *c, struct identity_shown *out, struct fault *why)
+{
+    const struct engine_options *o = &c->engine;
+    enum err e = ERR_OK;
+    *out = (struct identity_shown){0};
+    for (unsigned i = 0; i < o->route_count && !e; i++)
+        e = show(out, o->routes[i].certificate, o->routes[i].certificate_key, "route.auth", why);
+    for (unsigned i = 0; i < o->credential_count && !e; i++)
+        e = show(out, o->credentials[i].certificate, o->credentials[i].certificate_key,
+                 "credential", why);
+    if (e)
+        identity_shown_close(out);
+    return e;
+}
+
+void identity_shown_close(struct identity_shown *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        mem_free(s->pair[i].path);
+        tls_server_config_unref(s->pair[i].identity);
+    }
+    mem_free(s->pair);
+    *s = (struct identity_shown){0};
+}
+
+struct tls_server_config *identity_shown_find(const struct identity_shown *s, struct slice path)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (slice_eq(slice_cstr(s->pair[i].path), path))
+            return s->pair[i].identity;
+    return NULL;
 }
 
 struct trust_job {

@@ -17,6 +17,21 @@ MUST_USE enum err identity_load(const struct config *c, struct tls_server_config
 MUST_USE enum err identity_clients_load(const struct config *c, struct tls_trust **out,
                                         struct fault *why);
 
+/* What we show to smarthosts: the certificates of [[route]] and [[credential]], by path. Owned by
+ * the caller until identity_shown_close. */
+struct identity_shown {
+    struct identity_pair {
+        char *path;
+        struct tls_server_config *identity;
+    } * pair;
+    size_t count;
+};
+MUST_USE enum err identity_shown_load(const struct config *c, struct identity_shown *out,
+                                      struct fault *why);
+void identity_shown_close(struct identity_shown *s);
+/* NULL: there is none (any more). */
+struct tls_server_config *identity_shown_find(const struct identity_shown *s, struct slice path);
+
 /* Reads tls.ca_file on a worker: parsing takes longer than the loop may wait. */
 typedef void identity_trusted(void *ctx, struct tls_trust *trust, /* NULL: none; taken */
                               unsigned count, const struct fault *why);

@@ -65,6 +65,27 @@ void scram_make(struct smtp_scram_secret *out, struct slice password)
     sodium_memzero(client_key, sizeof client_key);
 }
 
+void scram_keys(const struct smtp_scram_secret *s, struct slice password, struct scram_keys *out)
+{
+    uint8_t salted[KEY_BYTES];
+    pbkdf2(password, s, salted);
+    hmac(salted, KEY_BYTES, SLICE("Client Key"), SLICE_NONE, out->client);
+    hmac(salted, KEY_BYTES, SLICE("Server Key"), SLICE_NONE, out->server);
+    sodium_memzero(salted, sizeof salted);
+}
+
+void scram_prove(const struct scram_keys *keys, struct slice text,
+                 uint8_t out[2 * SMTP_SCRAM_KEY_BYTES])
+{
+    uint8_t stored_key[KEY_BYTES];
+    crypto_hash_sha256(stored_key, keys->client, KEY_BYTES);
+    hmac(stored_key, KEY_BYTES, text, SLICE_NONE, out);
+    for (int i = 0; i < KEY_BYTES; i++)
+        out[i] ^= keys->client[i];
+    hmac(keys->server, KEY_BYTES, text, SLICE_NONE, out + KEY_BYTES);
+    sodium_memzero(stored_key, sizeof stored_key);
+}
+
 bool scram_verify(const struct smtp_scram_secret *secret, struct slice password)
 {
     struct smtp_scram_secret made = *secret;

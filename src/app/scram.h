@@ -25,4 +25,12 @@ void scram_close(struct scram *s);
 
 /* Slow: some milliseconds. Any thread. */
 void scram_make(struct smtp_scram_secret *out, struct slice password); /* rounds and salt are set */
+/* The client's side. The keys are slow, too; rounds and salt of s are set. */
+struct scram_keys {
+    uint8_t client[SMTP_SCRAM_KEY_BYTES], server[SMTP_SCRAM_KEY_BYTES];
+};
+void scram_keys(const struct smtp_scram_secret *s, struct slice password, struct scram_keys *out);
+/* ClientProof, then ServerSignature. */
+void scram_prove(const struct scram_keys *keys, struct slice text,
+                 uint8_t out[2 * SMTP_SCRAM_KEY_BYTES]);
 MUST_USE bool scram_verify(const struct smtp_scram_secret *secret, struct slice password);

@@ -1,31 +1,6 @@
 /* config_routes.c -- rules for [[route]]. */
 #include "config_rules_inside.h"
 
-static bool are_loopback(const struct engine_route *route)
-{
-    for (unsigned i = 0; i < route->host_count; i++) {
-        struct ip ip;
-        if (!ip_parse(route->hosts[i].name, &ip) || !ip_is_loopback(&ip))
-            return false;
-    }
-    return true;
-}
-
-static void check_route_auth(struct rules *r, const struct engine_route *route,
-                             const struct toml_node *node)
-{
-    const struct toml_node *auth = rules_entry(node, "auth");
-    if (!auth)
-        return;
-    if (!rules_entry(node, "hosts"))
-        config_mistakes_add(r->m, auth->key_at, "route", SLICE("auth"),
-                            "needs hosts: we log in at a smarthost only");
-    if (route->tls == DELIVERY_TLS_NONE && rules_entry(node, "tls") && !are_loopback(route))
-        config_mistakes_add(r->m, rules_spot(rules_entry(node, "tls")), "route", SLICE("tls"),
-                            "with auth, a password would leave unencrypted: write \"verify\" or, "
-                            "for a certificate that cannot be verified, \"require\"");
-}
-
 static bool takes_all(const struct engine_route *route, const struct toml_node *node)
 {
     if (rules_entry(node, "senders") || rules_entry(node, "logins") ||
@@ -102,9 +77,7 @@ void config_routes_check(struct rules *r)
         struct engine_route *route = &e->routes[i];
         const struct toml_node *node = rules_nth(r, "route", i);
         if (!rules_entry(node, "tls"))
-            route->tls =
-                rules_entry(node, "auth") ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_OPPORTUNISTIC;
-        check_route_auth(r, route, node);
+            route->tls = config_logins_has(r, i) ? DELIVERY_TLS_VERIFY : DELIVERY_TLS_OPPORTUNISTIC;
         check_route_name(r, i);
         check_route_logins(r, route, node);
         check_route_sizes(r, route, node);
@@ -115,5 +88,6 @@ void config_routes_check(struct rules *r)
         else if (takes_all(route, node))
             catch_all = node;
     }
+    config_logins_check(r);
     name_routes(r);
 }

@@ -8,6 +8,7 @@
 #define LISTENER(member) offsetof(struct engine_listener, member)
 #define USER(member) offsetof(struct config_user_item, member)
 #define SOURCE(member) offsetof(struct engine_source, member)
+#define CREDENTIAL(member) offsetof(struct engine_credential, member)
 #define ROUTE(member) offsetof(struct engine_route, member)
 /* The last argument is the meaning, and what few rows have besides. */
 #define ROW(path_, type_, at_, normal_, least_, most_, ...)                                        \

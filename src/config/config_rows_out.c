@@ -21,6 +21,18 @@ static const struct config_choice eight_bit[] = {
     {0},
 };
 
+static const struct config_choice mechanisms[] = {
+    {"EXTERNAL", SMTP_SASL_EXTERNAL, NULL},
+    {"SCRAM-SHA-256-PLUS", SMTP_SASL_SCRAM_SHA_256_PLUS, NULL},
+    {"SCRAM-SHA-256", SMTP_SASL_SCRAM_SHA_256, NULL},
+    {"OAUTHBEARER", SMTP_SASL_OAUTHBEARER, NULL},
+    {"XOAUTH2", SMTP_SASL_XOAUTH2, NULL},
+    {"CRAM-MD5", SMTP_SASL_CRAM_MD5, NULL},
+    {"PLAIN", SMTP_SASL_PLAIN, NULL},
+    {"LOGIN", SMTP_SASL_LOGIN, NULL},
+    {0},
+};
+
 /* path, type, lands in, normal, least, most, meaning */
 static const struct config_option rows[] = {
     ROW("queue.max_size", SIZE, ENGINE(queue_bytes_max), "10GiB", "64KiB", "1000TiB",
@@ -164,9 +176,42 @@ static const struct config_option rows[] = {
         .choices = outgoing_tls, .sample = "verify",
         .normal_said = "verify when auth is given, else opportunistic"),
     ROW("route.auth.user", NAME, ROUTE(user), NULL, NULL, "255", "What we log in as.",
-        .is_required = true, .sample = "relay"),
+        .sample = "relay", .normal_said = "nobody: then a certificate is needed"),
     ROW("route.auth.password", SECRET, ROUTE(password), NULL, NULL, NULL,
-        "In clear; or password_file = \"/path\".", .is_required = true, .sample = "secret"),
+        "In clear; or password_file = \"/path\".", .sample = "secret", .normal_said = "none"),
+    ROW("route.auth.certificate", PATH, ROUTE(certificate), NULL, NULL, "1024",
+        "Our certificate and its chain (PEM), shown to hosts that ask for one; with AUTH EXTERNAL "
+        "where they offer it.",
+        .sample = "/etc/outpost/client.pem", .normal_said = "none"),
+    ROW("route.auth.key", PATH, ROUTE(certificate_key), NULL, NULL, "1024",
+        "Its private key (PEM, without a passphrase).", .sample = "/etc/outpost/client.key",
+        .normal_said = "none"),
+    ROW("route.auth.mechanisms", CHOICE, ROUTE(mechanisms), NULL, NULL, NULL,
+        "No others are used. The best that both know is taken, in the order of this list.",
+        LIST(ROUTE(mechanism_count), 1, CONFIG_MECHANISMS_MAX), .choices = mechanisms,
+        .sample = "SCRAM-SHA-256 PLAIN", .normal_said = "any"),
+
+    ROW("credential.route", NAME, CREDENTIAL(route_name), NULL, NULL, "255",
+        "The name of the route at whose hosts it is used.", .is_required = true, .sample = "bulk"),
+    ROW("credential.senders", PATTERN, CREDENTIAL(senders), NULL, NULL, NULL,
+        "Whose mail, as its envelope says; as route.senders.",
+        LIST(CREDENTIAL(sender_count), 1, CONFIG_PATTERNS_MAX), .sample = "*@shop.example.com",
+        .normal_said = "anyone"),
+    ROW("credential.logins", NAME, CREDENTIAL(logins), NULL, NULL, "255",
+        "Mail that came with one of these logins.",
+        LIST(CREDENTIAL(login_count), 1, CONFIG_PATTERNS_MAX), .sample = "shop",
+        .normal_said = "with any login, and without one"),
+    ROW("credential.user", NAME, CREDENTIAL(user), NULL, NULL, "255", "As route.auth.user.",
+        .sample = "shop-relay", .normal_said = "nobody: then a certificate is needed"),
+    ROW("credential.password", SECRET, CREDENTIAL(password), NULL, NULL, NULL,
+        "In clear; or password_file = \"/path\".", .sample = "secret", .normal_said = "none"),
+    ROW("credential.certificate", PATH, CREDENTIAL(certificate), NULL, NULL, "1024",
+        "As route.auth.certificate.", .sample = "/etc/outpost/shop.pem", .normal_said = "none"),
+    ROW("credential.key", PATH, CREDENTIAL(certificate_key), NULL, NULL, "1024", "Its private key.",
+        .sample = "/etc/outpost/shop.key", .normal_said = "none"),
+    ROW("credential.mechanisms", CHOICE, CREDENTIAL(mechanisms), NULL, NULL, NULL,
+        "As route.auth.mechanisms.", LIST(CREDENTIAL(mechanism_count), 1, CONFIG_MECHANISMS_MAX),
+        .choices = mechanisms, .sample = "SCRAM-SHA-256 PLAIN", .normal_said = "any"),
 
     ROW("control.socket", PATH, TOP(control_socket), NULL, NULL, "107", "Path of the Unix socket.",
         .sample = "/run/outpost/control.sock",

@@ -24,3 +24,6 @@ struct toml_spot rules_spot(const struct toml_node *node);
 void config_sources_check(struct rules *r); /* config_sources.c */
 void config_routes_check(struct rules *r);  /* config_routes.c */
 void config_shapes_check(struct rules *r);  /* config_shapes.c */
+/* config_logins.c: what we log in with; and whether there is anything for a route. */
+void config_logins_check(struct rules *r);
+bool config_logins_has(const struct rules *r, unsigned route);

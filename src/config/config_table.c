@@ -89,8 +89,9 @@ const struct config_section config_sections[] = {
                 "Recipients without a route go to the MX hosts of their domain."},
     {.path = "route.auth",
      .shape = CONFIG_INNER,
-     .meaning = "How we log in at this route's hosts. A password never leaves over an unencrypted "
-                "connection, except to a loopback address.",
+     .meaning = "How we log in at this route's hosts: user and password, or certificate and key. "
+                "Nothing of it leaves over an unencrypted connection, except to a loopback "
+                "address. doc/smarthost-login.md has more.",
      .sample = "{ user = \"relay\", password_file = \"/run/secrets/smtp\" }"},
     {.path = "shape",
      .shape = CONFIG_MANY,
@@ -108,6 +109,15 @@ const struct config_section config_sections[] = {
      .items_most = CONFIG_REPLIES_MAX,
      .meaning = "What refusals of some hosts mean. The first that fits decides; behind them stand "
                 "rules of our own, see delivery.builtin_rules."},
+    {.path = "credential",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct engine_credential),
+     .at = ENGINE(credentials),
+     .count_at = ENGINE(credential_count),
+     .items_most = CONFIG_CREDENTIALS_MAX,
+     .meaning = "What some mail logs in with at a route's hosts, in place of route.auth; the first "
+                "of which all holds wins. Mail of different credentials shares no connection. "
+                "doc/smarthost-login.md has more."},
     {.path = "control",
      .shape = CONFIG_ONE,
      .meaning = "The socket for `outpost status`, `outpost queue` and the rest."},

@@ -16,6 +16,8 @@ enum {
     CONFIG_ROUTES_MAX = 1000,
     CONFIG_SHAPES_MAX = 200,
     CONFIG_REPLIES_MAX = 200,
+    CONFIG_CREDENTIALS_MAX = 1000,
+    CONFIG_MECHANISMS_MAX = 16, /* of one login */
     CONFIG_NETWORKS_MAX = 64,
     CONFIG_PATTERNS_MAX = 1000, /* of one user or route */
     CONFIG_RULES_MAX = 10000,   /* of one list of rewrite */

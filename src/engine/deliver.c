@@ -78,10 +78,12 @@ static void start_tls(struct engine *e, struct line *l)
     struct ip ip;
     bool is_address = ip_parse(host, &ip) || ip_literal_parse(host, &ip);
     struct slice kept = engine_keep(e, is_address ? SLICE_NONE : host);
+    struct slice certificate = engine_keep(e, slice_cstr(l->destination->certificate));
     struct engine_action *a = engine_do(e, ACTION_TLS_CLIENT);
     a->conn = l->conn;
     a->text = kept;
     a->needs_verify = l->destination->tls == DELIVERY_TLS_VERIFY;
+    a->certificate = certificate;
     l->is_in_handshake = true;
 }
 
@@ -96,6 +98,8 @@ void deliver_on_connected(struct engine *e, struct line *l, const struct engine_
         .tls = tls_mode(l),
         .user = slice_cstr(d->user),
         .password = slice_cstr(d->password),
+        .mechanisms = d->mechanisms,
+        .has_certificate = d->certificate && d->certificate[0],
         .allows_plain_auth = d->tls == DELIVERY_TLS_NONE,
         .greeting_ms = d->limits.greeting_ms,
         .command_ms = d->limits.command_ms,
@@ -120,6 +124,7 @@ void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *t
         host_fails(e, l, "its certificate was not verified"); /* the shell refuses it first */
         return;
     }
+    deliver_login_bind(l, tls);
     if (l->options.tls == SMTP_CLIENT_TLS_IMPLICIT)
         smtp_client_on_connected(l->smtp);
     else
@@ -211,6 +216,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     struct destination *d = l->destination;
     if (!l->was_ready) {
         l->was_ready = true;
+        d->is_login_good = true;
         destination_well(e, d);
         health_well(d, &line_target(l)->address);
     }
@@ -313,6 +319,8 @@ static void on_failed(struct engine *e, struct line *l, const struct smtp_client
     snprintf(why, sizeof why, "%s%s%.300s", ev->reason ? ev->reason : "",
              ev->reason && text.n ? ": " : "", buf_cstr(&text));
     buf_close(&text);
+    if (smtp_client_is_login_refused(l->smtp))
+        deliver_login_refused(e, l, why);
     if (!l->job) { /* idle or quitting: nobody is touched */
         line_hang_up(e, l, true);
         line_free(e, l);
@@ -349,6 +357,9 @@ void deliver_pump(struct engine *e, struct line *l)
         case SMTP_CLIENT_START_TLS:
             line_flush(e, l, false);
             start_tls(e, l);
+            break;
+        case SMTP_CLIENT_SUM:
+            deliver_login_sum(e, l, ev.sum);
             break;
         case SMTP_CLIENT_READY:
             deliver_on_ready(e, l);

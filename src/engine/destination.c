@@ -50,6 +50,7 @@ void destination_free(struct engine *e, struct destination *d)
     shape_close(e, d);
     mem_free(d->user);
     mem_free(d->password);
+    mem_free(d->certificate);
     mem_free(d->helo);
     source_drop_pool(d);
     health_free(d);
@@ -57,11 +58,27 @@ void destination_free(struct engine *e, struct destination *d)
     mem_free(d);
 }
 
+static unsigned mechanism_bits(const enum smtp_sasl *mechanisms, unsigned count)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < count; i++)
+        bits |= SMTP_SASL_BIT(mechanisms[i]);
+    return bits;
+}
+
+static void copy_login(struct destination *d, const struct engine_route *r,
+                       const struct engine_credential *c)
+{
+    d->user = dup_slice(c ? c->user : r->user);
+    d->password = dup_slice(c ? c->password : r->password);
+    d->certificate = dup_slice(c ? c->certificate : r->certificate);
+    d->mechanisms = c ? mechanism_bits(c->mechanisms, c->mechanism_count)
+                      : mechanism_bits(r->mechanisms, r->mechanism_count);
+}
+
 static void copy_route(struct destination *d, const struct engine_route *r)
 {
     d->tls = r->tls;
-    d->user = dup_slice(r->user);
-    d->password = dup_slice(r->password);
     d->host = mem_new(r->host_count * sizeof *d->host);
     d->host_count = r->host_count;
     for (unsigned i = 0; i < r->host_count; i++)
@@ -78,7 +95,7 @@ static void add_domain(struct buf *out, struct slice domain)
 }
 
 static struct destination *destination_new(struct engine *e, int route, struct slice key,
-                                           struct slice name, bool requires_tls)
+                                           struct slice name, bool requires_tls, int credential)
 {
     const struct engine_route *r = route >= 0 ? &e->opt->routes[route] : NULL;
     struct destination *d = mem_new(sizeof *d);
@@ -91,6 +108,8 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     if (r)
         copy_route(d, r);
     source_take_pool(e, d);
+    if (r)
+        copy_login(d, r, credential >= 0 ? &e->opt->credentials[credential] : NULL);
     d->requires_tls = requires_tls;
     if (requires_tls)
         d->tls = DELIVERY_TLS_VERIFY;
@@ -111,11 +130,13 @@ static bool is_by_mx(const struct engine *e, int route)
 
 /* Into key, which is empty; where in it the domain begins, if there is one. */
 static size_t build_key(const struct engine *e, int route, struct slice domain, bool requires_tls,
-                        struct buf *key)
+                        int credential, struct buf *key)
 {
     buf_init(key, 1024);
     buf_addf(key, "%llu %d %s", (unsigned long long)e->generation, route,
              requires_tls ? "tls " : "");
+    if (credential >= 0)
+        buf_addf(key, "login %d ", credential);
     size_t head = key->n;
     if (is_by_mx(e, route))
         add_domain(key, domain);
@@ -123,26 +144,26 @@ static size_t build_key(const struct engine *e, int route, struct slice domain, 
 }
 
 const struct destination *destination_find(const struct engine *e, int route, struct slice domain,
-                                           bool requires_tls)
+                                           bool requires_tls, int credential)
 {
     struct buf key;
-    build_key(e, route, domain, requires_tls, &key);
+    build_key(e, route, domain, requires_tls, credential, &key);
     const struct destination *d = map_get(&e->destinations, buf_slice(&key));
     buf_close(&key);
     return d;
 }
 
 struct destination *destination_get(struct engine *e, int route, struct slice domain,
-                                    bool requires_tls)
+                                    bool requires_tls, int credential)
 {
     struct buf key;
-    size_t head = build_key(e, route, domain, requires_tls, &key);
+    size_t head = build_key(e, route, domain, requires_tls, credential, &key);
     struct destination *d = map_get(&e->destinations, buf_slice(&key));
     if (!d)
         d = destination_new(e, route, buf_slice(&key),
                             is_by_mx(e, route) ? slice_from(buf_slice(&key), head)
                                                : e->opt->routes[route].name,
-                            requires_tls);
+                            requires_tls, credential);
     shape_used(e, d);
     buf_close(&key);
     return d;
@@ -165,7 +186,8 @@ struct destination *destination_get_set(struct engine *e, const struct destinati
     if (d)
         unlinger(e, d);
     if (!d) {
-        d = destination_new(e, domain->route, buf_slice(&key), host[0].name, domain->requires_tls);
+        d = destination_new(e, domain->route, buf_slice(&key), host[0].name, domain->requires_tls,
+                            -1);
         d->domain = dup_slice(slice_cstr(domain->name));
         d->set = mem_new(count * sizeof *d->set);
         d->set_count = count;
@@ -212,6 +234,11 @@ void destination_drop_if_unused(struct engine *e, struct destination *d)
     destination_drop_lingering(e);
 }
 
+bool destination_has_login(const struct destination *d)
+{
+    return (d->user && d->user[0]) || (d->certificate && d->certificate[0]);
+}
+
 bool destination_is_paused(const struct engine *e, const struct destination *d)
 {
     return queue_is_paused(&e->queue, slice_cstr(d->name));
@@ -233,6 +260,8 @@ uint32_t destination_lines_most(const struct engine *e, const struct destination
     uint32_t most = shape_lines_most(e, d, d->limits.connections);
     if (d->failures)
         return 1; /* a probe */
+    if (destination_has_login(d) && !d->is_login_good)
+        return 1; /* many wrong logins at once would lock the user out */
     return d->window.most < most ? d->window.most : most;
 }
 

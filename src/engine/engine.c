@@ -287,6 +287,10 @@ static void on_connection(struct engine *e, const struct engine_event *ev)
         if (s)
             submit_on_login(e, s, ev->login, ev->text);
         break;
+    case EVENT_SUM:
+        if (l)
+            deliver_on_sum(e, l, ev->bytes);
+        break;
     case EVENT_RECORD:
     case EVENT_TOLD:
     case EVENT_USAGE:
@@ -440,6 +444,7 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
     case EVENT_CONNECTED:
     case EVENT_TLS_UP:
     case EVENT_LOGIN:
+    case EVENT_SUM:
         on_connection(e, ev);
         break;
     case EVENT_APPENDED:

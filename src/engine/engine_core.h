@@ -168,6 +168,9 @@ struct destination {
     struct shape shape;
     enum delivery_tls tls;
     char *user, *password, *helo;
+    char *certificate;   /* path of ours; "": none */
+    unsigned mechanisms; /* SMTP_SASL_BIT; 0: any */
+    bool is_login_good;  /* it was taken, and not refused since: before, one line tries it */
     struct route_host {
         char *name;
         uint16_t port;
@@ -449,12 +452,14 @@ void schedule_arm(struct engine *e, struct job *j);
 /* destination.c: where connections go, and how it is there */
 /* Of this domain, or of a route (index into options.routes) with hosts of its own; made if need be.
  * requires_tls: for messages with REQUIRETLS, which share no connection with others.
+ * credential: index into options.credentials; what it is for shares no connection either.
  */
 /* NULL: nothing goes there now. */
 const struct destination *destination_find(const struct engine *e, int route, struct slice domain,
-                                           bool requires_tls);
+                                           bool requires_tls, int credential);
 struct destination *destination_get(struct engine *e, int route, struct slice domain,
-                                    bool requires_tls);
+                                    bool requires_tls, int credential);
+bool destination_has_login(const struct destination *d);
 /* The set of these hosts (of the same route, REQUIRETLS and options as the domain), sorted. */
 struct home_host;
 struct destination *destination_get_set(struct engine *e, const struct destination *domain,
@@ -500,6 +505,7 @@ void deliver_on_bytes(struct engine *e, struct line *l, struct slice in);
 void deliver_on_drained(struct engine *e, struct line *l);
 void deliver_on_closed(struct engine *e, struct line *l, const struct engine_event *ev);
 void deliver_on_tls(struct engine *e, struct line *l, const struct engine_tls *tls);
+void deliver_on_sum(struct engine *e, struct line *l, struct slice sum); /* deliver_login.c */
 void deliver_on_timer(struct engine *e, struct timer *t);
 void deliver_on_body(struct engine *e, struct queue_message *m, enum err err, struct slice why);
 void deliver_on_piece(struct engine *e, uint64_t conn, enum err err, const struct journal_record *r,

@@ -139,4 +139,9 @@ void deliver_on_ready(struct engine *e, struct line *l);
 /* deliver_body.c: the transaction is about to begin; may the body go as it is? */
 void deliver_body_judge(struct engine *e, struct line *l);
 /* The session waits for (more of) the body. */
+/* deliver_login.c: what a login needs, and that it was refused */
+void deliver_login_bind(struct line *l, const struct engine_tls *tls);
+void deliver_login_sum(struct engine *e, struct line *l, const struct smtp_sasl_sum *sum);
+void deliver_login_refused(struct engine *e, struct line *l, const char *why);
+/* deliver_body.c: the session waits for (more of) the body */
 void deliver_body_due(struct engine *e, struct line *l);

@@ -24,3 +24,5 @@ enum route_miss {
 enum route_miss route_judge(const struct engine_route *r, const struct route_question *q);
 /* Index into options.routes; -1: the MX hosts of the recipient's domain. */
 int route_find(const struct engine_options *o, const struct route_question *q);
+/* Index into options.credentials; -1: the route's own, if it has any. */
+int route_credential(const struct engine_options *o, int route, const struct route_question *q);

@@ -94,8 +94,10 @@ void schedule_message(struct engine *e, struct queue_message *m)
         if (r->fate != QUEUE_WAITING || r->is_reporting || r->next_in_job != QUEUE_UNASSIGNED)
             continue;
         q.recipient = queue_address(m, i);
-        struct destination *d = destination_get(
-            e, route_find(e->opt, &q), mail_address_domain_of(q.recipient), m->requires_tls);
+        int route = route_find(e->opt, &q);
+        struct destination *d =
+            destination_get(e, route, mail_address_domain_of(q.recipient), m->requires_tls,
+                            route_credential(e->opt, route, &q));
         struct job *j = job_get(e, m, d);
         r->next_in_job = j->first_recipient;
         j->first_recipient = i;

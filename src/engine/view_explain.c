@@ -43,6 +43,7 @@ struct way {
     const struct destination *d;        /* NULL: nothing goes there now */
     struct slice pause;                 /* under this name */
     enum delivery_tls tls;
+    struct slice login; /* "": none with a name */
     uint32_t lines_most;
 };
 
@@ -83,7 +84,11 @@ static struct way find_way(struct explain *x, struct slice address)
     w.route = route_find(o, &x->question);
     w.is_bound = x->question.by && x->question.by->has_route;
     w.options = w.route >= 0 ? &o->routes[w.route] : NULL;
-    w.d = destination_find(x->e, w.route, w.domain, false);
+    int credential = route_credential(o, w.route, &x->question);
+    w.login = credential >= 0 ? o->credentials[credential].user
+              : w.options     ? w.options->user
+                              : SLICE_NONE;
+    w.d = destination_find(x->e, w.route, w.domain, false, credential);
     w.pause = w.d                                  ? slice_cstr(w.d->name)
               : w.options && w.options->host_count ? w.options->name
                                                    : w.domain;
@@ -160,7 +165,7 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_bool(j, "is_mx", !w.options || !w.options->host_count);
     json_hosts(j, &w);
     json_string(j, "tls", slice_cstr(tls_words[w.tls]));
-    json_string(j, "login", w.options ? w.options->user : SLICE_NONE);
+    json_string(j, "login", w.login);
     struct view_sources v = sources_of(x, &w);
     view_sources_json(&v, j);
     json_int(j, "connections", w.d ? w.d->line_count : 0);
@@ -249,8 +254,8 @@ static void text_way(struct buf *out, struct explain *x, struct slice address)
     text_route(out, x, &w);
     text_hosts(out, &w);
     buf_addf(out, "  tls         %s", tls_words[w.tls]);
-    if (w.options && w.options->user.n)
-        buf_addf(out, ", logging in as %.*s", SLICE_FMT(w.options->user));
+    if (w.login.n)
+        buf_addf(out, ", logging in as %.*s", SLICE_FMT(w.login));
     buf_add_char(out, '\n');
     struct view_sources v = sources_of(x, &w);
     view_sources_text(&v, out);

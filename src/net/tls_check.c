@@ -222,6 +222,11 @@ struct slice tls_check_leaf(const struct tls_check *c)
     return c->is_usable ? certificate(c, 0) : SLICE_NONE;
 }
 
+struct slice tls_check_first(const struct tls_check *c)
+{
+    return c->count && !c->is_too_large ? certificate(c, 0) : SLICE_NONE;
+}
+
 void tls_check_close(struct tls_check *c)
 {
     buf_close(&c->der);

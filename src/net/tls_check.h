@@ -38,4 +38,6 @@ void tls_check_init(struct tls_check *c, const struct tls_client_config *config,
 void tls_check_init_client(struct tls_check *c, const struct tls_trust *trust);
 /* The leaf; empty: nothing was sent, or nothing that is usable. */
 struct slice tls_check_leaf(const struct tls_check *c);
+/* The one that was shown first, whatever became of it; empty: none. */
+struct slice tls_check_first(const struct tls_check *c);
 void tls_check_close(struct tls_check *c);

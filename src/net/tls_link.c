@@ -143,6 +143,21 @@ static struct slice sni(struct slice name)
     return name;
 }
 
+/* Shown when the server asks for one; else nobody sees it. */
+static void show_identity(struct tls_link *l, struct tls_server_config *identity)
+{
+    br_ssl_client_context *c = &l->context.client;
+    const br_skey_decoder_context *key = &identity->secret.key;
+    l->config = tls_server_config_ref(identity);
+    if (key->key_type == BR_KEYTYPE_EC)
+        br_ssl_client_set_single_ec(c, identity->chain, identity->chain_count, &key->key.ec,
+                                    BR_KEYTYPE_SIGN, BR_KEYTYPE_EC, br_ec_get_default(),
+                                    br_ecdsa_sign_asn1_get_default());
+    else
+        br_ssl_client_set_single_rsa(c, identity->chain, identity->chain_count, &key->key.rsa,
+                                     br_rsa_pkcs1_sign_get_default());
+}
+
 struct tls_link *tls_link_client(const struct tls_client_config *config, struct slice server_name,
                                  const unsigned char seed[TLS_LINK_SEED_BYTES])
 {
@@ -160,6 +175,8 @@ struct tls_link *tls_link_client(const struct tls_client_config *config, struct 
         tls_profile_strict(l->engine);
     br_ssl_client_set_default_rsapub(c);
     br_ssl_engine_set_x509(l->engine, &l->check->vtable);
+    if (config->identity)
+        show_identity(l, config->identity);
     open_engine(l, seed);
     br_ssl_client_reset(c, l->check->name[0] ? l->check->name : NULL, 0);
     return l;
@@ -233,8 +250,13 @@ bool tls_link_is_up(const struct tls_link *l)
  * a resumed one it would not be unique, as there is no extended master secret (RFC 7627). */
 static void tell_bindings(const struct tls_link *l, struct tls_facts *facts)
 {
-    facts->end_point_bytes = l->config->end_point_bytes;
-    memcpy(facts->end_point, l->config->end_point, facts->end_point_bytes);
+    if (l->is_server) {
+        facts->end_point_bytes = l->config->end_point_bytes;
+        memcpy(facts->end_point, l->config->end_point, facts->end_point_bytes);
+    } else {
+        facts->end_point_bytes =
+            tls_certificate_end_point(tls_check_first(l->check), facts->end_point);
+    }
     if (facts->is_resumed)
         return;
     facts->unique_bytes = TLS_UNIQUE_BYTES;
@@ -253,7 +275,7 @@ void tls_link_settle(struct tls_link *l, struct tls_facts *facts)
         .is_resumed = l->is_server && !l->policy.was_asked,
     };
     explicit_bzero(&session, sizeof session);
-    if (l->is_server)
+    if (l->is_server || l->check)
         tell_bindings(l, facts);
     if (!l->check)
         return;

@@ -25,15 +25,8 @@ static void on_reply(struct smtp_client *c, const struct smtp_reply *r)
     case S_STARTTLS:
         smtp_client_hello_on_starttls(c, r);
         break;
-    case S_AUTH_PLAIN:
-    case S_AUTH_PASSWORD:
-        smtp_client_hello_on_auth(c, r);
-        break;
-    case S_AUTH_LOGIN:
-        smtp_client_hello_on_challenge(c, r, S_AUTH_USER);
-        break;
-    case S_AUTH_USER:
-        smtp_client_hello_on_challenge(c, r, S_AUTH_PASSWORD);
+    case S_AUTH:
+        smtp_client_auth_on_reply(c, r);
         break;
     case S_RSET:
         smtp_client_mail_on_rset(c, r);
@@ -67,6 +60,7 @@ static void on_reply(struct smtp_client *c, const struct smtp_reply *r)
         break;
     case S_IDLE:
     case S_HANDSHAKE:
+    case S_AUTH_SUM:
     case S_CLOSED:
     case S_FAILED:
     case S_COUNT:
@@ -131,6 +125,8 @@ static struct smtp_client_event state_event(struct smtp_client *c)
 {
     struct smtp_client_event e = {.kind = smtp_client_state_rows[c->state].event};
     c->owes_event = false;
+    if (c->state == S_AUTH_SUM)
+        e.sum = &c->auth.sum;
     if (c->state == S_FAILED) {
         e.scope = c->failed_in < S_READY ? SMTP_SCOPE_HOST : SMTP_SCOPE_SESSION;
         e.is_unsure = c->is_unsure;
@@ -147,6 +143,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_options *options)
     buf_init(&c->input, SMTP_CLIENT_INPUT_BYTES_MAX);
     buf_init(&c->output, SMTP_CLIENT_OUTPUT_BYTES_MAX + SMTP_CLIENT_FINAL_ROOM);
     buf_init(&c->reply_bytes, SMTP_REPLY_LINES_MAX * SMTP_REPLY_LINE_BYTES_MAX);
+    smtp_client_auth_init(c);
     return c;
 }
 
@@ -157,6 +154,7 @@ void smtp_client_free(struct smtp_client *c)
     buf_close(&c->input);
     buf_close(&c->output);
     buf_close(&c->reply_bytes);
+    smtp_client_auth_close(c);
     mem_free(c);
 }
 
@@ -261,10 +259,8 @@ int64_t smtp_client_timeout_ms(const struct smtp_client *c)
     case S_HELO:
     case S_STARTTLS:
     case S_HANDSHAKE:
-    case S_AUTH_PLAIN:
-    case S_AUTH_LOGIN:
-    case S_AUTH_USER:
-    case S_AUTH_PASSWORD:
+    case S_AUTH:
+    case S_AUTH_SUM:
     case S_RSET:
     case S_DATA:
         return o->command_ms;

@@ -1,5 +1,4 @@
-/* smtp_client_hello.c -- from the greeting to READY: EHLO or HELO, STARTTLS and EHLO again, AUTH.
- */
+/* smtp_client_hello.c -- from the greeting to the login: EHLO or HELO, STARTTLS and EHLO again. */
 #include "smtp_client_state.h"
 
 /* EHLO or HELO is answered, or STARTTLS refused. */
@@ -11,18 +10,8 @@ static void after_hello(struct smtp_client *c)
         smtp_client_enter(c, S_STARTTLS);
     else if (o->tls == SMTP_CLIENT_TLS_REQUIRED && !c->has_tls)
         smtp_client_fail(c, "no STARTTLS offered, TLS is required");
-    else if (!o->user.n)
-        smtp_client_go_ready(c);
-    else if (!c->has_tls && !o->allows_plain_auth)
-        smtp_client_fail(c, "AUTH is configured and the line has no TLS: the password is not sent");
-    else if (o->user.n + o->password.n > SMTP_CLIENT_CREDENTIAL_BYTES_MAX)
-        smtp_client_fail(c, "user and password are too long for AUTH");
-    else if (c->offer.has_auth_plain)
-        smtp_client_enter(c, S_AUTH_PLAIN);
-    else if (c->offer.has_auth_login)
-        smtp_client_enter(c, S_AUTH_LOGIN);
     else
-        smtp_client_fail(c, "the server offers no AUTH mechanism that we know (PLAIN, LOGIN)");
+        smtp_client_auth_begin(c);
 }
 
 void smtp_client_hello_on_greeting(struct smtp_client *c, const struct smtp_reply *r)
@@ -67,24 +56,4 @@ void smtp_client_hello_on_starttls(struct smtp_client *c, const struct smtp_repl
     } else {
         smtp_client_fail_by_reply(c, "STARTTLS was refused, TLS is required");
     }
-}
-
-void smtp_client_hello_on_auth(struct smtp_client *c, const struct smtp_reply *r)
-{
-    /* 504: this mechanism is not known after all (RFC 4954 section 4). */
-    if (smtp_client_is_fine(r))
-        smtp_client_go_ready(c);
-    else if (r->code == 504 && c->state == S_AUTH_PLAIN && c->offer.has_auth_login)
-        smtp_client_enter(c, S_AUTH_LOGIN);
-    else
-        smtp_client_fail_by_reply(c, "AUTH was refused");
-}
-
-void smtp_client_hello_on_challenge(struct smtp_client *c, const struct smtp_reply *r,
-                                    enum smtp_client_state next)
-{
-    if (r->code == 334)
-        smtp_client_enter(c, next);
-    else
-        smtp_client_fail_by_reply(c, "AUTH was refused");
 }

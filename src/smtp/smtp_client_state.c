@@ -12,26 +12,23 @@
 
 #include <string.h>
 
+#define LOGIN_BEGINS (BIT(S_AUTH) | BIT(S_AUTH_SUM))
 #define TRANSACTION_ENDS (BIT(S_READY) | BIT(S_QUIT))
 
 const struct smtp_client_state_row smtp_client_state_rows[S_COUNT] = {
     [S_IDLE] = {"connect", BIT(S_GREET) | BIT(S_CLOSED), 0, ""},
     [S_GREET] = {"greeting", BIT(S_EHLO), 0, "time-out waiting for the greeting"},
-    [S_EHLO] = {"EHLO",
-                BIT(S_HELO) | BIT(S_STARTTLS) | BIT(S_AUTH_PLAIN) | BIT(S_AUTH_LOGIN) |
-                    TRANSACTION_ENDS,
-                0, "time-out waiting for the reply to EHLO"},
+    [S_EHLO] = {"EHLO", BIT(S_HELO) | BIT(S_STARTTLS) | LOGIN_BEGINS | TRANSACTION_ENDS, 0,
+                "time-out waiting for the reply to EHLO"},
     [S_HELO] = {"HELO", TRANSACTION_ENDS, 0, "time-out waiting for the reply to HELO"},
-    [S_STARTTLS] = {"STARTTLS",
-                    BIT(S_HANDSHAKE) | BIT(S_AUTH_PLAIN) | BIT(S_AUTH_LOGIN) | TRANSACTION_ENDS, 0,
+    [S_STARTTLS] = {"STARTTLS", BIT(S_HANDSHAKE) | LOGIN_BEGINS | TRANSACTION_ENDS, 0,
                     "time-out waiting for the reply to STARTTLS"},
     [S_HANDSHAKE] = {"TLS handshake", BIT(S_EHLO), SMTP_CLIENT_START_TLS,
                      "time-out in the TLS handshake"},
-    [S_AUTH_PLAIN] = {"AUTH", BIT(S_AUTH_LOGIN) | TRANSACTION_ENDS, 0,
-                      "time-out waiting for the reply to AUTH"},
-    [S_AUTH_LOGIN] = {"AUTH", BIT(S_AUTH_USER), 0, "time-out waiting for the reply to AUTH"},
-    [S_AUTH_USER] = {"AUTH", BIT(S_AUTH_PASSWORD), 0, "time-out waiting for the reply to AUTH"},
-    [S_AUTH_PASSWORD] = {"AUTH", TRANSACTION_ENDS, 0, "time-out waiting for the reply to AUTH"},
+    [S_AUTH] = {"AUTH", LOGIN_BEGINS | TRANSACTION_ENDS, 0,
+                "time-out waiting for the reply to AUTH"},
+    [S_AUTH_SUM] = {"AUTH", BIT(S_AUTH), SMTP_CLIENT_SUM,
+                    "time-out working out what the login needs"},
     [S_READY] = {"ready", BIT(S_RSET) | BIT(S_MAIL) | TRANSACTION_ENDS, SMTP_CLIENT_READY, ""},
     [S_RSET] = {"RSET", BIT(S_MAIL), 0, "time-out waiting for the reply to RSET"},
     [S_MAIL] = {"MAIL", BIT(S_RCPT) | TRANSACTION_ENDS, 0,
@@ -85,12 +82,6 @@ static void say_hello(struct smtp_client *c, const char *verb)
     c->offer = (struct smtp_client_offer){0};
 }
 
-static void say_credential(struct smtp_client *c, struct slice text)
-{
-    smtp_client_expect_reply(c);
-    smtp_client_say_base64(&c->output, text);
-}
-
 static void say_final(struct smtp_client *c)
 {
     if (c->is_whole) {
@@ -125,18 +116,9 @@ void smtp_client_enter(struct smtp_client *c, enum smtp_client_state next)
     case S_STARTTLS:
         say(c, "STARTTLS\r\n");
         break;
-    case S_AUTH_PLAIN:
+    case S_AUTH:
         smtp_client_expect_reply(c);
-        smtp_client_say_auth_plain(&c->output, c->options->user, c->options->password);
-        break;
-    case S_AUTH_LOGIN:
-        say(c, "AUTH LOGIN\r\n");
-        break;
-    case S_AUTH_USER:
-        say_credential(c, c->options->user);
-        break;
-    case S_AUTH_PASSWORD:
-        say_credential(c, c->options->password);
+        buf_add(&c->output, buf_slice(&c->auth.line));
         break;
     case S_RSET:
     case S_MAIL:
@@ -162,6 +144,7 @@ void smtp_client_enter(struct smtp_client *c, enum smtp_client_state next)
         break;
     case S_IDLE:
     case S_HANDSHAKE:
+    case S_AUTH_SUM:
     case S_BODY:
     case S_CLOSED:
     case S_COUNT:

@@ -2,12 +2,14 @@
  * that all its parts make. enter() alone writes the state.
  *
  *   smtp_client.c        the doors: input, events, time-outs; which reply goes to whom
- *   smtp_client_hello.c  GREET .. AUTH_*: until the session is READY
+ *   smtp_client_hello.c  GREET .. STARTTLS: until both know each other
+ *   smtp_client_auth.c   AUTH: until the session is READY
  *   smtp_client_mail.c   RSET .. FINAL: one transaction
  *   smtp_client_chunk.c  a body as BDAT: a small one whole, a binary one in pieces
  *   smtp_client_words.c  the text of commands and of what EHLO offers */
 #pragma once
 
+#include "smtp_client_auth.h"
 #include "smtp_client_words.h"
 
 enum {
@@ -26,10 +28,8 @@ enum smtp_client_state {
     S_HELO,
     S_STARTTLS,
     S_HANDSHAKE,
-    S_AUTH_PLAIN,
-    S_AUTH_LOGIN,
-    S_AUTH_USER,
-    S_AUTH_PASSWORD,
+    S_AUTH,
+    S_AUTH_SUM, /* the caller works something out for it */
     S_READY,
     S_RSET,
     S_MAIL,
@@ -66,6 +66,7 @@ struct smtp_client {
     bool is_line_dead;
     bool is_ahead; /* bytes were there before the command that they would answer */
     struct smtp_client_offer offer;
+    struct smtp_client_auth auth;
 
     struct buf input; /* unread from input_at on */
     size_t input_at;
@@ -130,14 +131,11 @@ void smtp_client_fail_by_reply(struct smtp_client *c, const char *reason);
 /* because c->reply is no answer to what was said. */
 void smtp_client_fail_by_kind(struct smtp_client *c);
 
-/* smtp_client_hello.c: what a reply means on the way to READY. */
+/* smtp_client_hello.c: what a reply means on the way to the login. */
 void smtp_client_hello_on_greeting(struct smtp_client *c, const struct smtp_reply *r);
 void smtp_client_hello_on_ehlo(struct smtp_client *c, const struct smtp_reply *r);
 void smtp_client_hello_on_helo(struct smtp_client *c, const struct smtp_reply *r);
 void smtp_client_hello_on_starttls(struct smtp_client *c, const struct smtp_reply *r);
-void smtp_client_hello_on_challenge(struct smtp_client *c, const struct smtp_reply *r,
-                                    enum smtp_client_state next);
-void smtp_client_hello_on_auth(struct smtp_client *c, const struct smtp_reply *r);
 
 /* smtp_client_chunk.c: one piece as a chunk; the whole text as the only one. */
 void smtp_client_chunk_begin(struct smtp_client *c);

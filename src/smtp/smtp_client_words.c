@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 
 static bool is_blank(char c)
 {
@@ -27,10 +29,15 @@ static struct slice take_word(struct slice *s)
 
 static void add_mechanism(struct smtp_client_offer *offer, struct slice word)
 {
-    if (slice_eq_nocase(word, SLICE("PLAIN")))
-        offer->has_auth_plain = true;
-    else if (slice_eq_nocase(word, SLICE("LOGIN")))
-        offer->has_auth_login = true;
+    enum smtp_sasl m;
+    if (smtp_sasl_find(word, &m))
+        offer->mechanisms |= SMTP_SASL_BIT(m);
+    size_t at = strlen(offer->auth);
+    for (size_t i = 0; i < word.n; i++)
+        if (word.p[i] <= ' ' || word.p[i] > '~')
+            return;
+    if (word.n && word.n + 2 < sizeof offer->auth - at)
+        snprintf(offer->auth + at, sizeof offer->auth - at, " %.*s", SLICE_FMT(word));
 }
 
 /* RFC 9422: names that we do not know, and values that cannot be read, are passed over. */
@@ -175,20 +182,6 @@ void smtp_client_say_rcpt(struct buf *out, const struct smtp_client_recipient *r
     if (offer->has_dsn && r->orcpt.n)
         buf_addf(out, " ORCPT=%.*s", SLICE_FMT(r->orcpt));
     buf_add_cstr(out, "\r\n");
-}
-
-void smtp_client_say_auth_plain(struct buf *out, struct slice user, struct slice password)
-{
-    struct buf text;
-    buf_init(&text, SMTP_CLIENT_CREDENTIAL_BYTES_MAX + 2);
-    buf_add_char(&text, 0);
-    buf_add(&text, user);
-    buf_add_char(&text, 0);
-    buf_add(&text, password);
-    CHECK(!text.is_full);
-    buf_add_cstr(out, "AUTH PLAIN ");
-    smtp_client_say_base64(out, buf_slice(&text));
-    buf_close(&text);
 }
 
 void smtp_client_say_base64(struct buf *out, struct slice text)

@@ -10,8 +10,9 @@ struct smtp_client_offer {
     bool has_pipelining, has_8bitmime, has_starttls, has_enhanced_codes, has_chunking, has_smtputf8;
     bool has_size, has_dsn, has_requiretls, has_binarymime;
     uint64_t size_bytes; /* 0: no fixed limit (RFC 1870) */
-    bool has_auth_plain, has_auth_login;
     struct smtp_client_limits limits;
+    unsigned mechanisms; /* of AUTH: SMTP_SASL_BIT, those that we know */
+    char auth[128];      /* all of them, each behind a blank, for people; cut where it is long */
 };
 
 /* The lines behind the first of a reply to EHLO; keywords that we do not know are passed over. */
@@ -27,6 +28,5 @@ void smtp_client_say_rcpt(struct buf *out, const struct smtp_client_recipient *r
                           const struct smtp_client_offer *offer);
 /* User and password together, so that base64 of both fits a line of RFC 4954 section 4 (12288). */
 enum { SMTP_CLIENT_CREDENTIAL_BYTES_MAX = 8190 };
-/* AUTH PLAIN with its initial response (RFC 4616). */
-void smtp_client_say_auth_plain(struct buf *out, struct slice user, struct slice password);
+/* A response of AUTH (RFC 4954). */
 void smtp_client_say_base64(struct buf *out, struct slice text);

@@ -26,6 +26,7 @@ struct world {
     struct smtp_client_message message;
     unsigned events_of[RECIPIENTS_MAX];
     bool is_in_transaction, is_in_body, is_over, is_slow, is_by_hand;
+    const struct smtp_sasl_sum *sum; /* asked for, not given yet */
     unsigned transactions;
     struct buf taken; /* by the line */
     struct body {
@@ -109,6 +110,19 @@ static void on_recipient(struct world *w, const struct smtp_client_event *e)
                           : w->taken.n == b->at + b->n);
 }
 
+/* Always the same: so a server that is fed the right signature gets on. */
+static void give_sum(struct world *w, bool is_right)
+{
+    static const size_t bytes[] = {[SMTP_SASL_SUM_NONCE] = SMTP_SASL_NONCE_BYTES,
+                                   [SMTP_SASL_SUM_SCRAM] = SMTP_SASL_SCRAM_BYTES,
+                                   [SMTP_SASL_SUM_HMAC_MD5] = SMTP_SASL_MD5_BYTES};
+    static const char same[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    const struct smtp_sasl_sum *sum = w->sum;
+    w->sum = NULL;
+    CHECK(sum->text.n <= 8192 && sum->rounds <= 1000000 && sum->salt.n <= 64);
+    smtp_client_on_sum(w->c, is_right ? slice_of(same, bytes[sum->kind]) : SLICE_NONE);
+}
+
 static void on_event(struct world *w, const struct smtp_client_event *e)
 {
     CHECK(!w->is_over);
@@ -117,6 +131,12 @@ static void on_event(struct world *w, const struct smtp_client_event *e)
         break;
     case SMTP_CLIENT_START_TLS:
         smtp_client_on_tls(w->c);
+        break;
+    case SMTP_CLIENT_SUM:
+        CHECK(!w->is_in_transaction && e->sum);
+        w->sum = e->sum;
+        if (!w->is_by_hand)
+            give_sum(w, true);
         break;
     case SMTP_CLIENT_READY:
         CHECK(!w->is_in_transaction && smtp_client_is_ready(w->c));
@@ -203,16 +223,30 @@ static void act(struct world *w, uint8_t what)
         end_body(w);
     else if (what >= 0xf8 && what < 0xf8 + COUNT_OF(pieces) && is_in_body)
         say_body(w, pieces[what - 0xf8]);
+    else if ((what == 0xfd || what == 0xfe) && w->sum && !w->is_over)
+        give_sum(w, what == 0xfd);
     pull(w);
 }
 
-/* A command: a known verb, no control characters, and never long but for AUTH. */
-static void check_command(struct slice line, bool is_behind_data)
+/* A response of a login: base64 or nothing. */
+static bool is_response(struct slice line)
 {
-    static const char *const verbs[] = {
-        "EHLO me", "HELO me", "STARTTLS",    "MAIL FROM:<", "RCPT TO:<", "DATA", "RSET",
-        "QUIT",    "BDAT ",   "AUTH PLAIN ", "AUTH LOGIN",  "dQ==",      "cA=="};
-    bool is_known = is_behind_data && slice_eq(line, SLICE("."));
+    for (size_t i = 0; i < line.n; i++) {
+        char c = line.p[i];
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '+' && c != '/' && c != '=')
+            return false;
+    }
+    return true;
+}
+
+/* A command: a known verb, no control characters, and never long but for AUTH. */
+static void check_command(struct slice line, bool is_behind_data, bool is_behind_auth)
+{
+    static const char *const verbs[] = {"EHLO me",   "HELO me", "STARTTLS", "MAIL FROM:<",
+                                        "RCPT TO:<", "DATA",    "RSET",     "QUIT",
+                                        "AUTH ",     "BDAT "};
+    bool is_known =
+        (is_behind_data && slice_eq(line, SLICE("."))) || (is_behind_auth && is_response(line));
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
         is_known = is_known || slice_starts(line, slice_cstr(verbs[i]));
     CHECK(is_known && line.n <= 510);
@@ -273,6 +307,7 @@ static void check_stream(struct world *w)
     struct slice s = buf_slice(&w->taken);
     struct slice before = SLICE_NONE;
     struct chunks chunks = {0};
+    bool is_in_login = false;
     size_t at = 0;
     for (unsigned next = 0; at < s.n;) {
         if (next < w->bodies && !w->body[next].is_in_chunks && at == w->body[next].at) {
@@ -289,7 +324,8 @@ static void check_stream(struct world *w)
             break; /* cut in the middle of a command */
         CHECK(end > 0 && rest.p[end - 1] == '\r');
         struct slice line = slice_head(rest, end - 1);
-        check_command(line, slice_eq(before, SLICE("DATA")));
+        check_command(line, slice_eq(before, SLICE("DATA")), is_in_login);
+        is_in_login = slice_starts(line, SLICE("AUTH ")) || (is_in_login && is_response(line));
         before = line;
         at += end + 1;
         if (slice_starts(line, SLICE("BDAT ")))
@@ -307,7 +343,9 @@ static void open_world(struct world *w, uint8_t settings, uint8_t recipients)
         .helo = SLICE("me"),
         .tls = (enum smtp_client_tls)(settings & 3),
         .user = settings & 4 ? SLICE("u") : SLICE_NONE,
-        .password = SLICE("p"),
+        .password = recipients & 128 ? SLICE_NONE : SLICE("p"),
+        .token = recipients & 16 ? SLICE("t") : SLICE_NONE,
+        .has_certificate = recipients & 32,
         .allows_plain_auth = settings & 8,
         .greeting_ms = 1,
         .command_ms = 1,
@@ -329,9 +367,11 @@ static void open_world(struct world *w, uint8_t settings, uint8_t recipients)
         w->message.whole[1] = slice_from(SLICE(WHOLE), 6);
     }
     for (unsigned i = 0; i < w->message.recipient_count; i++)
-        w->recipient[i].address = slice_cstr(names[(i + recipients / 4) % COUNT_OF(names)]);
+        w->recipient[i].address = slice_cstr(names[(i + (recipients & 15) / 4) % COUNT_OF(names)]);
     buf_init(&w->taken, 1 << 20);
     w->c = smtp_client_new(&w->options);
+    if (recipients & 64)
+        smtp_client_bind(w->c, "tls-unique", SLICE("0123456789ab"));
     smtp_client_on_connected(w->c);
     pull(w);
 }

@@ -85,7 +85,8 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    def __init__(self, folder, mx_port, smart_port, certificate, user, password, more=""):
+    def __init__(self, folder, mx_port, smart_port, certificate, user, password, more="",
+                 mechanisms="PLAIN LOGIN"):
         """more: lines of main.cf, of keys that MAIN does not have: a warning ties postlogd up."""
         if os.geteuid() != 0:
             pytest.skip("Postfix wants to be started by root")
@@ -108,7 +109,7 @@ class Postfix:
         self.write("master.cf", MASTER.format(mx=HOSTS["mx.postfix.example"], port=mx_port, few_port=self.few_port,
                                               smart=HOSTS["smart.example"], smart_port=smart_port))
         self.write("sasl/smtpd.conf", f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
-                                      f"sasldb_path: {folder}/sasldb2\nmech_list: PLAIN LOGIN\n")
+                                      f"sasldb_path: {folder}/sasldb2\nmech_list: {mechanisms}\n")
         subprocess.run(["saslpasswd2", "-p", "-c", "-f", f"{folder}/sasldb2", "-u",
                         "postfix.example", user], input=password, text=True, check=True,
                        capture_output=True)

@@ -174,6 +174,9 @@ class Conversation:
 
     def on_auth(self, line):
         words = line.split(" ")
+        answer = self.receiver.ask("auth", self.session, words[1])
+        if answer:
+            return self.say(answer)
         if words[1].upper() == "PLAIN":
             if len(words) < 3:
                 self.say("334 ")

@@ -188,6 +188,7 @@ TLS = [
 ]
 
 LOG_IN = {**VERIFY, "auth": {"user": "us", "password": "pa"}}
+OFFERS_SCRAM = {"EHLO": [OFFERS_TLS, b"250-x\r\n250 AUTH SCRAM-SHA-256\r\n"]}
 OFFERS_AUTH = {"EHLO": [OFFERS_TLS, b"250-x\r\n250 AUTH PLAIN\r\n"]}
 
 
@@ -197,15 +198,25 @@ def auth(name, fate, says, script):
 
 AUTH = [
     auth("taken", DELIVERED, "", {"AUTH": b"235 welcome\r\n"}),
-    auth("4xx", DEFERRED, "AUTH was refused: 454 4.7.0 later", {"AUTH": b"454 4.7.0 later\r\n"}),
-    auth("5xx", DEFERRED, "AUTH was refused: 535 5.7.8 no", {"AUTH": b"535 5.7.8 no\r\n"}),
+    auth("4xx", DEFERRED, "login put off (PLAIN): 454 4.7.0 later", {"AUTH": b"454 4.7.0 later\r\n"}),
+    auth("5xx", DEFERRED, "login refused (PLAIN): 535 5.7.8 no", {"AUTH": b"535 5.7.8 no\r\n"}),
     auth("421", DEFERRED, ENDS, {"AUTH": then_drop(b"421 no\r\n")}),
     auth("a challenge that is none", DEFERRED, WRONG_KIND, {"AUTH": b"334 ?\r\n"}),
     auth("garbage", DEFERRED, NOT_SMTP, {"AUTH": b"welcome\r\n"}),
     auth("drop", DEFERRED, CLOSED, {"AUTH": drop}),
     auth("hang", DEFERRED, "time-out waiting for the reply to AUTH", {"AUTH": silent}),
-    auth("offered no more", DEFERRED, "no AUTH mechanism",
+    auth("offered no more", DEFERRED, "no way to log in: the server offers AUTH GSSAPI",
          {"EHLO": [OFFERS_TLS, b"250-x\r\n250 AUTH GSSAPI\r\n"]}),
+    auth("a challenge without end", DEFERRED, NOT_SMTP, {"AUTH": b"334 " + 3000 * b"A" + b"\r\n"}),
+    auth("an impostor says 235", DEFERRED, "never proved to know the password",
+         {**OFFERS_SCRAM, "AUTH": b"235 welcome\r\n"}),
+    auth("somebody else's nonce", DEFERRED, "a nonce that is not ours",
+         {**OFFERS_SCRAM, "AUTH": b"334 cj14eSxzPWMyRnNkQT09LGk9NDA5Ng==\r\n"}),
+    auth("SCRAM is not known after all", DEFERRED, "login refused (SCRAM-SHA-256): 504 what",
+         {**OFFERS_SCRAM, "AUTH": b"504 what\r\n"}),
+    auth("drop behind CRAM-MD5's challenge", DEFERRED, "connection ",
+         {"EHLO": [OFFERS_TLS, b"250-x\r\n250 AUTH CRAM-MD5\r\n"],
+          "AUTH": then_drop(b"334 PDFAeD4=\r\n")}),
 ]
 
 # --- transactions ---

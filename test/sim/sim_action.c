@@ -1,5 +1,6 @@
 /* sim_action.c -- see the header. */
 #include "sim_action.h"
+#include "sim_login.h"
 
 #include "sim_world.h"
 
@@ -47,18 +48,21 @@ struct answer {
     enum engine_event_kind kind;
     enum engine_login login;
     struct sim_conn *conn;
+    uint8_t sum[SMTP_SASL_SCRAM_BYTES];
+    size_t sum_bytes;
 };
 
 static void answered(struct sim_world *w, void *thing, uint64_t unused)
 {
     const struct answer *n = thing;
-    if (n->life != w->life || (n->kind == EVENT_LOGIN && !n->conn->has_engine))
+    if (n->life != w->life || (n->conn && !n->conn->has_engine))
         return;
     struct engine_event ev = {.kind = n->kind,
                               .ticket = n->ticket,
                               .conn = n->conn ? n->conn->id : 0,
                               .err = n->err,
-                              .login = n->login};
+                              .login = n->login,
+                              .bytes = slice_of(n->sum, n->sum_bytes)};
     if (n->kind == EVENT_APPENDED)
         sim_ledger_on_appended(w, n->ticket, n->err, (struct journal_pos){0});
     sim_world_tell(w, &ev);
@@ -88,6 +92,15 @@ static void login(struct sim_world *w, const struct engine_action *a)
         n->login = LOGIN_TROUBLE;
     if (n->conn)
         sim_agenda_add(&w->agenda, w->now_us + rng_between(&w->rng, 0, 80000), answered, n, 0);
+}
+
+static void sum(struct sim_world *w, const struct engine_action *a)
+{
+    struct answer *n = arena_new(&w->arena, sizeof *n);
+    *n = (struct answer){.life = w->life, .kind = EVENT_SUM, .conn = sim_net_find(w, a->conn)};
+    n->sum_bytes = sim_login_sum(&a->sum, (uint64_t)rng_between(&w->rng, 0, INT32_MAX), n->sum);
+    if (n->conn)
+        sim_agenda_add(&w->agenda, w->now_us + rng_between(&w->rng, 0, 500000), answered, n, 0);
 }
 
 static void note(struct sim_world *w, const struct note *n)
@@ -142,6 +155,9 @@ void sim_action_carry_out(struct sim_world *w, const struct engine_action *a)
         break;
     case ACTION_LOGIN:
         login(w, a);
+        break;
+    case ACTION_SUM:
+        sum(w, a);
         break;
     case ACTION_APPEND:
         sim_trace(w, "appends", a->ticket, a->type, a->part[0]);

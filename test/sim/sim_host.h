@@ -46,13 +46,16 @@ struct sim_host {
      * it tells (LIMITS, RFC 9422) the relay must keep. */
     unsigned mails_max, recipients_max;
     bool tells_limits;
+    const char *auth;          /* what it offers; NULL: PLAIN LOGIN */
+    const char *password;      /* NULL: "secret" */
+    unsigned auth_454_percent; /* of right logins */
     unsigned group;
     unsigned rate_count; /* of MAIL in rate_ms; more fail the world. 0: any */
     int64_t rate_ms;
     /* what was seen */
     uint64_t connects, taken, chunks;   /* the last: taken as one */
     int64_t mail_ms[SIM_HOST_RATE_MAX]; /* of the latest rate_count */
-    uint64_t mails;
+    uint64_t mails, logins, bad_logins;
     unsigned open, most_open;
     uint64_t connects_v6, taken_v6;
     struct ip source; /* of the latest connection */

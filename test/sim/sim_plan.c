@@ -115,6 +115,8 @@ static void draw_options(struct plan *p, struct sim_options *s)
         sim_options_add_sources(s);
 }
 
+#define LOGIN_HOST "login.test"
+
 /* Some recipients go another way. */
 static void draw_route(struct plan *p, struct sim_options *s)
 {
@@ -132,6 +134,27 @@ static void draw_route(struct plan *p, struct sim_options *s)
                                      .name = SLICE("h0.test")};
     s->o.routes = &s->route;
     s->o.route_count = 1;
+    if (!rng_chance(r, 40))
+        return;
+    s->route_host[0] = (struct engine_host){SLICE(LOGIN_HOST), 587};
+    s->route.host_count = 1;
+    s->route.tls = DELIVERY_TLS_VERIFY;
+    s->route.user = SLICE("sim");
+    s->route.password = SLICE("secret");
+    s->route.name = SLICE(LOGIN_HOST);
+}
+
+/* It takes mail from the route only, and from whoever logs in. */
+static void draw_login_host(struct plan *p)
+{
+    static const char *const offers[] = {"PLAIN", "LOGIN PLAIN", "CRAM-MD5 PLAIN",
+                                         "PLAIN SCRAM-SHA-256"};
+    struct rng *r = &p->rng;
+    struct sim_host *h = &p->w->host[sim_host_add(p->w, LOGIN_HOST)];
+    h->tls = SIM_TLS_GOOD;
+    h->needs_auth = true;
+    h->auth = offers[rng_below(r, COUNT_OF(offers))];
+    h->auth_454_percent = rng_chance(r, 30) ? 20 : 0;
 }
 
 /* What it takes at once, and how: off the plan's main line of numbers, which stays what it was. */
@@ -203,6 +226,7 @@ static void draw_domains(struct plan *p)
         snprintf(name, sizeof name, "h%u.test", i);
         draw_host(p, name);
     }
+    draw_login_host(p);
     p->domains = (unsigned)rng_between(r, 1, 8) + SENDER_DOMAINS;
     for (unsigned i = 0; i < p->domains; i++) {
         bool is_senders = i < SENDER_DOMAINS;

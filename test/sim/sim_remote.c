@@ -2,6 +2,7 @@
  *
  * A talk takes one line at a time: judge it, find what the mood does at this stage, answer (perhaps
  * later), go on with what has arrived meanwhile. */
+#include "sim_login.h"
 #include "sim_narrow.h"
 #include "sim_world.h"
 
@@ -31,7 +32,7 @@ struct talk {
     bool is_stubborn;      /* has refused RSET */
     bool has_tls, waits_tls, has_hello, has_auth, has_sender;
     bool offers_pipelining, offers_8bit;
-    unsigned auth_step;
+    struct sim_login login;
     char sender[SIM_ADDRESS_BYTES];
     char (*recipient)[SIM_ADDRESS_BYTES];
     unsigned recipient_count, recipient_cap;
@@ -176,6 +177,11 @@ static void forget_mail(struct talk *t)
     t->recipient_count = 0;
 }
 
+static const char *offered(const struct sim_host *h)
+{
+    return h->auth ? h->auth : "PLAIN LOGIN";
+}
+
 static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo, struct slice name)
 {
     struct sim_host *h = t->host;
@@ -201,7 +207,7 @@ static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo, struct s
             n += snprintf(text + n, sizeof text - (size_t)n, "250-SIZE %llu\r\n",
                           (unsigned long long)h->size_max);
         if (h->needs_auth && t->has_tls)
-            n += snprintf(text + n, sizeof text - (size_t)n, "250-AUTH PLAIN LOGIN\r\n");
+            n += snprintf(text + n, sizeof text - (size_t)n, "250-AUTH %s\r\n", offered(h));
         if (h->offers_chunking)
             n += snprintf(text + n, sizeof text - (size_t)n, "250-CHUNKING\r\n");
         if (h->tells_limits && h->mails_max)
@@ -227,17 +233,27 @@ static void on_starttls(struct sim_world *w, struct talk *t)
 
 static void on_auth(struct sim_world *w, struct talk *t, struct slice line)
 {
-    static const char right[] = "\0sim\0secret";
-    struct buf b;
-    buf_init(&b, 1024);
-    bool is_good = t->has_tls && slice_starts_nocase(line, SLICE("AUTH PLAIN ")) &&
-                   base64_parse(slice_trim(slice_from(line, 11)), &b) &&
-                   slice_eq(buf_slice(&b), slice_of(right, sizeof right - 1));
-    buf_close(&b);
+    struct sim_host *h = t->host;
+    struct buf next;
+    buf_init(&next, 2048);
+    enum sim_login_end end =
+        sim_login_on_line(&t->login, offered(h), h->password ? h->password : "secret", line, &next);
     if (!t->has_tls)
         sim_fail(w, "the relay sends a password over a plain line");
-    t->has_auth = is_good;
-    answer(w, t, GO_ON, is_good ? "235 2.7.0 welcome\r\n" : "535 5.7.8 no\r\n");
+    if (end == SIM_LOGIN_IS_ODD)
+        sim_fail(w, "the relay logs in as nobody would: %.*s", SLICE_FMT(line));
+    h->logins += end == SIM_LOGIN_IS_GOOD;
+    h->bad_logins += end == SIM_LOGIN_IS_BAD;
+    if (end == SIM_LOGIN_GOES_ON) {
+        answer(w, t, GO_ON, buf_cstr(&next));
+    } else if (end == SIM_LOGIN_IS_GOOD && h->auth_454_percent &&
+               rng_chance(&w->rng, h->auth_454_percent)) {
+        answer(w, t, GO_ON, "454 4.7.0 the directory is away\r\n");
+    } else {
+        t->has_auth = end == SIM_LOGIN_IS_GOOD;
+        answer(w, t, GO_ON, t->has_auth ? "235 2.7.0 welcome\r\n" : "535 5.7.8 no\r\n");
+    }
+    buf_close(&next);
 }
 
 /* The path between the angle brackets; parameters behind. */
@@ -410,9 +426,9 @@ static void on_command(struct sim_world *w, struct talk *t, struct slice line)
         int what;
     } verbs[] = {{"EHLO ", 0},    {"HELO ", 1}, {"STARTTLS", 2}, {"AUTH ", 3}, {"MAIL FROM:", 4},
                  {"RCPT TO:", 5}, {"DATA", 6},  {"RSET", 7},     {"QUIT", 8},  {"BDAT ", 9}};
-    int what = -1;
+    int what = t->login.step ? 3 : -1;
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
-        if (slice_starts(line, slice_cstr(verbs[i].verb)))
+        if (what != 3 && slice_starts(line, slice_cstr(verbs[i].verb)))
             what = verbs[i].what;
     switch (what) {
     case 0:

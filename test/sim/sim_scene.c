@@ -3,6 +3,7 @@
 #include "sim_scene.h"
 #include "sim_scene_address.h"
 #include "sim_scene_full.h"
+#include "sim_scene_login.h"
 #include "sim_scene_order.h"
 #include "sim_scene_reuse.h"
 #include "sim_scene_shape.h"
@@ -536,6 +537,9 @@ static const struct {
     {"held-moved", sim_scene_held_and_moved, "compaction takes the hold along"},
     {"bounced", sim_scene_bounced, "returned by the operator, and he is told once that is sure"},
     {"reload", reload, "new routes while a message is in flight"},
+    {"each login", sim_scene_login_each, "LOGIN, PLAIN, CRAM-MD5, SCRAM-SHA-256: the best is used"},
+    {"wrong login", sim_scene_login_wrong, "a wrong password is seldom tried, nothing is lost"},
+    {"flaky login", sim_scene_login_flaky, "a login that is put off is tried again"},
     {"staging", sim_scene_staging, "nobody outside of the list gets mail, whatever falls over"},
     {"stop", stop, "orderly stops in the middle of traffic: nothing lost, nothing twice"},
     {"rate", sim_scene_rate, "a rate is never exceeded, and delays nobody else"},

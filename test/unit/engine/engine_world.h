@@ -118,6 +118,8 @@ struct world {
     unsigned histories;
     int64_t told_ms;            /* EVENT_TOLD at the next start; 0: none */
     struct engine_action login; /* last one; user and password copied */
+    struct smtp_sasl_sum sum;   /* its kind and rounds; the texts are gone */
+    int sums;
     char login_user[300], login_password[300];
     char login_binding[80];
     unsigned logins;
@@ -246,6 +248,10 @@ static inline void world_take(struct world *w, const struct engine_action *a)
         snprintf(w->login_user, sizeof w->login_user, "%.*s", SLICE_FMT(a->user));
         snprintf(w->login_password, sizeof w->login_password, "%.*s", SLICE_FMT(a->password));
         snprintf(w->login_binding, sizeof w->login_binding, "%.*s", SLICE_FMT(a->binding));
+        break;
+    case ACTION_SUM:
+        w->sum = a->sum;
+        w->sums++;
         break;
     case ACTION_APPEND: {
         assert_true(w->append_count < WORLD_WAITS_MAX && a->ticket > w->last_ticket);

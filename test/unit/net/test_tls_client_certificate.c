@@ -333,6 +333,66 @@ static void nothing_is_resumed(void **state)
     peer_free(p);
 }
 
+/* ---- we as the client -------------------------------------------------------------------------
+ */
+
+static bool shake_links(struct tls_link *client, struct tls_link *link)
+{
+    struct buf to_server, to_client;
+    buf_init(&to_server, OUT_BYTES_MAX);
+    buf_init(&to_client, OUT_BYTES_MAX);
+    for (int turn = 0; turn < 100 && !tls_link_is_closed(link); turn++) {
+        buf_drop(&to_client, tls_link_step(client, buf_slice(&to_client), &to_server));
+        buf_drop(&to_server, tls_link_step(link, buf_slice(&to_server), &to_client));
+        if (tls_link_is_up(client) && tls_link_is_up(link))
+            break;
+    }
+    buf_close(&to_server);
+    buf_close(&to_client);
+    return tls_link_is_up(client) && tls_link_is_up(link);
+}
+
+static void ours_is_shown_when_asked_for(void **state)
+{
+    static const struct {
+        const char *certificate, *key, *name;
+        bool asks;
+    } shown[] = {
+        {app_pem, app_key, "app.example", true},
+        {rsa_pem, rsa_key, "rsa.example", true},
+        {app_pem, app_key, "", false},
+        {NULL, NULL, "", true},
+    };
+    unsigned char seed[32] = {9};
+    for (size_t i = 0; i < COUNT_OF(shown); i++) {
+        struct tls_client_config config = {.verify = TLS_VERIFY_NONE};
+        struct tls_facts ours, theirs;
+        struct fault why;
+        if (shown[i].key)
+            assert_int_equal(tls_server_config_new(&config.identity,
+                                                   slice_cstr(shown[i].certificate),
+                                                   slice_cstr(shown[i].key), 0, &why),
+                             ERR_OK);
+        struct tls_link *client = tls_link_client(&config, SLICE("mail.example"), seed);
+        tls_server_config_unref(config.identity); /* the link has its own */
+        struct tls_link *link = server(shown[i].asks);
+        assert_true(shake_links(client, link));
+        tls_link_settle(client, &ours);
+        tls_link_settle(link, &theirs);
+        assert_int_equal(theirs.has_certificate, shown[i].name[0] != 0);
+        if (theirs.has_certificate)
+            assert_string_equal(theirs.certificate.names, shown[i].name);
+        assert_false(ours.has_certificate);
+        /* Both sides see the same channel. */
+        assert_int_equal(ours.unique_bytes, TLS_UNIQUE_BYTES);
+        assert_memory_equal(ours.unique, theirs.unique, TLS_UNIQUE_BYTES);
+        assert_int_equal(ours.end_point_bytes, theirs.end_point_bytes);
+        assert_memory_equal(ours.end_point, theirs.end_point, theirs.end_point_bytes);
+        tls_link_free(client);
+        tls_link_free(link);
+    }
+}
+
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
@@ -435,11 +495,17 @@ static void damage_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_told),        cmocka_unit_test(the_key_has_to_sign),
-        cmocka_unit_test(without_authorities), cmocka_unit_test(nobody_asks),
-        cmocka_unit_test(chains_are_bounded),  cmocka_unit_test(hints_are_bounded),
-        cmocka_unit_test(nothing_is_resumed),  cmocka_unit_test(fingerprints_and_names),
-        cmocka_unit_test(names_are_bounded),   cmocka_unit_test(end_points),
+        cmocka_unit_test(what_is_told),
+        cmocka_unit_test(the_key_has_to_sign),
+        cmocka_unit_test(without_authorities),
+        cmocka_unit_test(nobody_asks),
+        cmocka_unit_test(chains_are_bounded),
+        cmocka_unit_test(hints_are_bounded),
+        cmocka_unit_test(nothing_is_resumed),
+        cmocka_unit_test(ours_is_shown_when_asked_for),
+        cmocka_unit_test(fingerprints_and_names),
+        cmocka_unit_test(names_are_bounded),
+        cmocka_unit_test(end_points),
         cmocka_unit_test(damage_is_survived),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

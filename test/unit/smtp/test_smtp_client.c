@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "smtp/smtp_client.h"
 
 enum { RECIPIENTS_MAX = 4 };
@@ -22,7 +23,10 @@ enum { RECIPIENTS_MAX = 4 };
 struct setting {
     enum smtp_client_tls tls;
     const char *user;
-    bool allows_plain_auth;
+    bool allows_plain_auth, has_certificate;
+    const char *password; /* NULL: secret */
+    const char *token, *binding;
+    unsigned mechanisms;
     const char *sender;
     const char *recipient[RECIPIENTS_MAX]; /* NULL: two@example.net and the like */
     unsigned recipient_count;              /* 0: one */
@@ -59,7 +63,10 @@ static void open_world(struct world *w, const struct dialogue *d)
         .helo = SLICE("me.example"),
         .tls = s->tls,
         .user = slice_cstr(s->user),
-        .password = SLICE("secret"),
+        .password = slice_cstr(s->password ? s->password : "secret"),
+        .token = slice_cstr(s->token),
+        .mechanisms = s->mechanisms,
+        .has_certificate = s->has_certificate,
         .allows_plain_auth = s->allows_plain_auth,
         .greeting_ms = 1000,
         .command_ms = 20000,
@@ -118,7 +125,8 @@ static void on_failed(struct world *w, const struct smtp_client_event *e)
     assert_int_equal(e->scope, scope_of_state(smtp_client_state_name(w->c)));
     w->has_failed = true;
     w->is_unsure = e->is_unsure;
-    buf_addf(&w->events, "FAILED in %s: %s%s", smtp_client_state_name(w->c), e->reason,
+    buf_addf(&w->events, "FAILED in %s%s: %s%s", smtp_client_state_name(w->c),
+             smtp_client_is_login_refused(w->c) ? ", login refused" : "", e->reason,
              e->is_unsure ? ", unsure" : "");
     if (e->reply) {
         buf_add_cstr(&w->events, " / ");
@@ -139,6 +147,23 @@ static void on_done(struct world *w)
     }
 }
 
+static void on_sum(struct world *w, const struct smtp_sasl_sum *sum)
+{
+    switch (sum->kind) {
+    case SMTP_SASL_SUM_NONCE:
+        buf_add_cstr(&w->events, "SUM nonce");
+        break;
+    case SMTP_SASL_SUM_SCRAM:
+        buf_addf(&w->events, "SUM scram %u ", sum->rounds);
+        base64_build(sum->salt, &w->events);
+        buf_addf(&w->events, " %.*s", SLICE_FMT(sum->text));
+        break;
+    case SMTP_SASL_SUM_HMAC_MD5:
+        buf_addf(&w->events, "SUM md5 %.*s", SLICE_FMT(sum->text));
+        break;
+    }
+}
+
 /* Pulls all events and takes all output. */
 static void pull(struct world *w)
 {
@@ -155,6 +180,8 @@ static void pull(struct world *w)
             on_recipient(w, &e);
         else if (e.kind == SMTP_CLIENT_FAILED)
             on_failed(w, &e);
+        else if (e.kind == SMTP_CLIENT_SUM)
+            on_sum(w, e.sum);
         else
             buf_add_cstr(&w->events, name[e.kind]);
         if (e.kind == SMTP_CLIENT_DONE)
@@ -169,7 +196,15 @@ static void pull(struct world *w)
 static void act(struct world *w, struct slice what)
 {
     if (slice_eq(what, SLICE("connect"))) {
+        if (w->d->with.binding)
+            smtp_client_bind(w->c, "tls-unique", slice_cstr(w->d->with.binding));
         smtp_client_on_connected(w->c);
+    } else if (slice_starts(what, SLICE("sum "))) {
+        struct buf sum;
+        buf_init(&sum, 100);
+        assert_true(base64_parse(slice_from(what, 4), &sum));
+        smtp_client_on_sum(w->c, buf_slice(&sum));
+        buf_close(&sum);
     } else if (slice_eq(what, SLICE("begin"))) {
         memset(w->events_of, 0, sizeof w->events_of);
         w->is_in_transaction = true;
@@ -471,9 +506,8 @@ static const struct dialogue auth_rows[] = {
      HELLO_WITH("< 250-mx\n< 250 AUTH LOGIN PLAIN\n" AUTH_PLAIN "< 235 ok\n! READY\n"),
      {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
     {"LOGIN",
-     HELLO_WITH(
-         "< 250-mx\n< 250 AUTH CRAM-MD5 login\n> AUTH LOGIN\n< 334 VXNlcm5hbWU6\n> dXNlcg==\n"
-         "< 334 UGFzc3dvcmQ6\n> c2VjcmV0\n< 235 ok\n! READY\n"),
+     HELLO_WITH("< 250-mx\n< 250 AUTH GSSAPI login\n> AUTH LOGIN\n< 334 VXNlcm5hbWU6\n> dXNlcg==\n"
+                "< 334 UGFzc3dvcmQ6\n> c2VjcmV0\n< 235 ok\n! READY\n"),
      {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
     {"the old form",
      HELLO_WITH("< 250-mx\n< 250 AUTH=LOGIN PLAIN\n" AUTH_PLAIN "< 235 ok\n! READY\n"),
@@ -486,17 +520,18 @@ static const struct dialogue auth_rows[] = {
                 "< 250-mx\n< 250 AUTH PLAIN\n" AUTH_PLAIN "< 235 ok\n! READY\n"),
      {.tls = SMTP_CLIENT_TLS_OPPORTUNISTIC, .user = "user"}},
     {"wrong password",
-     HELLO_WITH("< 250-mx\n< 250 AUTH PLAIN\n" AUTH_PLAIN
-                "< 535 5.7.8 no\n! FAILED in AUTH: AUTH was refused / 535 5.7.8 no\n"),
+     HELLO_WITH(
+         "< 250-mx\n< 250 AUTH PLAIN\n" AUTH_PLAIN
+         "< 535 5.7.8 no\n! FAILED in AUTH, login refused: login refused (PLAIN) / 535 5.7.8 no\n"),
      {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
     {"wrong password to LOGIN",
      HELLO_WITH(
          "< 250-mx\n< 250 AUTH LOGIN\n> AUTH LOGIN\n< 334 x\n> dXNlcg==\n< 334 x\n> c2VjcmV0\n"
-         "< 535 no\n! FAILED in AUTH: AUTH was refused / 535 no\n"),
+         "< 535 no\n! FAILED in AUTH, login refused: login refused (LOGIN) / 535 no\n"),
      {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
     {"LOGIN refused at once",
      HELLO_WITH("< 250-mx\n< 250 AUTH LOGIN\n> AUTH LOGIN\n< 454 later\n"
-                "! FAILED in AUTH: AUTH was refused / 454 later\n"),
+                "! FAILED in AUTH: login put off (LOGIN) / 454 later\n"),
      {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
     {"PLAIN is not known after all",
      HELLO_WITH("< 250-mx\n< 250 AUTH PLAIN LOGIN\n" AUTH_PLAIN "< 504 what\n> AUTH LOGIN\n"),
@@ -509,8 +544,8 @@ static const struct dialogue auth_rows[] = {
      {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
     {"no mechanism in common",
      HELLO_WITH(
-         "< 250-mx\n< 250 AUTH CRAM-MD5 PLAINER\n! FAILED in EHLO: the server offers no AUTH "
-         "mechanism that we know (PLAIN, LOGIN)\n"),
+         "< 250-mx\n< 250 AUTH GSSAPI PLAINER\n! FAILED in EHLO: no way to log in: the server "
+         "offers AUTH GSSAPI PLAINER, we could use SCRAM-SHA-256, CRAM-MD5, PLAIN, LOGIN\n"),
      {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
     {"no password over a plain line",
      HELLO_WITH("< 250-mx\n< 250 AUTH PLAIN\n! FAILED in EHLO: AUTH is configured and the line has "
@@ -527,6 +562,649 @@ static const struct dialogue auth_rows[] = {
      HELLO_WITH("< 250-mx\n< 250 AUTH PLAIN\n" AUTH_PLAIN
                 "@ timeout\n! FAILED in AUTH: time-out waiting for the reply to AUTH\n"),
      {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+};
+
+static const struct dialogue sasl_rows[] = {
+    {"SCRAM-SHA-256 as in RFC 7677",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+                "! SUM scram 4096 W22ZaJ0SNY7soEsUEjb6gQ== "
+                "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$"
+                "k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%"
+                "hvYDpWUa2RaTCAfuxFIlj)hNlF$k0\n"
+                "@ sum "
+                "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVTquuJNEGLbdalFH/"
+                "C26n6YyFRlSf90HmctMlGyOX3kbg==\n"
+                "> "
+                "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD"
+                "1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==\n"
+                "< 334 dj02cnJpVFJCaTIzV3BSUi93dHVwK21NaFVaVW4vZEI1bkxUSlJzamw5NUc0PQ==\n"
+                "> \n"
+                "< 235 2.7.0 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "user",
+      .mechanisms = SMTP_SASL_BIT(SMTP_SASL_SCRAM_SHA_256)}},
+    {"SCRAM, a name with commas",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj1hPTJDYj0zRGMscj1yT3ByTkdmd0ViZVJXZ2JORWtxTw==\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "a,b=c"}},
+    {"SCRAM, the server's signature is wrong",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+                "! SUM scram 4096 W22ZaJ0SNY7soEsUEjb6gQ== "
+                "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$"
+                "k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%"
+                "hvYDpWUa2RaTCAfuxFIlj)hNlF$k0\n"
+                "@ sum "
+                "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVTquuJNEGLbdalFH/"
+                "C26n6YyFRlSf90HmctMlGyOX3kbg==\n"
+                "> "
+                "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD"
+                "1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==\n"
+                "< 334 dj1lSGg0ZUhoNGVIaDRlSGg0ZUhoNGVIaDRlSGg0ZUhoNGVIaDRlSGg0ZUhnPQ==\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): it does not know the password "
+                "itself: this may be an impostor\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, an error in its place",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+                "! SUM scram 4096 W22ZaJ0SNY7soEsUEjb6gQ== "
+                "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$"
+                "k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%"
+                "hvYDpWUa2RaTCAfuxFIlj)hNlF$k0\n"
+                "@ sum "
+                "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVTquuJNEGLbdalFH/"
+                "C26n6YyFRlSf90HmctMlGyOX3kbg==\n"
+                "> "
+                "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD"
+                "1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==\n"
+                "< 334 ZT1vdGhlci1lcnJvcg==\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): it does not know the password "
+                "itself: this may be an impostor\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, 235 without a signature",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+                "! SUM scram 4096 W22ZaJ0SNY7soEsUEjb6gQ== "
+                "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$"
+                "k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%"
+                "hvYDpWUa2RaTCAfuxFIlj)hNlF$k0\n"
+                "@ sum "
+                "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVTquuJNEGLbdalFH/"
+                "C26n6YyFRlSf90HmctMlGyOX3kbg==\n"
+                "> "
+                "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD"
+                "1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==\n"
+                "< 235 ok\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): it says 235 and never proved "
+                "to know the password: this may be an impostor\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, 235 at once",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 235 ok\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): it says 235 and never proved "
+                "to know the password: this may be an impostor\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, the password is wrong",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+                "! SUM scram 4096 W22ZaJ0SNY7soEsUEjb6gQ== "
+                "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$"
+                "k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%"
+                "hvYDpWUa2RaTCAfuxFIlj)hNlF$k0\n"
+                "@ sum "
+                "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVTquuJNEGLbdalFH/"
+                "C26n6YyFRlSf90HmctMlGyOX3kbg==\n"
+                "> "
+                "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD"
+                "1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==\n"
+                "< 535 5.7.8 no\n"
+                "! FAILED in AUTH, login refused: login refused (SCRAM-SHA-256) / 535 5.7.8 no\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, too few rounds",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTU=\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): it asks for fewer than 4096 "
+                "rounds, which makes the password easy to guess\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, too many rounds",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTEwMDAwMDE=\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): it asks for more than 1000000 "
+                "rounds\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, another nonce",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yWHByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): it answers with a nonce that "
+                "is not ours\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, our nonce and nothing more",
+     HELLO_WITH(
+         "< 250-mx\n"
+         "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+         "! SUM nonce\n"
+         "@ sum rOprNGfwEbeRWgbNEkqO\n"
+         "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+         "< 334 cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyxzPVcyMlphSjBTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+         "! FAILED in AUTH: login broken off (SCRAM-SHA-256): it answers with a nonce that is not "
+         "ours\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, an extension that must be known",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "bT14LHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscz1XMj"
+                "JaYUowU05ZN3NvRXNVRWpiNmdRPT0saT00MDk2\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): its first message is no SCRAM "
+                "that we know\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, no salt",
+     HELLO_WITH(
+         "< 250-mx\n"
+         "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+         "! SUM nonce\n"
+         "@ sum rOprNGfwEbeRWgbNEkqO\n"
+         "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+         "< 334 "
+         "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPSxpPTQwOTY=\n"
+         "! FAILED in AUTH: login broken off (SCRAM-SHA-256): its first message is no SCRAM that "
+         "we know\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, a salt of 65 bytes",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPWMzTnpjM0"
+                "56YzNOemMzTnpjM056YzNOemMzTnpjM056YzNOemMzTnpjM056YzNOemMzTnpjM056YzNOemMzTnpjM056"
+                "YzNOemMzTnpjM056YzNOemMzTT0saT00MDk2\n"
+                "! FAILED in AUTH: login broken off (SCRAM-SHA-256): its first message is no SCRAM "
+                "that we know\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, no base64",
+     HELLO_WITH(
+         "< 250-mx\n"
+         "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+         "! SUM nonce\n"
+         "@ sum rOprNGfwEbeRWgbNEkqO\n"
+         "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+         "< 334 %%%\n"
+         "! FAILED in AUTH: a reply of the wrong kind (2xx where 3xx is due, or the other way)\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, the sum cannot be had",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum \n"
+                "! FAILED in AUTH: what the login needs could not be worked out\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, its sum takes too long",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ timeout\n"
+                "! FAILED in AUTH: time-out working out what the login needs\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, a reply while we calculate",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "< 250 x\n"
+                "! FAILED in AUTH: a reply to nothing\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, 421 while we calculate",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "< 421 x\n"
+                "! FAILED in AUTH: the server ends the session / 421 x\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM, the first message is asked for once more",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 \n"
+                "> biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+                "! SUM scram 4096 W22ZaJ0SNY7soEsUEjb6gQ== "
+                "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$"
+                "k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%"
+                "hvYDpWUa2RaTCAfuxFIlj)hNlF$k0\n"
+                "@ sum "
+                "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVTquuJNEGLbdalFH/"
+                "C26n6YyFRlSf90HmctMlGyOX3kbg==\n"
+                "> "
+                "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD"
+                "1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==\n"
+                "< 334 dj02cnJpVFJCaTIzV3BSUi93dHVwK21NaFVaVW4vZEI1bkxUSlJzamw5NUc0PQ==\n"
+                "> \n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"SCRAM-SHA-256-PLUS",
+     HELLO_WITH(
+         "< 250-mx\n"
+         "< 250 AUTH SCRAM-SHA-256 SCRAM-SHA-256-PLUS\n"
+         "! SUM nonce\n"
+         "@ sum rOprNGfwEbeRWgbNEkqO\n"
+         "> AUTH SCRAM-SHA-256-PLUS cD10bHMtdW5pcXVlLCxuPXVzZXIscj1yT3ByTkdmd0ViZVJXZ2JORWtxTw==\n"
+         "< 334 "
+         "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSjBTTlk3c"
+         "29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+         "! SUM scram 4096 W22ZaJ0SNY7soEsUEjb6gQ== "
+         "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s="
+         "W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=cD10bHMtdW5pcXVlLCwwMTIzNDU2Nzg5YWI=,r="
+         "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0\n"
+         "@ sum "
+         "WhFx9OJekImgiY8c/qlNIT0DtCI4EE4JRNdvMKmQOyg/"
+         "QrzkF+CdO8sx66NM0A02OJZKj4jc3wZmQXKUUEh0RA==\n"
+         "> "
+         "Yz1jRDEwYkhNdGRXNXBjWFZsTEN3d01USXpORFUyTnpnNVlXST0scj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEc"
+         "FdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxwPVdoRng5T0pla0ltZ2lZOGMvcWxOSVQwRHRDSTRFRTRKUk5kdk1LbV"
+         "FPeWc9\n"
+         "< 334 dj1QMEs4NUJmZ25UdkxNZXVqVE5BTk5qaVdTbytJM044R1prRnlsRkJJZEVRPQ==\n"
+         "> \n"
+         "< 235 ok\n"
+         "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user", .binding = "0123456789ab"}},
+    {"SCRAM, we could be bound and it could not",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 PLAIN\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 eSwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"
+                "< 334 "
+                "cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSj"
+                "BTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\n"
+                "! SUM scram 4096 W22ZaJ0SNY7soEsUEjb6gQ== "
+                "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$"
+                "k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=eSws,r=rOprNGfwEbeRWgbNEkqO%"
+                "hvYDpWUa2RaTCAfuxFIlj)hNlF$k0\n"
+                "@ sum "
+                "FoqiHTtQEDE8lz1CdaEe3tK4mS+"
+                "iMDTl77SPyDS53DZ0jgqmJAnAGvX5X4rpTV0DqXojgj0NQ1dY0PilylFTdQ==\n"
+                "> "
+                "Yz1lU3dzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD"
+                "1Gb3FpSFR0UUVERThsejFDZGFFZTN0SzRtUytpTURUbDc3U1B5RFM1M0RZPQ==\n"
+                "< 334 dj1kSTRLcGlRSndCcjErVitLNlUxZEE2bDZJNEk5RFVOWFdORDRwY3BSVTNVPQ==\n"
+                "> \n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user", .binding = "0123456789ab"}},
+    {"SCRAM, binding is not wanted",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 SCRAM-SHA-256-PLUS\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "user",
+      .binding = "0123456789ab",
+      .mechanisms = SMTP_SASL_BIT(SMTP_SASL_SCRAM_SHA_256)}},
+    {"SCRAM-SHA-256-PLUS without a channel",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH SCRAM-SHA-256 SCRAM-SHA-256-PLUS\n"
+                "! SUM nonce\n"
+                "@ sum rOprNGfwEbeRWgbNEkqO\n"
+                "> AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"CRAM-MD5 as in RFC 2195",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH LOGIN PLAIN CRAM-MD5\n"
+                "> AUTH CRAM-MD5\n"
+                "< 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\n"
+                "! SUM md5 <1896.697170952@postoffice.reston.mci.net>\n"
+                "@ sum uROmAsftp6SVtObnM004kA==\n"
+                "> dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "tim"}},
+    {"CRAM-MD5 refused",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN CRAM-MD5\n"
+                "> AUTH CRAM-MD5\n"
+                "< 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\n"
+                "! SUM md5 <1896.697170952@postoffice.reston.mci.net>\n"
+                "@ sum uROmAsftp6SVtObnM004kA==\n"
+                "> dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\n"
+                "< 535 no\n"
+                "! FAILED in AUTH, login refused: login refused (CRAM-MD5) / 535 no\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "tim"}},
+    {"CRAM-MD5, challenged again",
+     HELLO_WITH(
+         "< 250-mx\n"
+         "< 250 AUTH CRAM-MD5\n"
+         "> AUTH CRAM-MD5\n"
+         "< 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\n"
+         "! SUM md5 <1896.697170952@postoffice.reston.mci.net>\n"
+         "@ sum uROmAsftp6SVtObnM004kA==\n"
+         "> dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\n"
+         "< 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\n"
+         "! FAILED in AUTH: a reply of the wrong kind (2xx where 3xx is due, or the other way)\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "tim"}},
+    {"XOAUTH2",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH LOGIN PLAIN XOAUTH2\n"
+                "> AUTH XOAUTH2 "
+                "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbG"
+                "NrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==\n"
+                "< 235 2.7.0 Accepted\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "someuser@example.com",
+      .token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"}},
+    {"XOAUTH2, the token is refused",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH XOAUTH2\n"
+                "> AUTH XOAUTH2 "
+                "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbG"
+                "NrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==\n"
+                "< 334 "
+                "eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIiwic2NvcGUiOiJodHRwczovL21haWwuZ29vZ2"
+                "xlLmNvbS8ifQ==\n"
+                "> \n"
+                "< 535 5.7.8 no\n"
+                "! FAILED in AUTH, login refused: login refused (XOAUTH2): "
+                "{\"status\":\"401\",\"schemes\":\"bearer\",\"scope\":\"https://mail.google.com/"
+                "\"} / 535 5.7.8 no\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "someuser@example.com",
+      .token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"}},
+    {"XOAUTH2, told why twice",
+     HELLO_WITH(
+         "< 250-mx\n"
+         "< 250 AUTH XOAUTH2\n"
+         "> AUTH XOAUTH2 "
+         "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbGNrQmhkS"
+         "FJoZG1semRHRXVZMjl0Q2cBAQ==\n"
+         "< 334 "
+         "eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIiwic2NvcGUiOiJodHRwczovL21haWwuZ29vZ2xlLmNvb"
+         "S8ifQ==\n"
+         "> \n"
+         "< 334 "
+         "eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIiwic2NvcGUiOiJodHRwczovL21haWwuZ29vZ2xlLmNvb"
+         "S8ifQ==\n"
+         "! FAILED in AUTH: a reply of the wrong kind (2xx where 3xx is due, or the other way)\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "someuser@example.com",
+      .token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"}},
+    {"XOAUTH2, taken after all",
+     HELLO_WITH(
+         "< 250-mx\n"
+         "< 250 AUTH XOAUTH2\n"
+         "> AUTH XOAUTH2 "
+         "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbGNrQmhkS"
+         "FJoZG1semRHRXVZMjl0Q2cBAQ==\n"
+         "< 334 "
+         "eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIiwic2NvcGUiOiJodHRwczovL21haWwuZ29vZ2xlLmNvb"
+         "S8ifQ==\n"
+         "> \n"
+         "< 235 ok\n"
+         "! FAILED in AUTH: a reply of the wrong kind (2xx where 3xx is due, or the other way)\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "someuser@example.com",
+      .token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"}},
+    {"XOAUTH2, refused at once",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH XOAUTH2\n"
+                "> AUTH XOAUTH2 "
+                "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZGOWRmdDRxbVRjMk52YjNSbG"
+                "NrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==\n"
+                "< 454 4.7.0 later\n"
+                "! FAILED in AUTH: login put off (XOAUTH2) / 454 4.7.0 later\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "someuser@example.com",
+      .token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"}},
+    {"OAUTHBEARER comes before XOAUTH2 and PLAIN",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN XOAUTH2 OAUTHBEARER\n"
+                "> AUTH OAUTHBEARER "
+                "bixhPXVzZXIsAWF1dGg9QmVhcmVyIHlhMjkudkY5ZGZ0NHFtVGMyTnZiM1JsY2tCaGRIUmhkbWx6ZEdFdV"
+                "kyOXRDZwEB\n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "user",
+      .token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"}},
+    {"OAUTHBEARER, the token is refused",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH OAUTHBEARER\n"
+                "> AUTH OAUTHBEARER "
+                "bixhPXVzZXIsAWF1dGg9QmVhcmVyIHlhMjkudkY5ZGZ0NHFtVGMyTnZiM1JsY2tCaGRIUmhkbWx6ZEdFdV"
+                "kyOXRDZwEB\n"
+                "< 334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=\n"
+                "> AQ==\n"
+                "< 535 no\n"
+                "! FAILED in AUTH, login refused: login refused (OAUTHBEARER): "
+                "{\"status\":\"invalid_token\"} / 535 no\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "user",
+      .token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"}},
+    {"a token is no password",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN LOGIN CRAM-MD5\n"
+                "! FAILED in EHLO: no way to log in: the server offers AUTH PLAIN LOGIN CRAM-MD5, "
+                "we could use OAUTHBEARER, XOAUTH2\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "user",
+      .token = "ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg",
+      .password = ""}},
+    {"EXTERNAL with a name",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN EXTERNAL\n"
+                "> AUTH EXTERNAL dXNlcg==\n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user", .has_certificate = true}},
+    {"EXTERNAL without one",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN EXTERNAL\n"
+                "> AUTH EXTERNAL =\n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = NULL, .has_certificate = true}},
+    {"EXTERNAL, asked for the name",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH EXTERNAL\n"
+                "> AUTH EXTERNAL =\n"
+                "< 334 \n"
+                "> \n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = NULL, .has_certificate = true}},
+    {"a certificate alone is enough",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = NULL, .has_certificate = true}},
+    {"a certificate alone, EXTERNAL is wanted",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN\n"
+                "! FAILED in EHLO: no way to log in: the server offers AUTH PLAIN, we could use "
+                "EXTERNAL\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = NULL,
+      .has_certificate = true,
+      .mechanisms = SMTP_SASL_BIT(SMTP_SASL_EXTERNAL)}},
+    {"EXTERNAL refused",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH EXTERNAL PLAIN\n"
+                "> AUTH EXTERNAL =\n"
+                "< 535 who\n"
+                "! FAILED in AUTH, login refused: login refused (EXTERNAL) / 535 who\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = NULL, .has_certificate = true}},
+    {"no AUTH at all",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 SIZE\n"
+                "! FAILED in EHLO: no way to log in: the server offers no AUTH at all, we could "
+                "use SCRAM-SHA-256, CRAM-MD5, PLAIN, LOGIN\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"not what the operator wants",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN LOGIN\n"
+                "! FAILED in EHLO: no way to log in: the server offers AUTH PLAIN LOGIN, we could "
+                "use CRAM-MD5\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "user",
+      .mechanisms = SMTP_SASL_BIT(SMTP_SASL_CRAM_MD5)}},
+    {"what the operator wants",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN LOGIN CRAM-MD5\n"
+                "> AUTH LOGIN\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "user",
+      .mechanisms = SMTP_SASL_BIT(SMTP_SASL_LOGIN) | SMTP_SASL_BIT(SMTP_SASL_XOAUTH2)}},
+    {"504 to the last one",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH LOGIN\n"
+                "> AUTH LOGIN\n"
+                "< 504 what\n"
+                "! FAILED in AUTH: login refused (LOGIN) / 504 what\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"504 to all but the last one",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH LOGIN CRAM-MD5 PLAIN\n"
+                "> AUTH CRAM-MD5\n"
+                "< 504 what\n"
+                "> AUTH PLAIN AHVzZXIAc2VjcmV0\n"
+                "< 504 what\n"
+                "> AUTH LOGIN\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"no initial response is taken",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN\n"
+                "> AUTH PLAIN AHVzZXIAc2VjcmV0\n"
+                "< 501 syntax\n"
+                "> AUTH PLAIN\n"
+                "< 334 \n"
+                "> AHVzZXIAc2VjcmV0\n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"an initial response is passed over",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN\n"
+                "> AUTH PLAIN AHVzZXIAc2VjcmV0\n"
+                "< 334 \n"
+                "> AHVzZXIAc2VjcmV0\n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"501 with and without one",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN\n"
+                "> AUTH PLAIN AHVzZXIAc2VjcmV0\n"
+                "< 501 syntax\n"
+                "> AUTH PLAIN\n"
+                "< 501 syntax\n"
+                "! FAILED in AUTH, login refused: login refused (PLAIN) / 501 syntax\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"538 wants TLS",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN\n"
+                "> AUTH PLAIN AHVzZXIAc2VjcmV0\n"
+                "< 538 5.7.11 encrypt\n"
+                "! FAILED in AUTH, login refused: login refused (PLAIN) / 538 5.7.11 encrypt\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"534 too weak",
+     HELLO_WITH(
+         "< 250-mx\n"
+         "< 250 AUTH PLAIN\n"
+         "> AUTH PLAIN AHVzZXIAc2VjcmV0\n"
+         "< 534 5.7.9 app password\n"
+         "! FAILED in AUTH, login refused: login refused (PLAIN) / 534 5.7.9 app password\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT, .user = "user"}},
+    {"too long for the command's line",
+     HELLO_WITH("< 250-mx\n"
+                "< 250 AUTH PLAIN\n"
+                "> AUTH PLAIN\n"
+                "< 334 \n"
+                "> "
+                "AHV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dX"
+                "V1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1"
+                "dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dX"
+                "V1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1"
+                "dXV1dXUAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
+                "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw"
+                "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH"
+                "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw"
+                "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw\n"
+                "< 235 ok\n"
+                "! READY\n"),
+     {.tls = SMTP_CLIENT_TLS_IMPLICIT,
+      .user = "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"
+              "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"
+              "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu",
+      .password = "pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp"
+                  "pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp"
+                  "pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp"
+                  "pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp"}},
 };
 
 static const struct dialogue plain_rows[] = {
@@ -846,6 +1524,7 @@ static void tls(void **state)
 static void auth(void **state)
 {
     run_all(auth_rows, COUNT_OF(auth_rows));
+    run_all(sasl_rows, COUNT_OF(sasl_rows));
 }
 static void one_command_at_a_time(void **state)
 {
