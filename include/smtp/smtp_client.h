@@ -28,7 +28,8 @@ struct smtp_client_options { /* borrowed until free */
     struct slice helo;       /* our name in EHLO */
     enum smtp_client_tls tls;
     struct slice user,
-        password; /* empty user: no AUTH. Never sent without TLS unless allows_plain_auth */
+        password;       /* empty user: no AUTH. Never sent without TLS unless allows_plain_auth */
+    struct slice token; /* an OAuth2 access token in place of a password: XOAUTH2; "": none */
     bool allows_plain_auth; /* operator said tls = none and still wants AUTH */
     int64_t greeting_ms, command_ms, data_ms, final_ms; /* time-outs */
 };

@@ -27,6 +27,8 @@ static void on_reply(struct smtp_client *c, const struct smtp_reply *r)
         break;
     case S_AUTH_PLAIN:
     case S_AUTH_PASSWORD:
+    case S_AUTH_XOAUTH2:
+    case S_AUTH_ERROR:
         smtp_client_hello_on_auth(c, r);
         break;
     case S_AUTH_LOGIN:
@@ -264,6 +266,8 @@ int64_t smtp_client_timeout_ms(const struct smtp_client *c)
     case S_AUTH_LOGIN:
     case S_AUTH_USER:
     case S_AUTH_PASSWORD:
+    case S_AUTH_XOAUTH2:
+    case S_AUTH_ERROR:
     case S_RSET:
     case S_MAIL:
     case S_RCPT:

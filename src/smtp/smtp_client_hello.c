@@ -15,8 +15,12 @@ static void after_hello(struct smtp_client *c)
         smtp_client_go_ready(c);
     else if (!c->has_tls && !o->allows_plain_auth)
         smtp_client_fail(c, "AUTH is configured and the line has no TLS: the password is not sent");
-    else if (o->user.n + o->password.n > SMTP_CLIENT_CREDENTIAL_BYTES_MAX)
+    else if (o->user.n + o->password.n + o->token.n > SMTP_CLIENT_CREDENTIAL_BYTES_MAX)
         smtp_client_fail(c, "user and password are too long for AUTH");
+    else if (o->token.n && c->offer.has_auth_xoauth2)
+        smtp_client_enter(c, S_AUTH_XOAUTH2);
+    else if (o->token.n)
+        smtp_client_fail(c, "the server offers no AUTH XOAUTH2");
     else if (c->offer.has_auth_plain)
         smtp_client_enter(c, S_AUTH_PLAIN);
     else if (c->offer.has_auth_login)
@@ -74,6 +78,8 @@ void smtp_client_hello_on_auth(struct smtp_client *c, const struct smtp_reply *r
     /* 504: this mechanism is not known after all (RFC 4954 section 4). */
     if (smtp_client_is_fine(r))
         smtp_client_go_ready(c);
+    else if (r->code == 334 && c->state == S_AUTH_XOAUTH2)
+        smtp_client_enter(c, S_AUTH_ERROR); /* why not, in base64; the refusal follows */
     else if (r->code == 504 && c->state == S_AUTH_PLAIN && c->offer.has_auth_login)
         smtp_client_enter(c, S_AUTH_LOGIN);
     else

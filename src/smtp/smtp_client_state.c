@@ -18,12 +18,13 @@ const struct smtp_client_state_row smtp_client_state_rows[S_COUNT] = {
     [S_GREET] = {"greeting", BIT(S_EHLO), 0, "time-out waiting for the greeting"},
     [S_EHLO] = {"EHLO",
                 BIT(S_HELO) | BIT(S_STARTTLS) | BIT(S_AUTH_PLAIN) | BIT(S_AUTH_LOGIN) |
-                    TRANSACTION_ENDS,
+                    BIT(S_AUTH_XOAUTH2) | TRANSACTION_ENDS,
                 0, "time-out waiting for the reply to EHLO"},
     [S_HELO] = {"HELO", TRANSACTION_ENDS, 0, "time-out waiting for the reply to HELO"},
     [S_STARTTLS] = {"STARTTLS",
-                    BIT(S_HANDSHAKE) | BIT(S_AUTH_PLAIN) | BIT(S_AUTH_LOGIN) | TRANSACTION_ENDS, 0,
-                    "time-out waiting for the reply to STARTTLS"},
+                    BIT(S_HANDSHAKE) | BIT(S_AUTH_PLAIN) | BIT(S_AUTH_LOGIN) | BIT(S_AUTH_XOAUTH2) |
+                        TRANSACTION_ENDS,
+                    0, "time-out waiting for the reply to STARTTLS"},
     [S_HANDSHAKE] = {"TLS handshake", BIT(S_EHLO), SMTP_CLIENT_START_TLS,
                      "time-out in the TLS handshake"},
     [S_AUTH_PLAIN] = {"AUTH", BIT(S_AUTH_LOGIN) | TRANSACTION_ENDS, 0,
@@ -31,6 +32,9 @@ const struct smtp_client_state_row smtp_client_state_rows[S_COUNT] = {
     [S_AUTH_LOGIN] = {"AUTH", BIT(S_AUTH_USER), 0, "time-out waiting for the reply to AUTH"},
     [S_AUTH_USER] = {"AUTH", BIT(S_AUTH_PASSWORD), 0, "time-out waiting for the reply to AUTH"},
     [S_AUTH_PASSWORD] = {"AUTH", TRANSACTION_ENDS, 0, "time-out waiting for the reply to AUTH"},
+    [S_AUTH_XOAUTH2] = {"AUTH", BIT(S_AUTH_ERROR) | TRANSACTION_ENDS, 0,
+                        "time-out waiting for the reply to AUTH"},
+    [S_AUTH_ERROR] = {"AUTH", TRANSACTION_ENDS, 0, "time-out waiting for the reply to AUTH"},
     [S_READY] = {"ready", BIT(S_RSET) | BIT(S_MAIL) | TRANSACTION_ENDS, SMTP_CLIENT_READY, ""},
     [S_RSET] = {"RSET", BIT(S_MAIL), 0, "time-out waiting for the reply to RSET"},
     [S_MAIL] = {"MAIL", BIT(S_RCPT) | TRANSACTION_ENDS, 0,
@@ -130,6 +134,13 @@ void smtp_client_enter(struct smtp_client *c, enum smtp_client_state next)
         break;
     case S_AUTH_PASSWORD:
         say_credential(c, c->options->password);
+        break;
+    case S_AUTH_XOAUTH2:
+        smtp_client_expect_reply(c);
+        smtp_client_say_xoauth2(&c->output, c->options->user, c->options->token);
+        break;
+    case S_AUTH_ERROR:
+        say(c, "\r\n");
         break;
     case S_RSET:
     case S_MAIL:

@@ -29,6 +29,8 @@ enum smtp_client_state {
     S_AUTH_LOGIN,
     S_AUTH_USER,
     S_AUTH_PASSWORD,
+    S_AUTH_XOAUTH2,
+    S_AUTH_ERROR,
     S_READY,
     S_RSET,
     S_MAIL,

@@ -30,6 +30,8 @@ static void add_mechanism(struct smtp_client_offer *offer, struct slice word)
         offer->has_auth_plain = true;
     else if (slice_eq_nocase(word, SLICE("LOGIN")))
         offer->has_auth_login = true;
+    else if (slice_eq_nocase(word, SLICE("XOAUTH2")))
+        offer->has_auth_xoauth2 = true;
 }
 
 static void add_keyword(struct smtp_client_offer *offer, struct slice line)
@@ -173,6 +175,17 @@ void smtp_client_say_auth_plain(struct buf *out, struct slice user, struct slice
     buf_add(&text, password);
     CHECK(!text.is_full);
     buf_add_cstr(out, "AUTH PLAIN ");
+    smtp_client_say_base64(out, buf_slice(&text));
+    buf_close(&text);
+}
+
+void smtp_client_say_xoauth2(struct buf *out, struct slice user, struct slice token)
+{
+    struct buf text;
+    buf_init(&text, SMTP_CLIENT_CREDENTIAL_BYTES_MAX + 32);
+    buf_addf(&text, "user=%.*s\1auth=Bearer %.*s\1\1", SLICE_FMT(user), SLICE_FMT(token));
+    CHECK(!text.is_full);
+    buf_add_cstr(out, "AUTH XOAUTH2 ");
     smtp_client_say_base64(out, buf_slice(&text));
     buf_close(&text);
 }

@@ -10,7 +10,7 @@ struct smtp_client_offer {
     bool has_pipelining, has_8bitmime, has_starttls, has_enhanced_codes, has_chunking, has_smtputf8;
     bool has_size, has_dsn, has_requiretls, has_binarymime;
     uint64_t size_bytes; /* 0: no fixed limit (RFC 1870) */
-    bool has_auth_plain, has_auth_login;
+    bool has_auth_plain, has_auth_login, has_auth_xoauth2;
 };
 
 /* The lines behind the first of a reply to EHLO; keywords that we do not know are passed over. */
@@ -28,4 +28,6 @@ void smtp_client_say_rcpt(struct buf *out, const struct smtp_client_recipient *r
 enum { SMTP_CLIENT_CREDENTIAL_BYTES_MAX = 8190 };
 /* AUTH PLAIN with its initial response (RFC 4616). */
 void smtp_client_say_auth_plain(struct buf *out, struct slice user, struct slice password);
+/* AUTH XOAUTH2 with its initial response. */
+void smtp_client_say_xoauth2(struct buf *out, struct slice user, struct slice token);
 void smtp_client_say_base64(struct buf *out, struct slice text);
