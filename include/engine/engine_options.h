@@ -75,6 +75,7 @@ struct engine_route {
     unsigned host_count;
     enum delivery_tls tls;
     struct slice user, password; /* empty user: no AUTH */
+    struct slice account;        /* OAuth2: its access token stands for a password; "": none */
     struct slice name;           /* for people: its name, else the first host, or "mx" */
 };
 

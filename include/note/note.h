@@ -65,6 +65,9 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(OUTGOING, DEBUG, "outgoing", "connections_total", "Outgoing connections made.")              \
     X(RESOLVE_FAILED, INFO, "resolve-failed", "resolve_failures_total",                            \
       "Destinations whose hosts could not be found.")                                              \
+    X(TOKEN, INFO, "token", "tokens_total", "Access tokens fetched.")                              \
+    X(TOKEN_FAILED, WARN, "token-failed", "token_troubles_total",                                  \
+      "Times that an account's access tokens began to fail, or failed for another reason.")        \
     X(PAUSED, WARN, "paused", "pauses_total", "Destinations paused by the operator.")              \
     X(RESUMED, INFO, "resumed", "resumes_total", "Destinations resumed by the operator.")          \
     X(OPERATOR, INFO, "operator", "operator_actions_total", "Changing actions of the operator.")   \

@@ -135,6 +135,7 @@ static void load_trust(struct driver *d)
     }
     d->is_trust_loading = true;
     identity_trust_load(d->o.loop, d->config->tls_ca_file, driver_on_trust, d);
+    driver_token_trust(d);
 }
 
 static void close_part(void *ctx);
@@ -150,6 +151,7 @@ void driver_on_trust(void *ctx, struct tls_trust *trust, unsigned count, const s
         close_part(d);
         return;
     }
+    driver_token_trust(d);
     if (!trust)
         driver_warn(d, "certificates of other servers cannot be verified: %s", why->text);
     while (!list_is_empty(&d->trust_waiters)) {
@@ -260,6 +262,7 @@ static enum err open_parts(struct driver *d, struct fault *why)
     d->net = net_new(d->o.loop, &net, &callbacks);
     warn_of_few_files(d);
     listeners_init(&d->listeners, d->net);
+    driver_token_open(d);
     return ERR_OK;
 }
 
@@ -397,6 +400,7 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
         tls_server_config_unref(d->identity);
     d->identity = identity;
     d->config = config;
+    token_fetch_configure(d->token_fetch, config);
     who_close(&d->who);
     who_load(&d->who);
     auth_configure(d->auth, config->users, config->user_count);
@@ -518,7 +522,7 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     d->is_closed = true;
     d->closed = closed;
     d->closed_ctx = ctx;
-    d->parts_open = 8 + d->is_trust_loading + (d->drop != NULL) + d->is_usage_writing;
+    d->parts_open = 9 + d->is_trust_loading + (d->drop != NULL) + d->is_usage_writing;
     uv_prepare_stop(&d->prepare);
     uv_close((uv_handle_t *)&d->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&d->timer, on_handle_closed);
@@ -528,6 +532,7 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     net_close_all(d->net, close_part, d);
     resolver_close(d->resolver, close_part, d);
     auth_close(d->auth, close_part, d);
+    token_fetch_close(d->token_fetch, close_part, d);
     if (d->drop)
         drop_close(d->drop, close_part, d);
 }

@@ -17,6 +17,7 @@ static void check_route_auth(struct rules *r, const struct engine_route *route,
     const struct toml_node *auth = rules_entry(node, "auth");
     if (!auth)
         return;
+    config_oauth_check_route(r, route, auth);
     if (!rules_entry(node, "hosts"))
         config_mistakes_add(r->m, auth->key_at, "route", SLICE("auth"),
                             "needs hosts: we log in at a smarthost only");

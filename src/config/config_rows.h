@@ -8,6 +8,7 @@
 #define LISTENER(member) offsetof(struct engine_listener, member)
 #define USER(member) offsetof(struct config_user_item, member)
 #define ROUTE(member) offsetof(struct engine_route, member)
+#define OAUTH(member) offsetof(struct oauth_account, member)
 /* The last argument is the meaning, and what few rows have besides. */
 #define ROW(path_, type_, at_, normal_, least_, most_, ...)                                        \
     {                                                                                              \
@@ -22,4 +23,5 @@ struct config_rows {
     size_t count;
 };
 extern const struct config_rows config_rows_in;  /* the relay itself, and what clients may do */
+extern const struct config_rows config_rows_oauth; /* accounts whose tokens are fetched */
 extern const struct config_rows config_rows_out; /* the queue, delivery, and the operator */

@@ -104,7 +104,11 @@ static const struct config_option rows[] = {
     ROW("route.auth.user", NAME, ROUTE(user), NULL, NULL, "255", "What we log in as.",
         .is_required = true, .sample = "relay"),
     ROW("route.auth.password", SECRET, ROUTE(password), NULL, NULL, NULL,
-        "In clear; or password_file = \"/path\".", .is_required = true, .sample = "secret"),
+        "In clear; or password_file = \"/path\".", .sample = "secret",
+        .normal_said = "none; then oauth2 must be given"),
+    ROW("route.auth.oauth2", NAME, ROUTE(account), NULL, NULL, "64",
+        "Name of an [[oauth2]] whose access token stands for the password.", .sample = "office",
+        .normal_said = "none"),
 
     ROW("control.socket", PATH, TOP(control_socket), NULL, NULL, "107", "Path of the Unix socket.",
         .sample = "/run/outpost/control.sock",

@@ -452,5 +452,6 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     check_maps(&r, "from", r.c->engine.rewrite.from, r.c->engine.rewrite.from_count);
     add_keys(&r);
     check_staging(&r);
+    config_oauth_check(&r);
     config_routes_check(&r);
 }

@@ -21,4 +21,7 @@ const struct toml_node *rules_given(const struct rules *r, const char *section, 
 const struct toml_node *rules_nth(const struct rules *r, const char *section, unsigned n);
 struct toml_spot rules_spot(const struct toml_node *node);
 
+void config_oauth_check(struct rules *r); /* config_oauth.c */
+void config_oauth_check_route(struct rules *r, const struct engine_route *route,
+                              const struct toml_node *auth);
 void config_routes_check(struct rules *r); /* config_routes.c */

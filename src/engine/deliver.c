@@ -6,7 +6,7 @@
  *
  * The SMTP talk is smtp_client's. A line belongs to a destination, knows where in the list of
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
-#include "line.h"
+#include "token.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,11 +87,17 @@ void deliver_on_connected(struct engine *e, struct line *l, const struct engine_
 {
     const struct destination *d = l->destination;
     l->state = LINE_TALKING;
+    l->token = token_lend(e, d);
+    if (d->account && !l->token) {
+        host_fails(e, l, "there is no access token any more");
+        return;
+    }
     l->options = (struct smtp_client_options){
         .helo = slice_cstr(d->helo),
         .tls = tls_mode(l),
         .user = slice_cstr(d->user),
         .password = slice_cstr(d->password),
+        .token = slice_cstr(l->token),
         .allows_plain_auth = d->tls == DELIVERY_TLS_NONE,
         .greeting_ms = d->limits.greeting_ms,
         .command_ms = d->limits.command_ms,
@@ -196,6 +202,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     if (!l->was_ready) {
         l->was_ready = true;
         destination_well(e, d);
+        token_on_taken(e, l);
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
@@ -396,6 +403,7 @@ void deliver_close(struct engine *e)
         struct line *l = m->value;
         map_take_id(&e->lines, l->conn);
         smtp_client_free(l->smtp);
+        mem_free(l->token);
         line_leave_idle(l);
         list_remove(&l->in_destination);
         l->destination->line_count--;

@@ -31,6 +31,7 @@ void destination_free(struct engine *e, struct destination *d)
     mem_free(d->trouble);
     mem_free(d->user);
     mem_free(d->password);
+    mem_free(d->account);
     mem_free(d->helo);
     mem_free((char *)(uintptr_t)d->key.p);
     mem_free(d);
@@ -41,6 +42,7 @@ static void copy_route(struct destination *d, const struct engine_route *r)
     d->tls = r->tls;
     d->user = dup_slice(r->user);
     d->password = dup_slice(r->password);
+    d->account = r->account.n ? dup_slice(r->account) : NULL;
     d->host = mem_new(r->host_count * sizeof *d->host);
     d->host_count = r->host_count;
     for (unsigned i = 0; i < r->host_count; i++)

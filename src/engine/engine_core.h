@@ -36,6 +36,7 @@ enum timer_kind {
     TIMER_REROUTE,
     TIMER_COMPACT,
     TIMER_OPERATE,
+    TIMER_TOKEN,
 };
 struct timer {
     struct heap_node node; /* its tag: enum timer_kind */
@@ -135,6 +136,8 @@ struct destination {
     struct policy_limits limits;
     enum delivery_tls tls;
     char *user, *password, *helo;
+    char *account;             /* whose token the lines say; NULL: none. Owned */
+    bool is_waiting_for_token; /* its trouble is the want of one (token.c) */
     struct route_host {
         char *name;
         uint16_t port;
@@ -225,6 +228,8 @@ struct engine {
     bool is_bulk;               /* whole-queue work: pumps wait for their turn */
     uint64_t job_count, ready_count, in_flight_count;
     uint64_t trouble_count; /* destinations backing off */
+
+    struct map tokens; /* by account (token.h) */
 
     struct map lines;       /* by conn */
     struct list idle_lines; /* longest idle first */
@@ -377,6 +382,8 @@ void schedule_message(struct engine *e, struct queue_message *m);
 void schedule_all(struct engine *e); /* every message: at start, after new options */
 void schedule_pump(struct engine *e, struct destination *d);
 void schedule_pump_wanting(struct engine *e);
+/* It is pumped by the next schedule_pump_wanting(). */
+void schedule_want(struct engine *e, struct destination *d);
 void schedule_on_timer(struct engine *e, struct timer *t);
 void schedule_on_targets(struct engine *e, struct destination *d, struct target_list *targets,
                          int64_t until_ms);
@@ -389,6 +396,7 @@ void schedule_end(struct engine *e, struct job *j);    /* no recipient of it wai
 void schedule_on_line_gone(struct engine *e, struct destination *d);
 void schedule_on_options(struct engine *e);
 void schedule_reroute(struct engine *e); /* a step of what new options bring */
+void schedule_reroute_again(struct engine *e); /* soon: a job was left behind */
 void schedule_retry(struct engine *e, struct queue_message *m);
 /* Its order has changed: held, bounced or deleted. What is in flight is finished first. */
 void schedule_order(struct engine *e, struct queue_message *m);

@@ -83,6 +83,8 @@ void line_hang_up(struct engine *e, struct line *l, bool is_open)
     l->conn = 0;
     smtp_client_free(l->smtp);
     l->smtp = NULL;
+    mem_free(l->token);
+    l->token = NULL;
     l->messages = 0;
     l->is_in_handshake = l->has_tls_failed = false;
     l->tls_version = SLICE_NONE;

@@ -6,6 +6,7 @@
  * is left in peace its jobs wait without cost. */
 #include "report.h"
 #include "route.h"
+#include "token.h"
 
 #include "mail/address.h"
 
@@ -127,6 +128,11 @@ static void want(struct engine *e, struct destination *d)
 {
     if (!list_has(&d->in_wanting))
         list_add_last(d->failures ? &e->wanting_probe : &e->wanting, &d->in_wanting);
+}
+
+void schedule_want(struct engine *e, struct destination *d)
+{
+    want(e, d);
 }
 
 /* A thousand dead destinations must not keep the living from the few connections there are. */
@@ -279,6 +285,8 @@ void schedule_pump(struct engine *e, struct destination *d)
         timer_set(e, &d->timer, d->backoff_until_ms);
         return;
     }
+    if (!token_is_at_hand(e, d))
+        return;
     if (destination_needs_targets(e, d)) {
         d->state = DESTINATION_RESOLVING;
         resolve_destination(e, d);
@@ -447,6 +455,12 @@ void schedule_reroute(struct engine *e)
     e->is_bulk = false;
     if (queue_after_id(&e->queue, e->reroute_at_id))
         timer_set(e, &e->reroute_timer, e->now_ms + STEP_MS);
+}
+
+void schedule_reroute_again(struct engine *e)
+{
+    e->reroute_at_id = 0;
+    timer_set(e, &e->reroute_timer, e->now_ms + STEP_MS);
 }
 
 void schedule_on_options(struct engine *e)

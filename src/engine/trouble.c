@@ -2,7 +2,7 @@
  *
  * What that means is policy_outcome's table; here are the facts it asks for, and what each verdict
  * entails for the line and for its destination. */
-#include "line.h"
+#include "token.h"
 
 #include <stdio.h>
 
@@ -61,6 +61,11 @@ static void note_trouble(struct engine *e, struct line *l, const char *why)
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why)
 {
     struct destination *d = l->destination;
+    if (token_is_blamed(e, l, &a)) {
+        note_trouble(e, l, why);
+        give_back(e, l);
+        return;
+    }
     a.is_reused = l->messages > 0 && !l->result_count;
     a.may_go_plain = may_go_plain(l);
     a.has_next_host = line_has_undecided(l) && l->target + 1 < l->targets->count && !e->is_stopping;

@@ -23,7 +23,7 @@ struct sim_host {
     enum dns_result dns_trouble;
     const struct sim_mood *mood;
     enum sim_host_tls tls;
-    bool has_no_ehlo, has_no_pipelining, needs_auth;
+    bool has_no_ehlo, has_no_pipelining, needs_auth, needs_token;
     uint64_t size_max; /* 0: none */
     unsigned group;
     /* what was seen */

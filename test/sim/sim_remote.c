@@ -194,7 +194,8 @@ static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo)
             n += snprintf(text + n, sizeof text - (size_t)n, "250-SIZE %llu\r\n",
                           (unsigned long long)h->size_max);
         if (h->needs_auth && t->has_tls)
-            n += snprintf(text + n, sizeof text - (size_t)n, "250-AUTH PLAIN LOGIN\r\n");
+            n += snprintf(text + n, sizeof text - (size_t)n, "250-AUTH %s\r\n",
+                          h->needs_token ? "XOAUTH2" : "PLAIN LOGIN");
         snprintf(text + n, sizeof text - (size_t)n, "250 8BITMIME\r\n");
     }
     answer(w, t, GO_ON, text);
@@ -217,9 +218,12 @@ static void on_auth(struct sim_world *w, struct talk *t, struct slice line)
     static const char right[] = "\0sim\0secret";
     struct buf b;
     buf_init(&b, 1024);
-    bool is_good = t->has_tls && slice_starts_nocase(line, SLICE("AUTH PLAIN ")) &&
-                   base64_parse(slice_trim(slice_from(line, 11)), &b) &&
-                   slice_eq(buf_slice(&b), slice_of(right, sizeof right - 1));
+    struct slice begin = t->host->needs_token ? SLICE("AUTH XOAUTH2 ") : SLICE("AUTH PLAIN ");
+    bool is_good = t->has_tls && slice_starts_nocase(line, begin) &&
+                   base64_parse(slice_trim(slice_from(line, begin.n)), &b);
+    if (is_good)
+        is_good = t->host->needs_token ? sim_token_is_good(w, buf_slice(&b))
+                                       : slice_eq(buf_slice(&b), slice_of(right, sizeof right - 1));
     buf_close(&b);
     if (!t->has_tls)
         sim_fail(w, "the relay sends a password over a plain line");

@@ -4,6 +4,7 @@
 #include "sim_scene_full.h"
 #include "sim_scene_order.h"
 #include "sim_scene_staging.h"
+#include "sim_scene_token.h"
 
 #include "sim_stage.h"
 
@@ -522,6 +523,8 @@ static const struct {
     {"held-moved", sim_scene_held_and_moved, "compaction takes the hold along"},
     {"bounced", sim_scene_bounced, "returned by the operator, and he is told once that is sure"},
     {"reload", reload, "new routes while a message is in flight"},
+    {"token", sim_scene_token, "mail waits for its access token, untried and unharmed"},
+    {"token-refused", sim_scene_token_refused, "a refused token is fetched anew, then patiently"},
     {"staging", sim_scene_staging, "nobody outside of the list gets mail, whatever falls over"},
     {"stop", stop, "orderly stops in the middle of traffic: nothing lost, nothing twice"},
     {"thousand", thousand, "1000 destinations, 900 dead: limits kept, the living served"},

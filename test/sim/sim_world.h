@@ -14,6 +14,7 @@
 #include "sim_host.h"
 #include "sim_ledger.h"
 #include "sim_remote.h"
+#include "sim_token.h"
 #include "sim_trace.h"
 
 enum {
@@ -71,6 +72,7 @@ struct sim_world {
     unsigned group_domains[SIM_DOMAINS_MAX], group_open[SIM_DOMAINS_MAX];
     unsigned out_max, out_each_max; /* what the limits check allows */
     struct map grey;
+    struct sim_token_server tokens;
     struct sim_mail **mail; /* by number, from 1 on; owned */
     uint64_t mail_count, mail_cap;
     struct sim_client *client[SIM_CLIENTS_MAX];
