@@ -112,7 +112,7 @@ static void tell_relay(const struct login *l)
     if (remote_init(&r, l->cli))
         return;
     buf_init(&target, REMOTE_TARGET_BYTES_MAX);
-    buf_addf(&target, "/tokens?%s", remote_format(l->cli));
+    buf_addf(&target, "/tokens?new=1&%s", remote_format(l->cli));
     char name[OAUTH_NAME_BYTES_MAX + 1];
     snprintf(name, sizeof name, "%.*s", SLICE_FMT(l->account->name));
     remote_add(&target, "account", name);

@@ -242,17 +242,19 @@ static void answer_resume(struct exchange *x)
     pause_or_resume(x, OPERATOR_RESUME, "resumed");
 }
 
-/* The operator has enrolled an account: its token is fetched at once. */
+/* An account's token is fetched at once; ?new=1: because the operator has enrolled it. */
 static void answer_enrolled(struct exchange *x)
 {
-    struct buf account;
+    struct buf account, is_new;
+    bool has_new = control_parameter(x, "new", &is_new);
     if (!control_parameter(x, "account", &account))
         control_refuse(x, 400, "say which: ?account=NAME");
-    else if (!driver_enrolled(x->o->driver, buf_slice(&account)))
+    else if (!driver_enrolled(x->o->driver, buf_slice(&account), has_new))
         control_refuse(x, 404, "there is no [[oauth2]] of that name in the running configuration");
     else
         control_done(x, "the access token of %s is being fetched", buf_cstr(&account));
     buf_close(&account);
+    buf_close(&is_new);
 }
 
 static void answer_reload(struct exchange *x)
@@ -301,7 +303,7 @@ static const struct route {
     {"GET", "/tokens", answer_tokens, false, false, "tokens",
      "access tokens of OAuth2 accounts; ?account= &check=1"},
     {"POST", "/tokens", answer_enrolled, true, false, NULL,
-     "fetch an account's access token now; ?account="},
+     "fetch an account's access token now; ?account= &new=1"},
     {"GET", "/why", answer_why, false, false, NULL,
      "the story of a message, live or finished; ?q=ID, address or Message-ID &limit="},
     {"GET", "/explain", control_explain, false, false, NULL,

@@ -33,11 +33,12 @@ void driver_token_trust(struct driver *d)
     token_fetch_trust(d->token_fetch, d->trust, d->is_trust_loading);
 }
 
-bool driver_enrolled(struct driver *d, struct slice account)
+bool driver_enrolled(struct driver *d, struct slice account, bool is_new)
 {
     if (!config_account(d->config, account))
         return false;
-    token_fetch_forget(d->token_fetch, account);
+    if (is_new)
+        token_fetch_forget(d->token_fetch, account);
     struct engine_event event = {.kind = EVENT_ENROLLED, .text = account};
     driver_tell(d, &event);
     return true;

@@ -25,6 +25,7 @@ HOSTS = {
     "mx.sender.example": "127.0.2.7",
     "smart.example": "127.0.2.8",
     "mx.other.example": "127.0.2.9",
+    "login.example": "127.0.2.10",       # issues access tokens
 }
 ZONE = [
     "example. 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60",
