@@ -23,7 +23,8 @@ struct plan {
     unsigned trouble_percent; /* of hosts, at each change of moods */
     char domain[32][SIM_NAME_BYTES];
     unsigned domains;
-    bool is_heavy; /* so much mail that the journal has to be compacted */
+    bool has_tokens; /* a smarthost that wants them */
+    bool is_heavy;   /* so much mail that the journal has to be compacted */
 };
 
 /* sim_mail.c writes headers for it, and knows what shall become of them. */
@@ -105,6 +106,23 @@ static void draw_route(struct plan *p, struct sim_options *s)
                                      .name = SLICE("h0.test")};
     s->o.routes = &s->route;
     s->o.route_count = 1;
+    if (rng_chance(r, 60))
+        return;
+    p->has_tokens = true;
+    s->route_host[0] = (struct engine_host){SLICE("smart.test"), 587};
+    s->route.host_count = 1;
+    s->route.tls = DELIVERY_TLS_VERIFY;
+    s->route.user = SLICE("sim");
+    s->route.account = SLICE("office");
+    s->route.name = SLICE("smart.test");
+}
+
+static void draw_smarthost(struct plan *p)
+{
+    struct sim_host *h = &p->w->host[sim_host_add(p->w, "smart.test")];
+    h->tls = SIM_TLS_GOOD;
+    h->needs_auth = h->needs_token = true;
+    p->w->tokens.life_ms = ONE_OF(&p->rng, SIM_MINUTE_MS, SIM_HOUR_MS);
 }
 
 static void draw_host(struct plan *p, const char *name)
@@ -131,6 +149,8 @@ static void draw_domains(struct plan *p)
         draw_host(p, name);
     }
     p->domains = (unsigned)rng_between(r, 1, 8) + SENDER_DOMAINS;
+    if (p->has_tokens)
+        draw_smarthost(p);
     for (unsigned i = 0; i < p->domains; i++) {
         bool is_senders = i < SENDER_DOMAINS;
         snprintf(p->domain[i], sizeof p->domain[i], is_senders ? "s%u.test" : "d%u.test", i);
@@ -233,6 +253,13 @@ static void change_moods(struct sim_world *w, void *thing, uint64_t unused)
         d->trouble_percent = (unsigned)ONE_OF(&p->rng, 30, 100);
         if (rng_chance(&p->rng, p->trouble_percent / 4))
             d->trouble = (enum dns_result)ONE_OF(&p->rng, DNS_SERVFAIL, DNS_TIMEOUT, DNS_BAD);
+    }
+    if (p->has_tokens) {
+        bool is_bad = rng_chance(&p->rng, p->trouble_percent);
+        w->tokens.mood =
+            is_bad ? (enum sim_token_mood)rng_below(&p->rng, SIM_TOKEN_MOODS) : SIM_TOKENS_GOOD;
+        if (is_bad && rng_chance(&p->rng, 30))
+            sim_token_revoke(w);
     }
     int64_t next = ONE_OF(&p->rng, SIM_MINUTE_MS, 20 * SIM_MINUTE_MS, 3 * SIM_HOUR_MS);
     sim_agenda_add(&w->agenda, w->now_us + next * 1000, change_moods, p, 0);
@@ -385,6 +412,7 @@ static void heal(struct plan *p)
     }
     for (unsigned i = 0; i < w->domain_count; i++)
         w->domain[i].trouble = DNS_OK;
+    w->tokens.mood = SIM_TOKENS_GOOD;
     memset(w->disk.fail_percent, 0, sizeof w->disk.fail_percent);
     w->disk.is_full = false;
     w->disk.read_fail_percent = 0;
