@@ -1,6 +1,6 @@
 /* token_fetch.c -- see the header. One fetch:
  *
- *   READING -> [WAITING for whom to believe] -> ASKING -> [WRITING] -> told, gone
+ *   READING -> WAITING (for whom to believe, for its turn) -> ASKING -> [WRITING] -> told, gone
  *   the file's token was refused and the configuration has another one: ASKING again */
 #include "token_fetch.h"
 
@@ -17,6 +17,7 @@ enum {
     CONNECT_MS = 15 * 1000,
     WHOLE_MS = 60 * 1000,
     FORM_BYTES_MAX = 49152,
+    ASKING_MAX = 4, /* at once; the others wait their turn, at most so many accounts */
 };
 
 enum fetch_state { FETCH_READING, FETCH_WAITING, FETCH_ASKING, FETCH_WRITING };
@@ -50,6 +51,7 @@ struct token_fetch {
     struct tls_trust *trust; /* borrowed */
     bool is_trust_loading, is_closing;
     struct list fetches, unsaved;
+    unsigned asking;
     uv_idle_t handle; /* only so that the end is never told inside token_fetch_close */
     bool is_handle_closed;
     void (*closed)(void *ctx);
@@ -170,6 +172,7 @@ static void keep_refresh_token(struct fetch *x)
 /* ---- asking ---- */
 
 static void ask(struct fetch *x);
+static void ask_next(struct token_fetch *f);
 
 /* What is kept was refused, and the configuration has another one: written later, perhaps. */
 static bool may_try_the_configured(const struct fetch *x)
@@ -181,9 +184,11 @@ static bool may_try_the_configured(const struct fetch *x)
 static void on_asked(void *ctx)
 {
     struct fetch *x = ctx;
+    struct token_fetch *f = x->owner;
+    f->asking--;
     bool has_news = x->answer.is_good && x->answer.refresh_token.n; /* not to be lost */
-    if (x->owner->is_closing && !has_news) {
-        fetch_free(x);
+    if (f->is_closing) {
+        has_news ? keep_refresh_token(x) : fetch_free(x); /* f may be gone then */
         return;
     }
     if (may_try_the_configured(x)) {
@@ -193,9 +198,10 @@ static void on_asked(void *ctx)
         buf_add(&x->refresh_token, x->account.refresh_token);
         x->is_of_file = false;
         ask(x);
-        return;
+    } else {
+        keep_refresh_token(x);
     }
-    keep_refresh_token(x);
+    ask_next(f);
 }
 
 static void on_answer(void *ctx, const struct https_answer *a)
@@ -241,6 +247,7 @@ static void ask(struct fetch *x)
         end_badly(x, false, "its secrets are too long");
     } else {
         x->state = FETCH_ASKING;
+        f->asking++;
         x->https = https_post(f->loop, &o, &url, buf_slice(&form), on_answer, x);
     }
     if (form.n)
@@ -248,11 +255,24 @@ static void ask(struct fetch *x)
     buf_close(&form);
 }
 
-static void ask_when_trusting(struct fetch *x)
+/* As many as may. */
+static void ask_next(struct token_fetch *f)
+{
+    if (f->is_closing || (!f->trust && f->is_trust_loading))
+        return;
+    for (struct list *l = f->fetches.next, *next; l != &f->fetches && f->asking < ASKING_MAX;
+         l = next) {
+        struct fetch *x = CONTAINER_OF(l, struct fetch, link);
+        next = l->next;
+        if (x->state == FETCH_WAITING)
+            ask(x);
+    }
+}
+
+static void wait_to_ask(struct fetch *x)
 {
     x->state = FETCH_WAITING;
-    if (x->owner->trust || !x->owner->is_trust_loading)
-        ask(x);
+    ask_next(x->owner);
 }
 
 /* ---- reading ---- */
@@ -274,12 +294,12 @@ static void on_read(uv_work_t *w, int status)
     }
     if (x->account.grant == OAUTH_CLIENT_CREDENTIALS || x->refresh_token.n) {
         x->is_of_file = x->refresh_token.n && !find_unsaved(x->owner, x->account.name);
-        ask_when_trusting(x);
+        wait_to_ask(x);
         return;
     }
     if (x->err == ERR_MISSING && x->account.refresh_token.n) {
         buf_add(&x->refresh_token, x->account.refresh_token);
-        ask_when_trusting(x);
+        wait_to_ask(x);
         return;
     }
     if (x->err == ERR_MISSING)
@@ -343,14 +363,7 @@ void token_fetch_trust(struct token_fetch *f, struct tls_trust *trust, bool is_l
 {
     f->trust = trust;
     f->is_trust_loading = is_loading;
-    if (!trust && is_loading)
-        return;
-    for (struct list *l = f->fetches.next, *next; l != &f->fetches; l = next) {
-        struct fetch *x = CONTAINER_OF(l, struct fetch, link);
-        next = l->next;
-        if (x->state == FETCH_WAITING)
-            ask(x);
-    }
+    ask_next(f);
 }
 
 static void on_handle_closed(uv_handle_t *h)

@@ -126,7 +126,7 @@ void token_on_started(struct engine *e)
     size_t at = 0;
     for (struct map_entry *m; (m = map_next(&e->tokens, &at));) {
         struct token *t = m->value;
-        if (!is_usable(e, t))
+        if (!is_usable(e, t) || t->trouble)
             fetch(e, t);
     }
 }

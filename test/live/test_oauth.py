@@ -241,6 +241,34 @@ def test_the_relay_stops_while_a_server_is_silent(relay, tokens):
     release.set()
 
 
+def test_many_accounts_take_turns(relay, tokens):
+    """Four are asked for at once, the others when one has ended; a silent server holds up no other
+    for ever."""
+    seen, most, lock, release = [0], [0], threading.Lock(), threading.Event()
+
+    def slow(handler, form):
+        with lock:
+            seen[0] += 1
+            most[0] = max(most[0], seen[0])
+        release.wait(20)
+        with lock:
+            seen[0] -= 1
+        reply(handler, 200, {"access_token": "x", "expires_in": 3600})
+
+    tokens.moods = [slow] * 20
+    for i in range(20):
+        relay.add("oauth2", name=f"a{i}", client_id="c", client_secret="the-secret",
+                  grant="client_credentials", token_url=tokens.url + "/token")
+        relay.add("route", recipients=[f"*@d{i}.example"], hosts=["smart.example:1"],
+                  auth={"user": USER, "oauth2": f"a{i}"})
+    relay.start()
+    wait_for(lambda: seen[0] == 4)
+    assert len(relay.get("/tokens")["accounts"]) == 20
+    release.set()
+    wait_for(lambda: all(a["has_token"] for a in relay.get("/tokens")["accounts"]), 20)
+    assert most[0] == 4 and len(tokens.forms) == 20
+
+
 def test_a_lost_grant_and_a_new_login(relay, tokens, smarthost):
     tokens.refresh_token = "another one"
     enrolled(relay, tokens, smarthost, refresh_token="refresh-0").start()

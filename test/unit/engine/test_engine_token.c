@@ -250,6 +250,11 @@ static void a_reload_keeps_and_drops(void **state)
     world_tell(w, (struct engine_event){.kind = EVENT_OPTIONS, .options = &w->opt});
     assert_int_equal(w->tokens_asked, 1); /* it is kept */
     assert_true(look(w).has_token);
+    world_tell(w, (struct engine_event){.kind = EVENT_ENROLLED, .text = SLICE("office")});
+    give_none(w, false);
+    world_tell(w, (struct engine_event){.kind = EVENT_OPTIONS, .options = &w->opt});
+    assert_int_equal(w->tokens_asked, 3); /* the trouble may be repaired */
+    give(w, "abc", HOUR_MS);
     other.routes = mx;
     world_submit(w, "s@sender.example", "r@a.example");
     world_settle(w);
@@ -259,7 +264,7 @@ static void a_reload_keeps_and_drops(void **state)
     assert_false(engine_token_next(w->e, &at, &(struct engine_token_view){0}));
     world_pass(w, MINUTE_MS);
     world_tell(w, (struct engine_event){.kind = EVENT_OPTIONS, .options = &w->opt});
-    assert_int_equal(w->tokens_asked, 2);
+    assert_int_equal(w->tokens_asked, 4);
     world_tell(w, (struct engine_event){.kind = EVENT_OPTIONS, .options = &other});
     give(w, "too late", HOUR_MS);
     at = 0;
