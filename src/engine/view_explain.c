@@ -153,6 +153,8 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_hosts(j, &w);
     json_string(j, "tls", slice_cstr(tls_words[w.tls]));
     json_string(j, "login", w.options ? w.options->user : SLICE_NONE);
+    if (w.options && w.options->account.n)
+        json_string(j, "account", w.options->account);
     json_int(j, "connections", w.d ? w.d->line_count : 0);
     json_int(j, "connections_max", w.lines_most);
     json_int(j, "waiting", w.d ? (int64_t)w.d->job_count : 0);
@@ -240,6 +242,8 @@ static void text_way(struct buf *out, struct explain *x, struct slice address)
     buf_addf(out, "  tls         %s", tls_words[w.tls]);
     if (w.options && w.options->user.n)
         buf_addf(out, ", logging in as %.*s", SLICE_FMT(w.options->user));
+    if (w.options && w.options->account.n)
+        buf_addf(out, " with a token of %.*s", SLICE_FMT(w.options->account));
     buf_add_char(out, '\n');
     text_state(out, x, &w);
 }

@@ -77,6 +77,7 @@ def test_delivery_with_a_refreshed_token(relay, tokens, smarthost):
     relay.wait_empty()
     assert account_of(relay)["state"] == "well" and 3500 < account_of(relay)["expires_s"] <= 3600
     assert "1 account, 0 failing" in relay.command("status")
+    assert f"logging in as {USER} with a token of office" in relay.command("explain", "b@x.example")
     assert relay.command("login", "--check", "office").startswith("office")
     metrics = relay.word("metrics")
     assert 'outpost_token_fetches_total{account="office"} 1\n' in metrics
