@@ -175,6 +175,15 @@ static void show(const struct login *l, const struct oauth_device *d)
     fflush(stdout);
 }
 
+/* What the words of the server do not say. */
+static const char *hint(const struct login *l)
+{
+    return l->account->preset == OAUTH_GOOGLE ? "; Google's device flow issues no tokens for mail: "
+                                                "get a refresh token elsewhere and "
+                                                "store it with --refresh-token-file"
+                                              : "";
+}
+
 static int begin(struct login *l, struct oauth_device *d)
 {
     struct buf form;
@@ -186,7 +195,7 @@ static int begin(struct login *l, struct oauth_device *d)
     if (l->err)
         return cli_fail(EXIT_FAILED, "%s", l->reason);
     if (!oauth_device_begin(d, l->status, buf_slice(&l->body), l->account, now_ms(), words))
-        return cli_fail(EXIT_FAILED, "%s", words);
+        return cli_fail(EXIT_FAILED, "%s%s", words, hint(l));
     return EXIT_GOOD;
 }
 

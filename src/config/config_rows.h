@@ -22,6 +22,6 @@ struct config_rows {
     const struct config_option *row;
     size_t count;
 };
-extern const struct config_rows config_rows_in;  /* the relay itself, and what clients may do */
+extern const struct config_rows config_rows_in;    /* the relay itself, and what clients may do */
 extern const struct config_rows config_rows_oauth; /* accounts whose tokens are fetched */
-extern const struct config_rows config_rows_out; /* the queue, delivery, and the operator */
+extern const struct config_rows config_rows_out;   /* the queue, delivery, and the operator */

@@ -395,7 +395,7 @@ void schedule_defer(struct engine *e, struct job *j);  /* its recipients' next_m
 void schedule_end(struct engine *e, struct job *j);    /* no recipient of it waits any more */
 void schedule_on_line_gone(struct engine *e, struct destination *d);
 void schedule_on_options(struct engine *e);
-void schedule_reroute(struct engine *e); /* a step of what new options bring */
+void schedule_reroute(struct engine *e);       /* a step of what new options bring */
 void schedule_reroute_again(struct engine *e); /* soon: a job was left behind */
 void schedule_retry(struct engine *e, struct queue_message *m);
 /* Its order has changed: held, bounced or deleted. What is in flight is finished first. */

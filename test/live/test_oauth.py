@@ -320,6 +320,14 @@ def test_login_that_is_denied(relay, tokens):
     assert "unauthorized_client: not for devices" in login(relay, status=1)
 
 
+def test_login_at_google_says_what_helps(relay, tokens):
+    enrolled(relay, tokens, refresh_token=None, preset="google", scope=None)
+    relay.write_config()
+    tokens.moods = [lambda h, f: refuse(h, "invalid_scope")]
+    assert "--refresh-token-file" in login(relay, status=1)
+    assert tokens.forms == [{"client_id": "the-client", "scope": "https://mail.google.com/"}]
+
+
 def test_login_by_a_token_had_elsewhere(relay, tokens, folder):
     enrolled(relay, tokens, refresh_token=None).start()
     assert "no refresh token yet: outpost login office" in relay.wait_event("token-failed")["reason"]

@@ -84,7 +84,7 @@ struct sim_world {
     bool is_crash_due;
     unsigned crashes, operator_retries, reloads;
     uint64_t segments_indexed, segments_walked; /* at all starts so far */
-    uint64_t orders, order_now; /* the operator's, so far; being told, 0: none */
+    uint64_t orders, order_now;                 /* the operator's, so far; being told, 0: none */
     bool may_sync_slowly;
     bool was_orderly; /* the latest end of the process */
     unsigned login_trouble_percent;

@@ -116,7 +116,7 @@ struct world {
     unsigned logins;
     unsigned tokens_asked;
     char token_account[64]; /* the last one asked for */
-    uint64_t operated; /* the last order that is on disk, or, is_operated_lost, is not */
+    uint64_t operated;      /* the last order that is on disk, or, is_operated_lost, is not */
     bool is_operated_lost;
     struct engine_operated result; /* of the last order */
 };
