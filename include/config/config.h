@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "engine/engine_options.h"
 #include "history/history_redact.h"
+#include "oauth/oauth_account.h"
 
 enum log_level_option { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format_option { LOG_TEXT, LOG_JSON };
@@ -38,6 +39,8 @@ struct config {
     bool has_sendmail;
     struct slice sendmail_socket, sendmail_drop_dir; /* paths */
     struct slice metrics_listen;                     /* "127.0.0.1:9587", empty: none */
+    struct oauth_account *accounts;                  /* with what their presets say */
+    unsigned account_count;
     int64_t shutdown_grace_ms;
     uint64_t history_bytes_max; /* how long: engine.history_ms */
     enum history_redaction history_redact;
@@ -69,6 +72,8 @@ MUST_USE struct config *config_load(struct slice text, const struct config_world
                                     struct config_mistake **mistakes, unsigned *mistake_count);
 void config_free(struct config *c);
 
+/* NULL: there is none of that name. */
+const struct oauth_account *config_account(const struct config *c, struct slice name);
 /* "30s", "5m", "4h", "5d", as in the file. */
 bool config_duration_parse(struct slice text, int64_t *ms);
 /* "64KiB", "50MiB", as in the file. */

@@ -98,6 +98,7 @@ struct engine_route {
     struct slice certificate, certificate_key; /* paths; what we show in TLS when it is asked for */
     enum smtp_sasl *mechanisms;                /* no others are used; none: any */
     unsigned mechanism_count;
+    struct slice account;  /* OAuth2: its access token stands for a password; "": none */
     struct slice *sources; /* names; none: with hosts the system chooses, else those of direct MX */
     unsigned source_count;
     struct slice name; /* for people: its name, else the first host, or "mx" */
@@ -114,6 +115,7 @@ struct engine_credential {
     struct slice user, password, certificate, certificate_key;
     enum smtp_sasl *mechanisms;
     unsigned mechanism_count;
+    struct slice account; /* as engine_route.account */
 };
 
 /* Limits for some destinations in place of engine_options.limits. */

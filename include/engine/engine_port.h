@@ -41,6 +41,8 @@ enum engine_event_kind {
     EVENT_STOP,     /* accept nothing more, finish what is in flight; engine_is_quiet() says when */
     EVENT_OPTIONS,  /* options: the new configuration; the old one may be freed afterwards */
     EVENT_OPERATOR, /* operator */
+    EVENT_TOKEN,    /* token: an account's access token, or why there is none */
+    EVENT_ENROLLED, /* text = account: it has a new refresh token */
 };
 
 enum engine_login { LOGIN_OK, LOGIN_WRONG, LOGIN_TROUBLE, LOGIN_CHALLENGE };
@@ -57,6 +59,15 @@ struct engine_tls {
     struct slice verdict;         /* why not verified; "": no certificate was shown */
     const struct engine_certificate *certificate; /* a client's; NULL: none that is usable */
     struct slice end_point, unique; /* for channel binding (RFC 5929); "": it cannot be had */
+};
+
+/* An access token was fetched, or not. */
+struct engine_token {
+    struct slice account;
+    struct slice token; /* "": there is none */
+    int64_t until_ms;   /* good until then */
+    struct slice why;   /* there is none: one line, without secrets */
+    bool needs_login;   /* there is none, and will not be before somebody enrols the account anew */
 };
 
 /* How the journal was read at start. */
@@ -87,6 +98,7 @@ struct engine_event {
     const struct dns_answer *answer;
     const struct engine_options *options;
     const struct engine_operator *op;
+    const struct engine_token *token;
 };
 
 enum engine_action_kind {
@@ -112,6 +124,7 @@ enum engine_action_kind {
     ACTION_HISTORY,  /* id, bytes: a message is finished; its record (history/history_record.h).
                         Once a message, as long as the process lives; nothing is promised of it.
                         At start-up perhaps known already (EVENT_TOLD) */
+    ACTION_TOKEN,    /* text = account -> TOKEN, exactly one */
 };
 
 enum { ACTION_PARTS_MAX = 3 };

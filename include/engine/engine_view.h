@@ -17,6 +17,17 @@ struct engine_stats {
     bool is_stopping, is_store_failing;
     bool is_store_full; /* that is why: queue.max_size is reached, or the disk is full */
 };
+/* An OAuth2 account that a route logs in with. */
+struct engine_token_view {
+    struct slice account;
+    bool has_token, is_asked, needs_login;
+    int64_t until_ms;     /* 0: there is none */
+    int64_t next_ms;      /* the next fetch; INT64_MAX while one is under way */
+    struct slice trouble; /* "": none */
+    uint64_t fetch_count, failure_count;
+};
+/* Walk: *at starts at 0; false at the end. */
+bool engine_token_next(const struct engine *e, size_t *at, struct engine_token_view *out);
 /* Sessions in all, and those that count against connections_per_address_max at this address. */
 uint64_t engine_session_count(const struct engine *e);
 unsigned engine_sessions_at(const struct engine *e, const struct ip *ip);

@@ -84,6 +84,9 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(GREYLISTED, DEBUG, "greylisted", "greylisted_total", "Replies that look like greylisting.")  \
     X(ASKED_TO_WAIT, DEBUG, "asked-to-wait", "asked_to_wait_total",                                \
       "Replies that say when a message may come again.")                                           \
+    X(TOKEN, INFO, "token", "tokens_total", "Access tokens fetched.")                              \
+    X(TOKEN_FAILED, WARN, "token-failed", "token_troubles_total",                                  \
+      "Times that an account's access tokens began to fail, or failed for another reason.")        \
     X(PAUSED, WARN, "paused", "pauses_total", "Destinations paused by the operator.")              \
     X(RESUMED, INFO, "resumed", "resumes_total", "Destinations resumed by the operator.")          \
     X(OPERATOR, INFO, "operator", "operator_actions_total", "Changing actions of the operator.")   \

@@ -32,6 +32,8 @@ enum option {
     OPTION_SENDER = BIT(20),
     OPTION_USER = BIT(21),
     OPTION_SIZE = BIT(22),
+    OPTION_CHECK = BIT(23),
+    OPTION_TOKEN_FILE = BIT(24),
 
     OPTIONS_REMOTE = OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON,
     OPTIONS_FILTER = OPTION_FROM | OPTION_TO | OPTION_DOMAIN | OPTION_STATE | OPTION_OLDER,
@@ -83,6 +85,10 @@ static const struct {
     {OPTION_SENDER, "--from", "ADDRESS", offsetof(struct cli, from),
      "the sender; without: the null sender"},
     {OPTION_USER, "--user", "NAME", offsetof(struct cli, user), "who hands it in; without: nobody"},
+    {OPTION_CHECK, "--check", NULL, offsetof(struct cli, wants_check),
+     "ask the running relay how its tokens are; exit 1 when one is missing or fails"},
+    {OPTION_TOKEN_FILE, "--refresh-token-file", "FILE", offsetof(struct cli, token_file),
+     "store the refresh token in FILE (\"-\": standard input), had elsewhere"},
     {OPTION_SIZE, "--size", "SIZE", offsetof(struct cli, size), "of the message (300, 5MiB)"},
 };
 
@@ -137,6 +143,8 @@ static const struct command {
     {"health", "", 0, 0, OPTIONS_REMOTE, cli_health, "exit 0 when the relay answers"},
     {"passwd", "[USER]", 0, 1, OPTION_JSON | OPTION_SCRAM | OPTION_LINE, cli_passwd,
      "hash a password for [[user]]"},
+    {"login", "[ACCOUNT]", 0, 1, OPTIONS_REMOTE | OPTION_CHECK | OPTION_TOKEN_FILE, cli_login,
+     "enrol an [[oauth2]] account: shows a code to be entered in a browser"},
     {"sendmail", "[OPTION...] [ADDRESS...]", 0, 1000000, 0, cli_sendmail,
      "take a message as sendmail(1) does; also when called as sendmail"},
     {"version", "", 0, 0, 0, cli_version, "print the version"},

@@ -10,8 +10,9 @@ struct cli {
     const char *socket; /* --socket; NULL: the configuration's */
     const char *from, *to, *domain, *state, *older, *limit, *after, *reason;
     const char *user, *size;
+    const char *token_file;
     const char *dir, *rounds, *seconds;
-    bool is_json, is_all, is_dry_run, wants_body, wants_scram, wants_line;
+    bool is_json, is_all, is_dry_run, wants_body, wants_scram, wants_line, wants_check;
     const char **arg; /* what is no option */
     int arg_count;
 };
@@ -26,6 +27,7 @@ int cli_fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int cli_relay(const struct cli *c); /* run.c */
 int cli_check(const struct cli *c);
 int cli_passwd(const struct cli *c);
+int cli_login(const struct cli *c);
 int cli_status(const struct cli *c);
 int cli_why(const struct cli *c);
 int cli_explain(const struct cli *c);

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/msgid.h"
+#include "view_token.h"
 #include "why.h"
 
 static const char type_json[] = "application/json";
@@ -149,6 +150,22 @@ static void answer_destinations(struct exchange *x)
     buf_add_cstr(x->body, "}\n");
 }
 
+/* ?check=1: 503 when one of them has no token, or will have none. */
+static void answer_tokens(struct exchange *x)
+{
+    struct buf account, check;
+    const struct engine *e = driver_engine(x->o->driver);
+    int64_t now_ms = driver_now_ms(x->o->driver);
+    (void)control_parameter(x, "account", &account);
+    bool is_check = control_parameter(x, "check", &check) && check.n;
+    bool are_well = (x->wants_text ? view_tokens_text : view_tokens_json)(e, buf_slice(&account),
+                                                                          now_ms, x->body);
+    if (is_check && !are_well)
+        x->status = 503;
+    buf_close(&account);
+    buf_close(&check);
+}
+
 static void answer_paused(struct exchange *x)
 {
     if (x->wants_text)
@@ -225,6 +242,21 @@ static void answer_resume(struct exchange *x)
     pause_or_resume(x, OPERATOR_RESUME, "resumed");
 }
 
+/* An account's token is fetched at once; ?new=1: because the operator has enrolled it. */
+static void answer_enrolled(struct exchange *x)
+{
+    struct buf account, is_new;
+    bool has_new = control_parameter(x, "new", &is_new);
+    if (!control_parameter(x, "account", &account))
+        control_refuse(x, 400, "say which: ?account=NAME");
+    else if (!driver_enrolled(x->o->driver, buf_slice(&account), has_new))
+        control_refuse(x, 404, "there is no [[oauth2]] of that name in the running configuration");
+    else
+        control_done(x, "the access token of %s is being fetched", buf_cstr(&account));
+    buf_close(&account);
+    buf_close(&is_new);
+}
+
 static void answer_reload(struct exchange *x)
 {
     struct fault why = {0};
@@ -268,6 +300,10 @@ static const struct route {
     {"POST", "/queue/ID/release", control_release, true, false, NULL, ""},
     {"POST", "/queue/ID/bounce", control_bounce, true, false, NULL, ""},
     {"POST", "/queue/ID/delete", control_delete, true, false, NULL, ""},
+    {"GET", "/tokens", answer_tokens, false, false, "tokens",
+     "access tokens of OAuth2 accounts; ?account= &check=1"},
+    {"POST", "/tokens", answer_enrolled, true, false, NULL,
+     "fetch an account's access token now; ?account= &new=1"},
     {"GET", "/why", answer_why, false, false, NULL,
      "the story of a message, live or finished; ?q=ID, address or Message-ID &limit="},
     {"GET", "/explain", control_explain, false, false, NULL,

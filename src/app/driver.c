@@ -136,6 +136,7 @@ static void load_trust(struct driver *d)
     }
     d->is_trust_loading = true;
     identity_trust_load(d->o.loop, d->config->tls_ca_file, driver_on_trust, d);
+    driver_token_trust(d);
 }
 
 static void close_part(void *ctx);
@@ -151,6 +152,7 @@ void driver_on_trust(void *ctx, struct tls_trust *trust, unsigned count, const s
         close_part(d);
         return;
     }
+    driver_token_trust(d);
     if (!trust)
         driver_warn(d, "certificates of other servers cannot be verified: %s", why->text);
     while (!list_is_empty(&d->trust_waiters)) {
@@ -272,6 +274,7 @@ static enum err open_parts(struct driver *d, struct fault *why)
     warn_of_few_files(d);
     (void)sources_check(d->config, on_source_warning, d);
     listeners_init(&d->listeners, d->net);
+    driver_token_open(d);
     return ERR_OK;
 }
 
@@ -416,6 +419,7 @@ enum err driver_reload(struct driver *d, const struct config *config, struct fau
     identity_shown_close(&d->shown);
     d->shown = shown;
     d->config = config;
+    token_fetch_configure(d->token_fetch, config);
     who_close(&d->who);
     who_load(&d->who);
     auth_configure(d->auth, config->users, config->user_count);
@@ -551,6 +555,7 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     resolver_close(d->resolver, close_part, d);
     auth_close(d->auth, close_part, d);
     sums_close(d->sums, close_part, d);
+    token_fetch_close(d->token_fetch, close_part, d);
     if (d->drop)
         drop_close(d->drop, close_part, d);
 }

@@ -59,5 +59,8 @@ void driver_addresses(const struct driver *d, struct buf *out);
 /* Finished messages, and the salt of the keys they are found by. False: there is none (yet). */
 struct store_history *driver_history(const struct driver *d);
 bool driver_history_salt(const struct driver *d, struct history_salt *out);
+/* An account's access token is fetched now; is_new: its file has a new refresh token. False: there
+ * is no such account. */
+bool driver_enrolled(struct driver *d, struct slice account, bool is_new);
 void driver_tick(struct driver *d); /* about once a second */
 void driver_figures(const struct driver *d, struct metrics_view *out);

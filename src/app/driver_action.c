@@ -187,5 +187,8 @@ void driver_carry_out(struct driver *d, const struct engine_action *a)
     case ACTION_HISTORY:
         driver_remember(d, a->bytes);
         break;
+    case ACTION_TOKEN:
+        token_fetch_start(d->token_fetch, a->text);
+        break;
     }
 }

@@ -5,6 +5,7 @@
  *   driver_action.c   what the engine wants -> the shell
  *   driver_ask.c      what the control socket is told later
  *   driver_history.c  finished messages -> the history
+ *   driver_token.c    access tokens
  *   driver_usage.c    what logins have used of their quotas, over restarts
  *
  * One rule holds them together: the engine is never told anything while an action of its is being
@@ -26,6 +27,7 @@
 #include "store/store.h"
 #include "store/store_history.h"
 #include "sums.h"
+#include "token_fetch.h"
 #include "who.h"
 
 enum {
@@ -89,6 +91,7 @@ struct driver {
     struct tls_server_config *identity; /* NULL: no listener uses TLS */
     struct identity_shown shown;
     struct tls_trust *trust;
+    struct token_fetch *token_fetch;
     bool is_trust_loading, is_trust_stale;
     struct list trust_waiters;
     struct map wants_drained; /* connections the engine waits for; values only say "yes" */
@@ -142,6 +145,10 @@ void driver_later(struct driver *d, const struct late_event *late);
 void driver_append_held(struct driver *d); /* once a turn */
 void driver_tls_client(struct driver *d, uint64_t conn, struct slice server_name, bool needs_verify,
                        struct slice certificate);
+
+/* driver_token.c */
+void driver_token_open(struct driver *d);
+void driver_token_trust(struct driver *d); /* it has come, or is being read */
 
 /* driver_usage.c */
 void driver_usage_load(struct driver *d);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "view_token.h"
 
 enum {
     PAUSED_BYTES_MAX = 64 * 1024,
@@ -216,6 +217,7 @@ void view_status_text(const struct view *v, struct buf *out)
              : e->is_store_failing ? "; CANNOT BE WRITTEN: new mail is refused"
                                    : "");
     paused_line(v, e, out);
+    view_tokens_status(driver_engine(v->driver), now_ms, out);
     buf_addf(out, "destinations  %llu known, %llu in trouble\n",
              (unsigned long long)e->destinations, (unsigned long long)e->destinations_in_trouble);
     if (e->sources_refused)
@@ -233,6 +235,7 @@ void view_metrics(const struct view *v, struct buf *out)
     struct metrics_view m;
     driver_figures(v->driver, &m);
     metrics_build(v->metrics, &m, out);
+    view_tokens_metrics(driver_engine(v->driver), driver_now_ms(v->driver), out);
 }
 
 void view_paused_json(const struct view *v, struct buf *out)

@@ -18,6 +18,7 @@ struct login {
     struct slice user, password, certificate, key;
     const enum smtp_sasl *mechanisms;
     unsigned mechanism_count;
+    struct slice account;
 };
 
 static void complain(struct rules *r, const struct login *l, struct slice key, const char *what)
@@ -27,6 +28,8 @@ static void complain(struct rules *r, const struct login *l, struct slice key, c
 
 static bool can_use(const struct login *l, enum smtp_sasl m)
 {
+    if (m == SMTP_SASL_OAUTHBEARER || m == SMTP_SASL_XOAUTH2)
+        return l->user.n && l->account.n;
     return m == SMTP_SASL_EXTERNAL ? l->certificate.n > 0 : l->user.n && l->password.n;
 }
 
@@ -36,19 +39,24 @@ static void check_mechanisms(struct rules *r, const struct login *l)
     if (!l->mechanism_count || r->m->count)
         return;
     for (unsigned i = 0; i < l->mechanism_count; i++)
-        if (can_use(l, l->mechanisms[i]) && l->mechanisms[i] != SMTP_SASL_OAUTHBEARER &&
-            l->mechanisms[i] != SMTP_SASL_XOAUTH2)
+        if (can_use(l, l->mechanisms[i]))
             return;
     complain(r, l, SLICE("mechanisms"),
              "has none that can be used with what is given: EXTERNAL needs a certificate, "
-             "OAUTHBEARER and XOAUTH2 a token, all others user and password");
+             "OAUTHBEARER and XOAUTH2 an oauth2 account, all others user and password");
 }
 
 static void check_parts(struct rules *r, const struct login *l)
 {
     bool has_password = rules_entry(l->node, "password") || rules_entry(l->node, "password_file");
-    if (rules_entry(l->node, "user") && !has_password && !l->certificate.n)
-        complain(r, l, SLICE("password"), "is missing: or password_file = \"/path\"");
+    if (rules_entry(l->node, "user") && !has_password && !l->certificate.n && !l->account.n)
+        complain(
+            r, l, SLICE("password"),
+            "is missing: write password = \"secret\" or password_file = \"/path\", or oauth2 = "
+            "\"NAME\" of an [[oauth2]]");
+    config_oauth_check_login(r, l->section, l->account, l->node);
+    if (l->account.n && !rules_entry(l->node, "user"))
+        complain(r, l, SLICE("user"), "is missing: whose token is it?");
     if (has_password && !rules_entry(l->node, "user"))
         complain(r, l, SLICE("user"), "is missing: whose password is it?");
     if (rules_entry(l->node, "certificate") && !rules_entry(l->node, "key"))
@@ -107,7 +115,8 @@ static void check_route_auth(struct rules *r, unsigned n)
     struct login l = {"route.auth",       auth,
                       route->user,        route->password,
                       route->certificate, route->certificate_key,
-                      route->mechanisms,  route->mechanism_count};
+                      route->mechanisms,  route->mechanism_count,
+                      route->account};
     check_way(r, &l, route, node, auth->key_at);
     check_parts(r, &l);
 }
@@ -131,9 +140,11 @@ static void check_credential(struct rules *r, unsigned n)
 {
     struct engine_credential *c = &r->c->engine.credentials[n];
     const struct toml_node *node = rules_nth(r, "credential", n);
-    struct login l = {
-        "credential",       node,          c->user,           c->password, c->certificate,
-        c->certificate_key, c->mechanisms, c->mechanism_count};
+    struct login l = {"credential",   node,
+                      c->user,        c->password,
+                      c->certificate, c->certificate_key,
+                      c->mechanisms,  c->mechanism_count,
+                      c->account};
     int route = route_named(r, c->route_name);
     if (c->route_name.n && route < 0)
         config_mistakes_add(

@@ -10,6 +10,7 @@
 #define SOURCE(member) offsetof(struct engine_source, member)
 #define CREDENTIAL(member) offsetof(struct engine_credential, member)
 #define ROUTE(member) offsetof(struct engine_route, member)
+#define OAUTH(member) offsetof(struct oauth_account, member)
 /* The last argument is the meaning, and what few rows have besides. */
 #define ROW(path_, type_, at_, normal_, least_, most_, ...)                                        \
     {                                                                                              \
@@ -26,3 +27,4 @@ struct config_rows {
 extern const struct config_rows config_rows_in;    /* the relay itself, and what clients may do */
 extern const struct config_rows config_rows_out;   /* the queue, delivery, and the operator */
 extern const struct config_rows config_rows_shape; /* [[shape]] and [[reply]] */
+extern const struct config_rows config_rows_oauth; /* accounts whose tokens are fetched */

@@ -190,6 +190,9 @@ static const struct config_option rows[] = {
         "No others are used. The best that both know is taken, in the order of this list.",
         LIST(ROUTE(mechanism_count), 1, CONFIG_MECHANISMS_MAX), .choices = mechanisms,
         .sample = "SCRAM-SHA-256 PLAIN", .normal_said = "any"),
+    ROW("route.auth.oauth2", NAME, ROUTE(account), NULL, NULL, "64",
+        "Name of an [[oauth2]] whose access token stands for the password.", .sample = "office",
+        .normal_said = "none"),
 
     ROW("credential.route", NAME, CREDENTIAL(route_name), NULL, NULL, "255",
         "The name of the route at whose hosts it is used.", .is_required = true, .sample = "bulk"),
@@ -212,6 +215,8 @@ static const struct config_option rows[] = {
     ROW("credential.mechanisms", CHOICE, CREDENTIAL(mechanisms), NULL, NULL, NULL,
         "As route.auth.mechanisms.", LIST(CREDENTIAL(mechanism_count), 1, CONFIG_MECHANISMS_MAX),
         .choices = mechanisms, .sample = "SCRAM-SHA-256 PLAIN", .normal_said = "any"),
+    ROW("credential.oauth2", NAME, CREDENTIAL(account), NULL, NULL, "64", "As route.auth.oauth2.",
+        .sample = "office", .normal_said = "none"),
 
     ROW("control.socket", PATH, TOP(control_socket), NULL, NULL, "107", "Path of the Unix socket.",
         .sample = "/run/outpost/control.sock",

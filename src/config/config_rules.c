@@ -452,6 +452,7 @@ void config_rules_apply(struct config_draft *d, const struct toml_node *tree,
     check_maps(&r, "from", r.c->engine.rewrite.from, r.c->engine.rewrite.from_count);
     add_keys(&r);
     check_staging(&r);
+    config_oauth_check(&r);
     config_routes_check(&r);
     config_sources_check(&r);
     config_shapes_check(&r);

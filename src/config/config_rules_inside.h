@@ -24,6 +24,10 @@ struct toml_spot rules_spot(const struct toml_node *node);
 void config_sources_check(struct rules *r); /* config_sources.c */
 void config_routes_check(struct rules *r);  /* config_routes.c */
 void config_shapes_check(struct rules *r);  /* config_shapes.c */
+void config_oauth_check(struct rules *r);   /* config_oauth.c */
+/* Of a login in `section`: does the account that it names exist? */
+void config_oauth_check_login(struct rules *r, const char *section, struct slice account,
+                              const struct toml_node *login);
 /* config_logins.c: what we log in with; and whether there is anything for a route. */
 void config_logins_check(struct rules *r);
 bool config_logins_has(const struct rules *r, unsigned route);

@@ -118,6 +118,14 @@ const struct config_section config_sections[] = {
      .meaning = "What some mail logs in with at a route's hosts, in place of route.auth; the first "
                 "of which all holds wins. Mail of different credentials shares no connection. "
                 "doc/smarthost-login.md has more."},
+    {.path = "oauth2",
+     .shape = CONFIG_MANY,
+     .item_bytes = sizeof(struct oauth_account),
+     .at = TOP(accounts),
+     .count_at = TOP(account_count),
+     .items_most = CONFIG_ACCOUNTS_MAX,
+     .meaning = "Accounts whose access tokens stand for a password at a smarthost; the relay "
+                "fetches them. doc/oauth2.md tells how to enrol them."},
     {.path = "control",
      .shape = CONFIG_ONE,
      .meaning = "The socket for `outpost status`, `outpost queue` and the rest."},
@@ -131,7 +139,7 @@ const struct config_section config_sections[] = {
 const size_t config_section_count = COUNT_OF(config_sections);
 
 static const struct config_rows *const all_rows[] = {&config_rows_in, &config_rows_out,
-                                                     &config_rows_shape};
+                                                     &config_rows_shape, &config_rows_oauth};
 
 const struct config_option *config_option_next(const struct config_option *o)
 {
@@ -147,7 +155,6 @@ const struct config_option *config_option_next(const struct config_option *o)
 
 const struct config_later config_laters[] = {
     {"dkim", "signing with DKIM is not available yet; let the sender or the smarthost sign"},
-    {"route.auth.oauth2", "logging in with OAuth2 is not available yet; use a password"},
 };
 const size_t config_later_count = COUNT_OF(config_laters);
 

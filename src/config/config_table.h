@@ -23,6 +23,7 @@ enum {
     CONFIG_RULES_MAX = 10000,   /* of one list of rewrite */
     CONFIG_BCC_MAX = 16,
     CONFIG_MASQUERADE_MAX = 100,
+    CONFIG_ACCOUNTS_MAX = 100,    /* of OAuth2 */
     CONFIG_HOSTS_MAX = 16,        /* of one route */
     CONFIG_PASSWORDS_MAX = 8,     /* of one user, besides `password` */
     CONFIG_CERTIFICATES_MAX = 32, /* of one user, and as many names */

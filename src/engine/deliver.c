@@ -8,6 +8,7 @@
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
 #include "health.h"
 #include "line.h"
+#include "token.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +94,11 @@ void deliver_on_connected(struct engine *e, struct line *l, const struct engine_
     race_on_connected(e, l, ev->conn);
     l->state = LINE_TALKING;
     l->opened_ms = e->now_ms;
+    l->token = token_lend(e, d);
+    if (d->account && !l->token) {
+        host_fails(e, l, "there is no access token any more");
+        return;
+    }
     l->options = (struct smtp_client_options){
         .helo = l->source && l->source->helo.n ? l->source->helo : slice_cstr(d->helo),
         .tls = tls_mode(l),
@@ -100,6 +106,7 @@ void deliver_on_connected(struct engine *e, struct line *l, const struct engine_
         .password = slice_cstr(d->password),
         .mechanisms = d->mechanisms,
         .has_certificate = d->certificate && d->certificate[0],
+        .token = slice_cstr(l->token),
         .allows_plain_auth = d->tls == DELIVERY_TLS_NONE,
         .greeting_ms = d->limits.greeting_ms,
         .command_ms = d->limits.command_ms,
@@ -219,6 +226,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
         d->is_login_good = true;
         destination_well(e, d);
         health_well(d, &line_target(l)->address);
+        token_on_taken(e, l);
     }
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
@@ -454,6 +462,7 @@ void deliver_close(struct engine *e)
         for (unsigned i = 0; i < l->race.count; i++)
             map_take_id(&e->lines, l->race.attempt[i].conn);
         smtp_client_free(l->smtp);
+        mem_free(l->token);
         line_leave_idle(l);
         list_remove(&l->in_destination);
         l->destination->line_count--;

@@ -51,6 +51,7 @@ void destination_free(struct engine *e, struct destination *d)
     mem_free(d->user);
     mem_free(d->password);
     mem_free(d->certificate);
+    mem_free(d->account);
     mem_free(d->helo);
     source_drop_pool(d);
     health_free(d);
@@ -72,6 +73,8 @@ static void copy_login(struct destination *d, const struct engine_route *r,
     d->user = dup_slice(c ? c->user : r->user);
     d->password = dup_slice(c ? c->password : r->password);
     d->certificate = dup_slice(c ? c->certificate : r->certificate);
+    struct slice account = c ? c->account : r->account;
+    d->account = account.n ? dup_slice(account) : NULL;
     d->mechanisms = c ? mechanism_bits(c->mechanisms, c->mechanism_count)
                       : mechanism_bits(r->mechanisms, r->mechanism_count);
 }

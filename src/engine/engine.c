@@ -3,6 +3,7 @@
  * The order that promise 1 rests on stands in submit_mail.c and spool.c: a session says 250 only in
  * submit_on_stored(), which only an EVENT_APPENDED without error reaches. */
 #include "engine_core.h"
+#include "token.h"
 #include "usage.h"
 
 #include <string.h>
@@ -148,6 +149,9 @@ static void fire(struct engine *e, struct timer *t)
     case TIMER_OPERATE:
         operate_on_timer(e);
         break;
+    case TIMER_TOKEN:
+        token_on_timer(e, t);
+        break;
     }
 }
 
@@ -220,6 +224,7 @@ struct engine *engine_new(const struct engine_options *options, uint64_t seed)
     operate_init(e);
     resolve_init(e);
     avoid_init(e);
+    token_init(e);
     return e;
 }
 
@@ -236,6 +241,7 @@ void engine_free(struct engine *e)
     for (struct queue_message *m = queue_first(&e->queue); m; m = queue_after(&e->queue, m))
         body_cool(e, m);
     schedule_close(e);
+    token_close(e);
     resolve_close(e);
     avoid_close(e);
     size_t at = 0;
@@ -303,6 +309,8 @@ static void on_connection(struct engine *e, const struct engine_event *ev)
     case EVENT_STOP:
     case EVENT_OPTIONS:
     case EVENT_OPERATOR:
+    case EVENT_TOKEN:
+    case EVENT_ENROLLED:
         break;
     }
 }
@@ -412,6 +420,7 @@ static void on_options(struct engine *e, const struct engine_options *options)
     e->opt = options;
     submit_on_options(e);
     source_forget_refusals(e);
+    token_on_options(e);
     schedule_on_options(e);
     deliver_quit_idle(e); /* they belong to destinations that get no more jobs */
 }
@@ -434,6 +443,7 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
     case EVENT_STARTED:
         e->segment_bytes = ev->segment_bytes;
         spool_on_started(e, &ev->recovery);
+        token_on_started(e);
         break;
     case EVENT_ACCEPTED:
         submit_on_accepted(e, ev);
@@ -468,6 +478,12 @@ void engine_handle(struct engine *e, const struct engine_event *ev)
         break;
     case EVENT_OPERATOR:
         operate(e, ev->op);
+        break;
+    case EVENT_TOKEN:
+        token_on_fetched(e, ev->token);
+        break;
+    case EVENT_ENROLLED:
+        token_on_enrolled(e, ev->text);
         break;
     }
     fire_due(e);

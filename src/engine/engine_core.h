@@ -40,6 +40,7 @@ enum timer_kind {
     TIMER_REROUTE,
     TIMER_COMPACT,
     TIMER_OPERATE,
+    TIMER_TOKEN,
 };
 struct timer {
     struct heap_node node; /* its tag: enum timer_kind */
@@ -168,9 +169,11 @@ struct destination {
     struct shape shape;
     enum delivery_tls tls;
     char *user, *password, *helo;
-    char *certificate;   /* path of ours; "": none */
-    unsigned mechanisms; /* SMTP_SASL_BIT; 0: any */
-    bool is_login_good;  /* it was taken, and not refused since: before, one line tries it */
+    char *certificate;         /* path of ours; "": none */
+    unsigned mechanisms;       /* SMTP_SASL_BIT; 0: any */
+    bool is_login_good;        /* it was taken, and not refused since: before, one line tries it */
+    char *account;             /* whose token the lines say; NULL: none. Owned */
+    bool is_waiting_for_token; /* its trouble is the want of one (token.c) */
     struct route_host {
         char *name;
         uint16_t port;
@@ -276,6 +279,7 @@ struct engine {
     struct map lines; /* by conn; while connecting a line may have two */
     struct avoid_table avoid;
     struct source_refusals sources_refused;
+    struct map tokens;      /* by account (token.h) */
     struct list idle_lines; /* longest idle first */
 
     struct map dns_cache; /* by "type name" */
@@ -440,7 +444,8 @@ void schedule_end(struct engine *e, struct job *j);    /* no recipient of it wai
 void schedule_on_line_gone(struct engine *e, struct destination *d);
 void schedule_on_room(struct engine *e, struct destination *d); /* a connection less: soon */
 void schedule_on_options(struct engine *e);
-void schedule_reroute(struct engine *e); /* a step of what new options bring */
+void schedule_reroute(struct engine *e);       /* a step of what new options bring */
+void schedule_reroute_again(struct engine *e); /* soon: a job was left behind */
 void schedule_retry(struct engine *e, struct queue_message *m);
 /* Its order has changed: held, bounced or deleted. What is in flight is finished first. */
 void schedule_order(struct engine *e, struct queue_message *m);

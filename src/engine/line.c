@@ -77,6 +77,8 @@ void line_hang_up(struct engine *e, struct line *l, bool is_open)
     l->conn = 0;
     smtp_client_free(l->smtp);
     l->smtp = NULL;
+    mem_free(l->token);
+    l->token = NULL;
     l->messages = 0;
     l->recipients_most = l->domain_count = 0;
     l->was_idle = l->is_spent = false;

@@ -26,6 +26,7 @@ struct line {
     bool is_in_handshake, has_tls_failed; /* on this connection */
     struct smtp_client *smtp;
     struct smtp_client_options options;
+    char *token; /* that its options say; owned; NULL: none */
     struct timer timer;
     uint32_t watched_wait; /* what the timer runs for */
     enum line_state watched_state;

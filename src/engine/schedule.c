@@ -8,6 +8,7 @@
 #include "job.h"
 #include "report.h"
 #include "route.h"
+#include "token.h"
 
 #include "mail/address.h"
 
@@ -285,6 +286,8 @@ void schedule_pump(struct engine *e, struct destination *d)
         timer_set(e, &d->timer, d->backoff_until_ms);
         return;
     }
+    if (!token_is_at_hand(e, d))
+        return;
     if (destination_needs_targets(e, d)) {
         d->state = DESTINATION_RESOLVING;
         resolve_destination(e, d);
@@ -472,6 +475,12 @@ void schedule_reroute(struct engine *e)
     e->is_bulk = false;
     if (queue_after_id(&e->queue, e->reroute_at_id))
         timer_set(e, &e->reroute_timer, e->now_ms + STEP_MS);
+}
+
+void schedule_reroute_again(struct engine *e)
+{
+    e->reroute_at_id = 0;
+    timer_set(e, &e->reroute_timer, e->now_ms + STEP_MS);
 }
 
 void schedule_on_options(struct engine *e)

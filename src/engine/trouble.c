@@ -4,6 +4,7 @@
  * entails for the line and for its destination. */
 #include "health.h"
 #include "line.h"
+#include "token.h"
 
 #include <stdio.h>
 
@@ -86,6 +87,11 @@ void line_go_on(struct engine *e, struct line *l)
 void line_fail(struct engine *e, struct line *l, struct policy_answer a, const char *why)
 {
     struct destination *d = l->destination;
+    if (token_is_blamed(e, l, &a)) {
+        line_note_trouble(e, l, why);
+        give_back(e, l);
+        return;
+    }
     a.is_reused = l->messages > 0 && !l->result_count;
     a.may_go_plain = may_go_plain(l);
     a.may_go_by_data = transaction_learn(e, l, &a);

@@ -43,7 +43,7 @@ struct way {
     const struct destination *d;        /* NULL: nothing goes there now */
     struct slice pause;                 /* under this name */
     enum delivery_tls tls;
-    struct slice login; /* "": none with a name */
+    struct slice login, account; /* "": none with a name; no token */
     uint32_t lines_most;
 };
 
@@ -88,6 +88,9 @@ static struct way find_way(struct explain *x, struct slice address)
     w.login = credential >= 0 ? o->credentials[credential].user
               : w.options     ? w.options->user
                               : SLICE_NONE;
+    w.account = credential >= 0 ? o->credentials[credential].account
+                : w.options     ? w.options->account
+                                : SLICE_NONE;
     w.d = destination_find(x->e, w.route, w.domain, false, credential);
     w.pause = w.d                                  ? slice_cstr(w.d->name)
               : w.options && w.options->host_count ? w.options->name
@@ -166,6 +169,8 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_hosts(j, &w);
     json_string(j, "tls", slice_cstr(tls_words[w.tls]));
     json_string(j, "login", w.login);
+    if (w.account.n)
+        json_string(j, "account", w.account);
     struct view_sources v = sources_of(x, &w);
     view_sources_json(&v, j);
     json_int(j, "connections", w.d ? w.d->line_count : 0);
@@ -256,6 +261,8 @@ static void text_way(struct buf *out, struct explain *x, struct slice address)
     buf_addf(out, "  tls         %s", tls_words[w.tls]);
     if (w.login.n)
         buf_addf(out, ", logging in as %.*s", SLICE_FMT(w.login));
+    if (w.account.n)
+        buf_addf(out, " with a token of %.*s", SLICE_FMT(w.account));
     buf_add_char(out, '\n');
     struct view_sources v = sources_of(x, &w);
     view_sources_text(&v, out);

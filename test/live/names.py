@@ -26,6 +26,7 @@ HOSTS = {
     "smart.example": "127.0.2.8",
     "mx.other.example": "127.0.2.9",
     "mx.race.example": "127.0.2.10",      # and ::1
+    "login.example": "127.0.2.11",       # issues access tokens
 }
 ZONE = [
     "example. 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60",

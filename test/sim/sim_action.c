@@ -186,5 +186,8 @@ void sim_action_carry_out(struct sim_world *w, const struct engine_action *a)
         sim_trace(w, "remembers", a->id, 0, a->bytes);
         sim_ledger_on_history(w, a->id, a->bytes);
         break;
+    case ACTION_TOKEN:
+        sim_token_ask(w, a->text);
+        break;
     }
 }

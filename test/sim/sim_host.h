@@ -39,7 +39,7 @@ struct sim_host {
     const struct sim_mood *mood;
     enum sim_host_tls tls;
     bool refuses_v6; /* mail over it */
-    bool has_no_ehlo, has_no_pipelining, has_no_8bitmime, needs_auth;
+    bool has_no_ehlo, has_no_pipelining, has_no_8bitmime, needs_auth, needs_token;
     bool offers_chunking, knows_no_bdat; /* the second: though it offers it */
     uint64_t size_max;                   /* 0: none */
     /* MAILs of a connection, then 421; RCPTs taken in a transaction, then 452. 0: none. Those that

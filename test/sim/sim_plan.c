@@ -23,7 +23,8 @@ struct plan {
     unsigned trouble_percent; /* of hosts, at each change of moods */
     char domain[32][SIM_NAME_BYTES];
     unsigned domains;
-    bool is_heavy; /* so much mail that the journal has to be compacted */
+    bool has_tokens; /* a smarthost that wants them */
+    bool is_heavy;   /* so much mail that the journal has to be compacted */
 };
 
 /* sim_mail.c writes headers for it, and knows what shall become of them. */
@@ -134,13 +135,16 @@ static void draw_route(struct plan *p, struct sim_options *s)
                                      .name = SLICE("h0.test")};
     s->o.routes = &s->route;
     s->o.route_count = 1;
-    if (!rng_chance(r, 40))
+    if (!rng_chance(r, 70))
         return;
     s->route_host[0] = (struct engine_host){SLICE(LOGIN_HOST), 587};
     s->route.host_count = 1;
     s->route.tls = DELIVERY_TLS_VERIFY;
     s->route.user = SLICE("sim");
-    s->route.password = SLICE("secret");
+    if (p->has_tokens)
+        s->route.account = SLICE("office");
+    else
+        s->route.password = SLICE("secret");
     s->route.name = SLICE(LOGIN_HOST);
 }
 
@@ -155,6 +159,8 @@ static void draw_login_host(struct plan *p)
     h->needs_auth = true;
     h->auth = offers[rng_below(r, COUNT_OF(offers))];
     h->auth_454_percent = rng_chance(r, 30) ? 20 : 0;
+    h->needs_token = p->has_tokens;
+    p->w->tokens.life_ms = ONE_OF(&p->rng, SIM_MINUTE_MS, SIM_HOUR_MS);
 }
 
 /* What it takes at once, and how: off the plan's main line of numbers, which stays what it was. */
@@ -346,6 +352,13 @@ static void change_moods(struct sim_world *w, void *thing, uint64_t unused)
     }
     w->bad_source = rng_chance(&p->rng, p->trouble_percent / 2) ? p->options[0].source[0].v4
                                                                 : (struct ip){.family = IP_NONE};
+    if (p->has_tokens) {
+        bool is_bad = rng_chance(&p->rng, p->trouble_percent);
+        w->tokens.mood =
+            is_bad ? (enum sim_token_mood)rng_below(&p->rng, SIM_TOKEN_MOODS) : SIM_TOKENS_GOOD;
+        if (is_bad && rng_chance(&p->rng, 30))
+            sim_token_revoke(w);
+    }
     int64_t next = ONE_OF(&p->rng, SIM_MINUTE_MS, 20 * SIM_MINUTE_MS, 3 * SIM_HOUR_MS);
     sim_agenda_add(&w->agenda, w->now_us + next * 1000, change_moods, p, 0);
 }
@@ -501,6 +514,7 @@ static void heal(struct plan *p)
     for (unsigned i = 0; i < w->domain_count; i++)
         w->domain[i].trouble = DNS_OK;
     w->bad_source = (struct ip){.family = IP_NONE};
+    w->tokens.mood = SIM_TOKENS_GOOD;
     memset(w->disk.fail_percent, 0, sizeof w->disk.fail_percent);
     w->disk.is_full = false;
     w->disk.read_fail_percent = 0;
@@ -572,6 +586,7 @@ bool sim_plan_run(uint64_t seed, bool is_verbose, uint64_t *hash, struct fault *
 {
     struct plan *p = mem_new(sizeof *p);
     rng_init(&p->rng, seed ^ 0x5eed);
+    p->has_tokens = rng_chance(&p->rng, 50);
     for (unsigned i = 0; i < OPTIONS_MAX; i++)
         draw_options(p, &p->options[i]);
     for (unsigned i = 0; i < OPTIONS_MAX; i++)

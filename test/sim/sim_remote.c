@@ -179,7 +179,7 @@ static void forget_mail(struct talk *t)
 
 static const char *offered(const struct sim_host *h)
 {
-    return h->auth ? h->auth : "PLAIN LOGIN";
+    return h->needs_token ? "XOAUTH2" : h->auth ? h->auth : "PLAIN LOGIN";
 }
 
 static void on_hello(struct sim_world *w, struct talk *t, bool is_ehlo, struct slice name)
@@ -231,9 +231,27 @@ static void on_starttls(struct sim_world *w, struct talk *t)
         answer(w, t, THEN_TLS, "220 2.0.0 go ahead\r\n");
 }
 
+static void on_token(struct sim_world *w, struct talk *t, struct slice line)
+{
+    struct buf b;
+    buf_init(&b, 1024);
+    struct slice begin = SLICE("AUTH XOAUTH2 ");
+    t->has_auth = t->has_tls && slice_starts_nocase(line, begin) &&
+                  base64_parse(slice_trim(slice_from(line, begin.n)), &b) &&
+                  sim_token_is_good(w, buf_slice(&b));
+    buf_close(&b);
+    if (!t->has_tls)
+        sim_fail(w, "the relay sends a token over a plain line");
+    answer(w, t, GO_ON, t->has_auth ? "235 2.7.0 welcome\r\n" : "535 5.7.8 no\r\n");
+}
+
 static void on_auth(struct sim_world *w, struct talk *t, struct slice line)
 {
     struct sim_host *h = t->host;
+    if (h->needs_token) {
+        on_token(w, t, line);
+        return;
+    }
     struct buf next;
     buf_init(&next, 2048);
     enum sim_login_end end =

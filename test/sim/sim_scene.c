@@ -8,6 +8,7 @@
 #include "sim_scene_reuse.h"
 #include "sim_scene_shape.h"
 #include "sim_scene_staging.h"
+#include "sim_scene_token.h"
 
 #include "sim_stage.h"
 
@@ -540,6 +541,8 @@ static const struct {
     {"each login", sim_scene_login_each, "LOGIN, PLAIN, CRAM-MD5, SCRAM-SHA-256: the best is used"},
     {"wrong login", sim_scene_login_wrong, "a wrong password is seldom tried, nothing is lost"},
     {"flaky login", sim_scene_login_flaky, "a login that is put off is tried again"},
+    {"token", sim_scene_token, "mail waits for its access token, untried and unharmed"},
+    {"token-refused", sim_scene_token_refused, "a refused token is fetched anew, then patiently"},
     {"staging", sim_scene_staging, "nobody outside of the list gets mail, whatever falls over"},
     {"stop", stop, "orderly stops in the middle of traffic: nothing lost, nothing twice"},
     {"rate", sim_scene_rate, "a rate is never exceeded, and delays nobody else"},

@@ -200,6 +200,7 @@ static void end_life(struct sim_world *w, enum sim_crash kind, int64_t down_ms)
     w->journal = NULL;
     sim_net_engine_gone(w);
     w->life++;
+    w->tokens.is_out = false; /* whoever asked is no more */
     w->was_orderly = kind == SIM_ORDERLY;
     w->is_started = w->is_stopping = w->has_flush = w->is_crash_due = false;
     w->crash_in_actions = w->crash_in_ios = 0;

@@ -14,6 +14,7 @@
 #include "sim_host.h"
 #include "sim_ledger.h"
 #include "sim_remote.h"
+#include "sim_token.h"
 #include "sim_trace.h"
 
 enum {
@@ -73,6 +74,7 @@ struct sim_world {
     /* what the limits check allows; the last two: on a connection, in a transaction */
     unsigned out_max, out_each_max, mails_max, recipients_max;
     struct map grey;
+    struct sim_token_server tokens;
     struct sim_mail **mail; /* by number, from 1 on; owned */
     uint64_t mail_count, mail_cap;
     struct sim_client *client[SIM_CLIENTS_MAX];

@@ -521,6 +521,8 @@ struct mistake_row {
 #define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff"
 #define USER "[[user]]\nname = 'a'\npassword = '$6$x$y'\n"
 #define SOURCE "[[source]]\nname = 'a'\naddress = '192.0.2.1'\n"
+#define ACCOUNT                                                                                    \
+    "[[oauth2]]\nname = 'office'\nclient_id = 'x'\ntoken_url = 'https://t.example/token'\n"
 #define ROUTE "[[route]]\nhosts = ['smtp.example.net']\n"
 
 static const struct mistake_row bad[] = {
@@ -861,8 +863,45 @@ static const struct mistake_row bad[] = {
      "needs hosts"},
     {"auth in clear", ROUTE "tls = 'none'\nauth = { user = 'x', password = 'y' }", 3, 7,
      "route.tls", "a password would leave unencrypted"},
-    {"OAuth2", ROUTE "auth = { user = 'x', password = 'y', oauth2 = 'z' }", 3, 0,
-     "route.auth.oauth2", "not available yet"},
+    {"a password and a token",
+     ACCOUNT ROUTE "auth = { user = 'x', password = 'y', oauth2 = 'office' }", 7, 0,
+     "route.auth.oauth2", "one of them must go"},
+    {"a token of nobody", ROUTE "auth = { user = 'x', oauth2 = 'office' }", 3, 0,
+     "route.auth.oauth2", "write an [[oauth2]] with name = \"office\""},
+    {"an account without an application", "[[oauth2]]\nname = 'office'\npreset = 'google'", 1, 1,
+     "oauth2.client_id", "is missing"},
+    {"an account that is no file",
+     "[[oauth2]]\npreset = 'google'\nclient_id = 'x'\n"
+     "name = '../passwd'",
+     4, 8, "oauth2.name", "may hold letters"},
+    {"an account that begins with a dot",
+     "[[oauth2]]\npreset = 'google'\nclient_id = 'x'\n"
+     "name = '.x'",
+     4, 8, "oauth2.name", "not begin with a dot"},
+    {"an account twice", ACCOUNT ACCOUNT, 6, 8, "oauth2.name", "the account on line 1"},
+    {"an account of nowhere", "[[oauth2]]\nname = 'office'\nclient_id = 'x'", 1, 1,
+     "oauth2.token_url", "or preset = \"microsoft\""},
+    {"tokens in clear",
+     "[[oauth2]]\nname = 'office'\nclient_id = 'x'\ntoken_url = 'http://h.example/'", 4, 13,
+     "oauth2.token_url", "https://host/path"},
+    {"tokens of an address",
+     "[[oauth2]]\nname = 'office'\nclient_id = 'x'\ntoken_url = 'https://127.0.0.1:8443/t'", 4, 13,
+     "oauth2.token_url", "needs the name of a host"},
+    {"a tenant elsewhere", ACCOUNT "tenant = 'x'\npreset = 'google'", 5, 10, "oauth2.tenant",
+     "preset = \"microsoft\" only"},
+    {"a tenant that is a path", ACCOUNT "tenant = 'x/y'\npreset = 'microsoft'", 5, 10,
+     "oauth2.tenant", "must be the directory's id"},
+    {"client credentials of Google",
+     ACCOUNT "preset = 'google'\ngrant = 'client_credentials'\nclient_secret = 'hunter2'", 6, 9,
+     "oauth2.grant", "Google issues none"},
+    {"client credentials of nobody", ACCOUNT "grant = 'client_credentials'", 1, 1,
+     "oauth2.client_secret", "is missing"},
+    {"client credentials of any tenant",
+     ACCOUNT "preset = 'microsoft'\ngrant = 'client_credentials'\nclient_secret = 'hunter2'", 1, 1,
+     "oauth2.tenant", "whose directory"},
+    {"client credentials and a refresh token",
+     ACCOUNT "grant = 'client_credentials'\nclient_secret = 'x'\nrefresh_token = 'hunter2'", 5, 9,
+     "oauth2.grant", "one of them must go"},
     {"a route that is never reached", ROUTE ROUTE, 3, 1, "route",
      "the route on line 1 takes every recipient"},
     {"nobody's route", ROUTE "recipients = []", 3, 14, "route.recipients",
@@ -932,6 +971,36 @@ static void test_bad(void **state)
         config_free(c);
     }
     assert_int_equal(failures, 0);
+}
+
+static void test_presets(void **state)
+{
+    (void)state;
+    struct config_mistake *m;
+    unsigned count;
+    struct config *c = load("[[oauth2]]\nname = 'a'\npreset = 'microsoft'\nclient_id = 'x'\n"
+                            "[[oauth2]]\nname = 'b'\npreset = 'microsoft'\nclient_id = 'x'\n"
+                            "tenant = 'corp.example'\ngrant = 'client_credentials'\n"
+                            "client_secret = 'y'\n"
+                            "[[oauth2]]\nname = 'c'\npreset = 'google'\nclient_id = 'x'\n"
+                            "scope = 'mine'\n" ROUTE "auth = { user = 'u', oauth2 = 'b' }\n",
+                            &m, &count);
+    assert_int_equal(count, 0);
+    assert_int_equal(c->account_count, 3);
+    const struct oauth_account *a = c->accounts;
+    assert_string_equal(a[0].token_url.p,
+                        "https://login.microsoftonline.com/organizations/oauth2/v2.0/token");
+    assert_string_equal(a[0].scope.p, "https://outlook.office.com/SMTP.Send offline_access");
+    assert_string_equal(a[1].device_url.p,
+                        "https://login.microsoftonline.com/corp.example/oauth2/v2.0/devicecode");
+    assert_string_equal(a[1].scope.p, "https://outlook.office365.com/.default");
+    assert_string_equal(a[2].token_url.p, "https://oauth2.googleapis.com/token");
+    assert_string_equal(a[2].scope.p, "mine");
+    assert_string_equal(c->engine.routes[0].account.p, "b");
+    assert_int_equal(c->engine.routes[0].tls, DELIVERY_TLS_VERIFY);
+    assert_ptr_equal(config_account(c, SLICE("b")), &a[1]);
+    assert_null(config_account(c, SLICE("d")));
+    config_free(c);
 }
 
 /* Fine, though it looks like one of the above. */
@@ -1228,6 +1297,7 @@ int main(void)
         cmocka_unit_test(test_users_file),
         cmocka_unit_test(test_users_file_is_bounded),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_presets),
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_all_at_once_in_order),
         cmocka_unit_test(test_ceilings),

@@ -123,7 +123,9 @@ struct world {
     char login_user[300], login_password[300];
     char login_binding[80];
     unsigned logins;
-    uint64_t operated; /* the last order that is on disk, or, is_operated_lost, is not */
+    unsigned tokens_asked;
+    char token_account[64]; /* the last one asked for */
+    uint64_t operated;      /* the last order that is on disk, or, is_operated_lost, is not */
     bool is_operated_lost;
     struct engine_operated result; /* of the last order */
 };
@@ -302,6 +304,10 @@ static inline void world_take(struct world *w, const struct engine_action *a)
         w->histories++;
         buf_clear(&w->history);
         buf_add(&w->history, a->bytes);
+        break;
+    case ACTION_TOKEN:
+        w->tokens_asked++;
+        snprintf(w->token_account, sizeof w->token_account, "%.*s", SLICE_FMT(a->text));
         break;
     }
 }
