@@ -228,7 +228,7 @@ struct engine {
     bool is_bulk;               /* whole-queue work: pumps wait for their turn */
     uint64_t job_count, ready_count, in_flight_count;
     uint64_t trouble_count; /* destinations backing off */
-    uint64_t kept_count;    /* destinations that only their rate or rest keeps */
+    uint64_t shaped_count;  /* destinations that only their rate or rest keeps */
 
     struct map lines;       /* by conn */
     struct list idle_lines; /* longest idle first */

@@ -195,7 +195,7 @@ bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
 {
     for (const struct job *j = m->jobs; j; j = j->next_of_message) {
         const struct destination *d = j->destination;
-        bool is_resting = d->backoff_until_ms > e->now_ms || d->shape.quiet_until_ms > e->now_ms;
+        bool is_resting = d->backoff_until_ms > e->now_ms || shape_quiet_until_ms(d) > e->now_ms;
         if (j->line || (!is_resting && !destination_is_paused(e, d)))
             return false;
     }

@@ -16,7 +16,7 @@ static const struct policy_reply_rule *find_rule(const struct engine *e, const s
     bool has_route = d->route >= 0 && d->generation == e->generation;
     struct slice host = slice_cstr(line_target(l)->host);
     struct policy_place p = {
-        .domain = d->host_count ? SLICE_NONE : slice_cstr(d->name),
+        .domain = shape_domain(d),
         .route = has_route ? o->routes[d->route].name : SLICE_NONE,
         .hosts = &host,
         .host_count = 1,

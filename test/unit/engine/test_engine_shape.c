@@ -167,10 +167,10 @@ static void a_rate_is_remembered(void **state)
     assert_int_equal(delivered(w), 2);
     world_pass(w, 61 * MINUTE);
     assert_int_equal(w->e->destinations.count, 0);
-    assert_int_equal(w->e->kept_count, 0);
+    assert_int_equal(w->e->shaped_count, 0);
 
     char to[64];
-    w->e->kept_count = SHAPE_KEPT_MAX - 1; /* as if there were so many */
+    w->e->shaped_count = SHAPE_KEPT_MAX - 1; /* as if there were so many */
     for (int i = 0; i < 3; i++) {
         snprintf(to, sizeof to, "r@[9.9.9.%d]", i);
         world_submit(w, "", to);
@@ -179,7 +179,7 @@ static void a_rate_is_remembered(void **state)
     assert_int_equal(delivered(w), 5);
     assert_int_equal(w->e->destinations.count, 1);
     world_pass(w, 61 * MINUTE);
-    assert_int_equal(w->e->kept_count, SHAPE_KEPT_MAX - 1);
+    assert_int_equal(w->e->shaped_count, SHAPE_KEPT_MAX - 1);
     world_down(w);
 }
 
@@ -311,11 +311,11 @@ static void a_destination_rests(void **state)
                                                             .then = POLICY_REPLY_BACK_OFF,
                                                             .for_ms = 30 * MINUTE},
                                  said);
-    world_submit(w, "", "r@a.example");
+    uint64_t refused = world_submit(w, "", "r@a.example"), waits = 0;
     world_settle(w);
     unsigned before = world_out(w);
     for (int i = 0; i < 20; i++)
-        world_submit(w, "", "r@a.example");
+        waits = world_submit(w, "", "r@a.example");
     world_submit(w, "", "r@b.example");
     world_pass(w, 29 * MINUTE);
     assert_int_equal(delivered(w), 1); /* b.example's */
@@ -326,6 +326,12 @@ static void a_destination_rests(void **state)
     status_of(w, &text);
     assert_non_null(strstr(buf_cstr(&text), "a.example: 21 waiting, left in peace for"));
     assert_non_null(strstr(buf_cstr(&text), "by rule rate: 421 4.7.28 unusual rate"));
+    buf_clear(&text);
+    assert_true(engine_message_text(w->e, refused, w->now_ms, &text));
+    assert_non_null(strstr(buf_cstr(&text), "421 4.7.28 unusual rate (rule rate)"));
+    buf_clear(&text);
+    assert_true(engine_message_text(w->e, waits, w->now_ms, &text));
+    assert_non_null(strstr(buf_cstr(&text), "rule rate: 421 4.7.28 unusual rate"));
     buf_close(&text);
     world_pass(w, 2 * MINUTE);
     assert_int_equal(delivered(w), 22);
@@ -419,7 +425,7 @@ static void a_rest_outlives_a_reload(void **state)
     world_all_done(w);
     world_pass(w, MINUTE);
     assert_int_equal(w->e->destinations.count, 0);
-    assert_int_equal(w->e->kept_count, 0);
+    assert_int_equal(w->e->shaped_count, 0);
     world_down(w);
 }
 
