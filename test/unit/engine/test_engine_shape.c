@@ -267,6 +267,29 @@ static void the_next_host_takes_the_rest(void **state)
     world_down(w);
 }
 
+/* A recipient that is taken along before its own time goes to the next host as well. */
+static void taken_along(void **state)
+{
+    (void)state;
+    struct world_rule said[] = {{NULL, "RCPT TO:<grey", "451 4.7.1 try again in 50 minutes", 1},
+                                {NULL, "RCPT TO:<late", "451 4.3.0 busy", 1},
+                                {"9.1.0.1", "RCPT TO:<grey", "450 4.7.9 not here", 0},
+                                {0}};
+    struct world *w = world_with((struct policy_reply_rule){.name = SLICE("mine"),
+                                                            .text = SLICE("not here"),
+                                                            .then = POLICY_REPLY_NEXT_HOST},
+                                 said);
+    world_submit(w, "", "grey@a.example late@a.example");
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_DEFERRED], 2);
+    world_pass(w, 2 * MINUTE); /* late's time */
+    assert_int_equal(w->notes[NOTE_DELIVERED], 2);
+    assert_int_equal(w->notes[NOTE_RULED_NEXT_HOST], 1);
+    assert_string_equal(w->mail[1].ip, "9.1.0.2");
+    world_all_done(w);
+    world_down(w);
+}
+
 /* What no rule reaches: a success, a lost line, a lost final reply. */
 static void rules_have_limits(void **state)
 {
@@ -614,6 +637,7 @@ int main(void)
         cmocka_unit_test(a_rate_is_remembered),
         cmocka_unit_test(rules_move_verdicts),
         cmocka_unit_test(the_next_host_takes_the_rest),
+        cmocka_unit_test(taken_along),
         cmocka_unit_test(rules_have_limits),
         cmocka_unit_test(a_destination_rests),
         cmocka_unit_test(a_kept_connection_is_refused),
