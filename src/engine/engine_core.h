@@ -274,7 +274,7 @@ struct engine {
     uint64_t guest_count;   /* domains that have a home */
     struct list lingering;  /* destinations, oldest first */
     uint64_t lingering_count;
-    uint64_t kept_count; /* destinations that only their rate or rest keeps */
+    uint64_t shaped_count; /* destinations that only their rate or rest keeps */
 
     struct map lines; /* by conn; while connecting a line may have two */
     struct avoid_table avoid;

@@ -100,9 +100,12 @@ static struct waiting look(const struct engine *e, const struct queue_message *m
     if (state == ENGINE_STATE_DEFERRED)
         w.next_ms = j->next_ms;
     else if (state == ENGINE_STATE_BACKING_OFF)
-        w.next_ms = j->destination->backoff_until_ms > j->destination->shape.quiet_until_ms
-                        ? j->destination->backoff_until_ms
-                        : j->destination->shape.quiet_until_ms;
+        w.next_ms = j->destination->backoff_until_ms;
+    if (state == ENGINE_STATE_BACKING_OFF && w.next_ms < shape_quiet_until_ms(j->destination)) {
+        w.next_ms = shape_quiet_until_ms(j->destination);
+        if (!w.reason.n)
+            w.reason = slice_cstr(j->destination->shape.words);
+    }
     return w;
 }
 

@@ -237,5 +237,10 @@ void line_end_attempt(struct engine *e, struct line *l)
 
 void line_end_part(struct engine *e, struct line *l)
 {
+    struct queue_message *m = l->job->message;
+    for (uint32_t i = l->job->first_recipient; i != QUEUE_NO_RECIPIENT;
+         i = m->recipient[i].next_in_job)
+        if (line_is_open(l, i) && m->recipient[i].next_ms > e->now_ms)
+            m->recipient[i].next_ms = e->now_ms; /* it was tried before its time, with others */
     tell_outcome(e, l, l->job, true);
 }

@@ -52,12 +52,13 @@ static void put_off(struct engine *e, const struct attempt *a, const struct atte
                     int64_t wait_ms)
 {
     struct queue_recipient *q = &a->job->message->recipient[r->recipient];
-    const struct destination *d = a->job->destination;
-    int64_t until = d->backoff_until_ms > d->shape.quiet_until_ms ? d->backoff_until_ms
-                                                                  : d->shape.quiet_until_ms;
+    int64_t until = a->job->destination->backoff_until_ms;
+    int64_t quiet_until = shape_quiet_until_ms(a->job->destination);
     q->next_ms = e->now_ms + shape_wait_ms(e, a->job, r, wait_ms);
     if (q->next_ms < until) /* never sooner than the destination's own back-off */
         q->next_ms = until;
+    if (q->next_ms < quiet_until)
+        q->next_ms = quiet_until;
     set_reason(e, q, r);
     note_attempt(e, a, r, r->verdict == ATTEMPT_UNSURE ? NOTE_UNSURE : NOTE_DEFERRED);
 }

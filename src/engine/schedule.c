@@ -123,7 +123,7 @@ bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
 {
     for (const struct job *j = m->jobs; j; j = j->next_of_message)
         if (j->line || (j->destination->backoff_until_ms <= e->now_ms &&
-                        j->destination->shape.quiet_until_ms <= e->now_ms && !job_is_paused(e, j)))
+                        shape_quiet_until_ms(j->destination) <= e->now_ms && !job_is_paused(e, j)))
             return false;
     return true;
 }

@@ -76,7 +76,7 @@ enum engine_state select_job_state(const struct engine *e, const struct job *j)
         return ENGINE_STATE_PAUSED;
     if (!list_has(&j->in_ready))
         return ENGINE_STATE_DEFERRED;
-    if (d->backoff_until_ms > e->now_ms || d->shape.quiet_until_ms > e->now_ms)
+    if (d->backoff_until_ms > e->now_ms || shape_quiet_until_ms(d) > e->now_ms)
         return ENGINE_STATE_BACKING_OFF;
     return d->state == DESTINATION_RESOLVING ? ENGINE_STATE_RESOLVING : ENGINE_STATE_READY;
 }

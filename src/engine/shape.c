@@ -14,7 +14,9 @@ static struct policy_place place_of(const struct engine *e, const struct shape_c
     const struct engine_route *r = c->route >= 0 && is_current ? &o->routes[c->route] : NULL;
     bool is_by_mx = c->route < 0 || (c->d ? !c->d->host_count : r && !r->host_count);
     struct policy_place p = {.route = r ? r->name : SLICE_NONE, .hosts = host};
-    if (is_by_mx)
+    if (c->d)
+        p.domain = shape_domain(c->d);
+    else if (is_by_mx)
         p.domain = c->domain;
     const struct target_list *t = c->d ? c->d->targets : NULL;
     for (unsigned i = 0; c->d && i < c->d->host_count && p.host_count < HOSTS_MAX; i++)
@@ -26,6 +28,16 @@ static struct policy_place place_of(const struct engine *e, const struct shape_c
     for (uint32_t i = 0; is_by_mx && t && i < t->count && p.host_count < HOSTS_MAX; i++)
         host[p.host_count++] = slice_cstr(t->target[i].host);
     return p;
+}
+
+struct slice shape_domain(const struct destination *d)
+{
+    return d->host_count ? SLICE_NONE : slice_cstr(d->domain ? d->domain : d->name);
+}
+
+int64_t shape_quiet_until_ms(const struct destination *d)
+{
+    return d ? d->shape.quiet_until_ms : 0;
 }
 
 static struct shape_case case_of(const struct destination *d)
@@ -80,9 +92,9 @@ bool shape_keeps(struct engine *e, struct destination *d)
         until_ms = s->quiet_until_ms;
     if (until_ms < s->slow_until_ms)
         until_ms = s->slow_until_ms;
-    if (until_ms <= e->now_ms || (!s->is_kept && e->kept_count >= SHAPE_KEPT_MAX))
+    if (until_ms <= e->now_ms || (!s->is_kept && e->shaped_count >= SHAPE_KEPT_MAX))
         return false;
-    e->kept_count += !s->is_kept;
+    e->shaped_count += !s->is_kept;
     s->is_kept = true;
     timer_set(e, &d->timer, until_ms);
     return true;
@@ -109,12 +121,14 @@ void shape_inherit(struct engine *e, struct destination *d)
 
 void shape_used(struct engine *e, struct destination *d)
 {
-    e->kept_count -= d->shape.is_kept;
+    e->shaped_count -= d->shape.is_kept;
     d->shape.is_kept = false;
 }
 
 void shape_forget(struct destination *d)
 {
+    if (!d)
+        return;
     struct shape *s = &d->shape;
     mem_free(s->words);
     s->words = NULL;

@@ -26,7 +26,7 @@ struct shape {
     unsigned slowed; /* times: 2, 4, ..; counts until slow_until_ms */
     char *words;     /* why, for people; owned */
     bool is_probing; /* it was left in peace: one connection, until a transaction is done */
-    bool is_kept;    /* counted in engine.kept_count */
+    bool is_kept;    /* counted in engine.shaped_count */
 };
 
 /* d->limits anew: the options', overlaid by the shapes that match what is known of d by now. */
@@ -40,9 +40,13 @@ bool shape_keeps(struct engine *e, struct destination *d);
 void shape_used(struct engine *e, struct destination *d); /* something does again */
 /* New options have made d: what was learned of it before comes along. */
 void shape_inherit(struct engine *e, struct destination *d);
-/* The operator wants it tried now. The rate is kept all the same. */
+/* The operator wants it tried now. The rate is kept all the same. NULL: there is none. */
 void shape_forget(struct destination *d);
 
+/* The domain that patterns are compared with; empty: it is a route's. */
+struct slice shape_domain(const struct destination *d);
+/* It is left in peace until then; 0: it is not, or there is none. */
+int64_t shape_quiet_until_ms(const struct destination *d);
 /* No message may go there yet; the destination's timer is set for when one may. */
 bool shape_holds(struct engine *e, struct destination *d);
 /* One goes. */

@@ -175,10 +175,10 @@ static void a_rate_is_remembered(void **state)
     assert_int_equal(delivered(w), 2);
     world_pass(w, 61 * MINUTE);
     assert_int_equal(w->e->destinations.count, 0);
-    assert_int_equal(w->e->kept_count, 0);
+    assert_int_equal(w->e->shaped_count, 0);
 
     char to[64];
-    w->e->kept_count = SHAPE_KEPT_MAX - 1; /* as if there were so many */
+    w->e->shaped_count = SHAPE_KEPT_MAX - 1; /* as if there were so many */
     for (int i = 0; i < 3; i++) {
         snprintf(to, sizeof to, "r@[9.9.9.%d]", i);
         world_submit(w, "", to);
@@ -187,7 +187,7 @@ static void a_rate_is_remembered(void **state)
     assert_int_equal(delivered(w), 5);
     assert_int_equal(w->e->destinations.count, 1);
     world_pass(w, 61 * MINUTE);
-    assert_int_equal(w->e->kept_count, SHAPE_KEPT_MAX - 1);
+    assert_int_equal(w->e->shaped_count, SHAPE_KEPT_MAX - 1);
     world_down(w);
 }
 
@@ -275,6 +275,29 @@ static void the_next_host_takes_the_rest(void **state)
     world_down(w);
 }
 
+/* A recipient that is taken along before its own time goes to the next host as well. */
+static void taken_along(void **state)
+{
+    (void)state;
+    struct world_rule said[] = {{NULL, "RCPT TO:<grey", "451 4.7.1 try again in 50 minutes", 1},
+                                {NULL, "RCPT TO:<late", "451 4.3.0 busy", 1},
+                                {"9.1.0.1", "RCPT TO:<grey", "450 4.7.9 not here", 0},
+                                {0}};
+    struct world *w = world_with((struct policy_reply_rule){.name = SLICE("mine"),
+                                                            .text = SLICE("not here"),
+                                                            .then = POLICY_REPLY_NEXT_HOST},
+                                 said);
+    world_submit(w, "", "grey@a.example late@a.example");
+    world_settle(w);
+    assert_int_equal(w->notes[NOTE_DEFERRED], 2);
+    world_pass(w, 2 * MINUTE); /* late's time */
+    assert_int_equal(w->notes[NOTE_DELIVERED], 2);
+    assert_int_equal(w->notes[NOTE_RULED_NEXT_HOST], 1);
+    assert_string_equal(w->mail[1].ip, "9.1.0.2");
+    world_all_done(w);
+    world_down(w);
+}
+
 /* What no rule reaches: a success, a lost line, a lost final reply. */
 static void rules_have_limits(void **state)
 {
@@ -319,11 +342,11 @@ static void a_destination_rests(void **state)
                                                             .then = POLICY_REPLY_BACK_OFF,
                                                             .for_ms = 30 * MINUTE},
                                  said);
-    world_submit(w, "", "r@a.example");
+    uint64_t refused = world_submit(w, "", "r@a.example"), waits = 0;
     world_settle(w);
     unsigned before = world_out(w);
     for (int i = 0; i < 20; i++)
-        world_submit(w, "", "r@a.example");
+        waits = world_submit(w, "", "r@a.example");
     world_submit(w, "", "r@b.example");
     world_pass(w, 29 * MINUTE);
     assert_int_equal(delivered(w), 1); /* b.example's */
@@ -334,6 +357,12 @@ static void a_destination_rests(void **state)
     status_of(w, &text);
     assert_non_null(strstr(buf_cstr(&text), "a.example: 21 waiting, left in peace for"));
     assert_non_null(strstr(buf_cstr(&text), "by rule rate: 421 4.7.28 unusual rate"));
+    buf_clear(&text);
+    assert_true(engine_message_text(w->e, refused, w->now_ms, &text));
+    assert_non_null(strstr(buf_cstr(&text), "421 4.7.28 unusual rate (rule rate)"));
+    buf_clear(&text);
+    assert_true(engine_message_text(w->e, waits, w->now_ms, &text));
+    assert_non_null(strstr(buf_cstr(&text), "rule rate: 421 4.7.28 unusual rate"));
     buf_close(&text);
     world_pass(w, 2 * MINUTE);
     assert_int_equal(delivered(w), 22);
@@ -427,7 +456,7 @@ static void a_rest_outlives_a_reload(void **state)
     world_all_done(w);
     world_pass(w, MINUTE);
     assert_int_equal(w->e->destinations.count, 0);
-    assert_int_equal(w->e->kept_count, 0);
+    assert_int_equal(w->e->shaped_count, 0);
     world_down(w);
 }
 
@@ -616,6 +645,7 @@ int main(void)
         cmocka_unit_test(a_rate_is_remembered),
         cmocka_unit_test(rules_move_verdicts),
         cmocka_unit_test(the_next_host_takes_the_rest),
+        cmocka_unit_test(taken_along),
         cmocka_unit_test(rules_have_limits),
         cmocka_unit_test(a_destination_rests),
         cmocka_unit_test(a_kept_connection_is_refused),
