@@ -57,9 +57,13 @@ enum delivery_tls {
     DELIVERY_TLS_VERIFY,  /* encrypted, chain and name verified */
 };
 
+enum { ENGINE_HOSTS_MAX = 16 }; /* of one route */
+
 struct engine_host {
     struct slice name; /* host name or address literal without brackets */
     uint16_t port;     /* 465: TLS from the first byte */
+    unsigned priority; /* lower first; 0: not said (target_order.h) */
+    unsigned weight;   /* among equals; 0: not said */
 };
 
 /* What is said of it must all hold; see route.h. */

@@ -63,6 +63,9 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
     X(CONNECT_FAILED, INFO, "connect-failed", "connect_failures_total",                            \
       "Outgoing connections that could not be made or died before a message.")                     \
     X(OUTGOING, DEBUG, "outgoing", "connections_total", "Outgoing connections made.")              \
+    X(HOST_SKIPPED, WARN, "host-skipped", "hosts_skipped_total",                                   \
+      "Hosts of a route that failed and are tried after the others for a while.")                  \
+    X(HOST_BACK, INFO, "host-back", "hosts_back_total", "Hosts of a route that work again.")       \
     X(RESOLVE_FAILED, INFO, "resolve-failed", "resolve_failures_total",                            \
       "Destinations whose hosts could not be found.")                                              \
     X(PAUSED, WARN, "paused", "pauses_total", "Destinations paused by the operator.")              \

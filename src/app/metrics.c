@@ -102,7 +102,7 @@ static void build_queue(const struct engine_stats *e, struct buf *out)
     gauge(out, "connections_out", "Outgoing connections open.", e->out_connections);
     gauge(out, "connections_out_idle", "Outgoing connections kept for the next message.",
           e->out_idle);
-    gauge(out, "destinations", "Destinations known.", e->destinations);
+    gauge(out, "destinations", "Destinations that mail waits for or connections lead to.", e->destinations);
     gauge(out, "destinations_in_trouble", "Destinations that cannot be reached.",
           e->destinations_in_trouble);
     gauge(out, "destinations_paused", "Destinations paused by the operator.",

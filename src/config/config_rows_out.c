@@ -94,8 +94,8 @@ static const struct config_option rows[] = {
         "Messages of this size and less.", .sample = "20MiB", .normal_said = "any"),
     ROW("route.hosts", HOST, ROUTE(hosts), NULL, NULL, NULL,
         "\"host:port\", tried in this order; without a port: 587. Port 465 means TLS from the "
-        "first "
-        "byte.",
+        "first byte. \"host:port,priority=1,weight=3\": the lower priority first; hosts of equal "
+        "priority share the connections by weight. What is not said of the others is 1 then.",
         LIST(ROUTE(host_count), 1, CONFIG_HOSTS_MAX), .sample = "smtp.example.net:587",
         .normal_said = "the MX hosts of the recipient's domain"),
     ROW("route.tls", CHOICE, ROUTE(tls), NULL, NULL, NULL, "As delivery.tls, to these hosts.",

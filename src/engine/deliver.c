@@ -7,6 +7,7 @@
  * The SMTP talk is smtp_client's. A line belongs to a destination, knows where in the list of
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
 #include "line.h"
+#include "route_host.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,8 +44,7 @@ void deliver_start(struct engine *e, struct destination *d, struct job *j)
 {
     struct line *l = mem_new(sizeof *l);
     l->destination = d;
-    l->targets = d->targets;
-    l->targets->refs++;
+    l->targets = route_host_targets(e, d);
     l->job = j;
     j->line = l;
     l->started_ms = e->now_ms;
@@ -52,6 +52,7 @@ void deliver_start(struct engine *e, struct destination *d, struct job *j)
     list_add_last(&d->lines, &l->in_destination);
     d->line_count++;
     line_connect(e, l);
+    l->ordered_at_conn = l->conn;
 }
 
 static enum smtp_client_tls tls_mode(const struct line *l)
@@ -182,7 +183,7 @@ static void go_idle(struct engine *e, struct line *l)
     l->destination->idle_count++;
 }
 
-static void quit(struct engine *e, struct line *l)
+void deliver_quit(struct engine *e, struct line *l)
 {
     line_leave_idle(l);
     l->state = LINE_QUITTING;
@@ -197,9 +198,12 @@ void deliver_on_ready(struct engine *e, struct line *l)
         l->was_ready = true;
         destination_well(e, d);
     }
+    route_host_works(e, l);
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
-    if (!l->job && l->messages < d->limits.connection_messages) {
+    bool is_worn =
+        !l->job && (l->messages >= d->limits.connection_messages || route_host_leaves(e, l));
+    if (!l->job && !is_worn) {
         struct job *j = schedule_take(e, d);
         if (j) {
             l->job = j;
@@ -209,8 +213,7 @@ void deliver_on_ready(struct engine *e, struct line *l)
     }
     if (l->job)
         deliver_carry(e, l);
-    else if (e->is_stopping || l->messages >= d->limits.connection_messages ||
-             d->generation != e->generation)
+    else if (e->is_stopping || is_worn || d->generation != e->generation)
         l->state = LINE_QUITTING, smtp_client_quit(l->smtp);
     else
         go_idle(e, l);
@@ -243,7 +246,7 @@ bool deliver_make_slot(struct engine *e)
     if (list_is_empty(&e->idle_lines))
         return false;
     struct line *l = CONTAINER_OF(e->idle_lines.next, struct line, in_idle);
-    quit(e, l); /* the slot is free when the line has gone */
+    deliver_quit(e, l); /* the slot is free when the line has gone */
     return deliver_has_slot(e);
 }
 
@@ -368,7 +371,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
     }
     switch (l->state) {
     case LINE_IDLE:
-        quit(e, l);
+        deliver_quit(e, l);
         return;
     case LINE_QUITTING:
         on_close(e, l);
@@ -386,7 +389,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
 void deliver_quit_idle(struct engine *e)
 {
     while (!list_is_empty(&e->idle_lines))
-        quit(e, CONTAINER_OF(e->idle_lines.next, struct line, in_idle));
+        deliver_quit(e, CONTAINER_OF(e->idle_lines.next, struct line, in_idle));
 }
 
 void deliver_close(struct engine *e)

@@ -3,20 +3,31 @@
  *
  * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
  * one connection. One that refuses one more connection while others work is only crowded. */
-#include "engine_core.h"
 #include "mail/address.h"
 #include "mail/idn.h"
 #include "policy/policy_retry.h"
+#include "route_host.h"
 
-enum { SUCCESSES_PER_LINE = 50 }; /* before one more connection is tried where one was refused */
+enum {
+    SUCCESSES_PER_LINE = 50, /* before one more connection is tried where one was refused */
+    KEPT_MAX = 10000,        /* unused destinations whose trouble is remembered */
+};
 
 static char *dup_slice(struct slice s)
 {
     return mem_dup(s.p, s.n);
 }
 
+/* Nobody uses it; what it was like is worth more than its memory. */
+static void set_kept(struct engine *e, struct destination *d, bool is_kept)
+{
+    e->kept_count += (uint64_t)is_kept - (uint64_t)d->is_kept;
+    d->is_kept = is_kept;
+}
+
 void destination_free(struct engine *e, struct destination *d)
 {
+    set_kept(e, d, false);
     map_take(&e->destinations, d->key);
     if (d->failures)
         e->trouble_count--;
@@ -44,7 +55,9 @@ static void copy_route(struct destination *d, const struct engine_route *r)
     d->host = mem_new(r->host_count * sizeof *d->host);
     d->host_count = r->host_count;
     for (unsigned i = 0; i < r->host_count; i++)
-        d->host[i] = (struct route_host){dup_slice(r->hosts[i].name), r->hosts[i].port};
+        d->host[i] = (struct route_host){.name = dup_slice(r->hosts[i].name),
+                                         .port = r->hosts[i].port,
+                                         .rank = target_rank(r->hosts, r->host_count, i)};
 }
 
 /* As the DNS has it: what is no name there stays as it is, and is found to be none. */
@@ -120,13 +133,32 @@ struct destination *destination_get(struct engine *e, int route, struct slice do
                                                : e->opt->routes[route].name,
                             requires_tls);
     buf_close(&key);
+    set_kept(e, d, false);
     return d;
 }
 
 void destination_drop_if_unused(struct engine *e, struct destination *d)
 {
-    if (!d->job_count && !d->line_count)
+    if (d->job_count || d->line_count)
+        return;
+    int64_t until_ms = route_host_known_until_ms(d);
+    bool has_room = d->is_kept || e->kept_count < KEPT_MAX;
+    if (d->generation != e->generation || until_ms <= e->now_ms || !has_room) {
         destination_free(e, d);
+        return;
+    }
+    set_kept(e, d, true);
+    timer_set(e, &d->timer, until_ms);
+}
+
+void destination_on_options(struct engine *e)
+{
+    size_t at = 0;
+    for (struct map_entry *m; (m = map_next(&e->destinations, &at));) {
+        struct destination *d = m->value;
+        if (!d->job_count && !d->line_count)
+            timer_set(e, &d->timer, e->now_ms); /* is forgotten when it fires */
+    }
 }
 
 bool destination_is_paused(const struct engine *e, const struct destination *d)

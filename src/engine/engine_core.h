@@ -13,6 +13,7 @@
 #include "engine/engine_port.h"
 #include "queue/queue.h"
 #include "smtp/smtp_client.h"
+#include "target_order.h"
 
 enum {
     HOT_BYTES_MAX = 8 * 1024 * 1024, /* bodies kept in memory for an immediate delivery */
@@ -100,7 +101,8 @@ struct job {
 /* One address to try, in order. */
 struct target {
     struct ip_port address;
-    char *host; /* name for TLS, log and report; owned */
+    char *host;          /* name for TLS, log and report; owned */
+    unsigned host_index; /* of the hosts that were resolved; of a route: in destination.host */
 };
 struct target_list {
     int refs;
@@ -130,6 +132,7 @@ struct destination {
     struct timer timer;      /* back-off over */
     struct list in_wanting;  /* waits for a free connection */
     struct resolve *resolve; /* under way */
+    bool is_kept;            /* unused, remembered */
     bool requires_tls;       /* only verified hosts that offer REQUIRETLS (RFC 8689) */
     /* copied from the options, so that a reload pulls nothing away */
     struct policy_limits limits;
@@ -138,6 +141,13 @@ struct destination {
     struct route_host {
         char *name;
         uint16_t port;
+        /* route_host.c */
+        struct target_rank rank;
+        unsigned failures;        /* in a row */
+        int64_t failing_until_ms; /* tried last until then */
+        int64_t trial_until_ms;   /* one connection finds out; the others wait for its answer */
+        int64_t yield_until_ms;   /* a connection to a worse host ends so that one can */
+        uint64_t back_at_conn;    /* it works again since this connection */
     } * host;
     unsigned host_count;
 };
@@ -224,6 +234,7 @@ struct engine {
     uint64_t reroute_at_id;     /* behind this message */
     bool is_bulk;               /* whole-queue work: pumps wait for their turn */
     uint64_t job_count, ready_count, in_flight_count;
+    uint64_t kept_count;    /* destinations that nothing uses, remembered for their trouble */
     uint64_t trouble_count; /* destinations backing off */
 
     struct map lines;       /* by conn */
@@ -408,6 +419,7 @@ struct destination *destination_get(struct engine *e, int route, struct slice do
                                     bool requires_tls);
 void destination_free(struct engine *e, struct destination *d);
 void destination_drop_if_unused(struct engine *e, struct destination *d);
+void destination_on_options(struct engine *e); /* those of former options are not remembered */
 bool destination_is_paused(const struct engine *e, const struct destination *d);
 bool destination_needs_targets(const struct engine *e, const struct destination *d);
 uint32_t destination_lines_most(const struct engine *e, const struct destination *d);

@@ -23,7 +23,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
         .in_flight = e->in_flight_count,
         .deferred = e->job_count - e->ready_count - e->in_flight_count,
         .held = e->queue.held_count,
-        .destinations = e->destinations.count,
+        .destinations = e->destinations.count - e->kept_count,
         .destinations_in_trouble = e->trouble_count,
         .destinations_paused = e->queue.pauses.count,
         .is_all_paused = e->queue.is_all_paused,

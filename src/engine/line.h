@@ -16,7 +16,8 @@ struct line {
     struct list in_destination, in_idle;
     struct target_list *targets;
     uint32_t target;
-    bool has_no_tls; /* the handshake failed once: opportunistic means plain now */
+    uint64_t ordered_at_conn; /* the first connection of this order of targets */
+    bool has_no_tls;          /* the handshake failed once: opportunistic means plain now */
     bool is_in_handshake, has_tls_failed; /* on this connection */
     struct smtp_client *smtp;
     struct smtp_client_options options;
@@ -87,5 +88,6 @@ void deliver_pump(struct engine *e, struct line *l); /* the line may be gone aft
 /* The line has a job and the session is ready: the body first, then MAIL. */
 void deliver_carry(struct engine *e, struct line *l);
 void deliver_on_ready(struct engine *e, struct line *l);
+void deliver_quit(struct engine *e, struct line *l); /* an idle one says goodbye */
 /* deliver_body.c: the session waits for (more of) the body */
 void deliver_body_due(struct engine *e, struct line *l);

@@ -13,10 +13,10 @@
 #include <string.h>
 
 enum {
-    HOSTS_MAX = 10,    /* of one domain; RFC 5321 5.1 asks for two at least */
-    TARGETS_MAX = 40,  /* addresses in all */
-    ADDRESSES_MAX = 8, /* of one host and family */
-    CACHE_MAX = 20000, /* entries */
+    HOSTS_MAX = ENGINE_HOSTS_MAX, /* of one domain or route; RFC 5321 5.1 asks for two at least */
+    TARGETS_MAX = 40,             /* addresses in all */
+    ADDRESSES_MAX = 8,            /* of one host and family */
+    CACHE_MAX = 20000,            /* entries */
     TTL_LEAST_S = 5,
     TTL_MOST_S = 3600,
     NEGATIVE_MOST_S = 300,
@@ -339,8 +339,8 @@ static void add_targets(struct engine *e, struct resolve *r, struct target_list 
             r->is_private = true;
             continue;
         }
-        t->target[t->count++] =
-            (struct target){{ip[i], h->port}, mem_dup(h->name, strlen(h->name))};
+        t->target[t->count++] = (struct target){
+            {ip[i], h->port}, mem_dup(h->name, strlen(h->name)), (unsigned)(h - r->host)};
     }
 }
 

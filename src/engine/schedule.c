@@ -363,12 +363,20 @@ static void on_job_timer(struct engine *e, struct job *j)
     schedule_pump(e, d);
 }
 
+static void on_destination_timer(struct engine *e, struct destination *d)
+{
+    if (d->job_count || d->line_count)
+        schedule_pump(e, d);
+    else
+        destination_drop_if_unused(e, d);
+}
+
 void schedule_on_timer(struct engine *e, struct timer *t)
 {
     if (t->node.tag == TIMER_JOB)
         on_job_timer(e, CONTAINER_OF(t, struct job, timer));
     else
-        schedule_pump(e, CONTAINER_OF(t, struct destination, timer));
+        on_destination_timer(e, CONTAINER_OF(t, struct destination, timer));
 }
 
 /* The operator */
@@ -453,6 +461,7 @@ void schedule_on_options(struct engine *e)
 {
     e->generation++;
     e->reroute_at_id = 0;
+    destination_on_options(e);
     schedule_reroute(e);
 }
 

@@ -2,7 +2,7 @@
  *
  * What that means is policy_outcome's table; here are the facts it asks for, and what each verdict
  * entails for the line and for its destination. */
-#include "line.h"
+#include "route_host.h"
 
 #include <stdio.h>
 
@@ -67,6 +67,10 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
     a.is_crowded = !l->was_ready && !l->result_count && has_working_line(d);
     enum policy_verdict verdict = policy_outcome(&a);
     struct smtp_status status = policy_status(&a, verdict);
+    bool is_busy_host = a.reply && a.reply->code == 421;
+    if ((a.scope == SMTP_SCOPE_HOST || is_busy_host) &&
+        (verdict == POLICY_NEXT_HOST || verdict == POLICY_LATER))
+        route_host_fails(e, l, why);
     switch (verdict) {
     case POLICY_UNSURE:
         end_attempt(e, l, ATTEMPT_UNSURE, status, why);

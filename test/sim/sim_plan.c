@@ -94,8 +94,8 @@ static void draw_route(struct plan *p, struct sim_options *s)
     struct rng *r = &p->rng;
     if (!rng_chance(r, 15))
         return;
-    s->route_host[0] = (struct engine_host){SLICE("h0.test"), 25};
-    s->route_host[1] = (struct engine_host){SLICE("h1.test"), 2525};
+    s->route_host[0] = (struct engine_host){.name = SLICE("h0.test"), .port = 25};
+    s->route_host[1] = (struct engine_host){.name = SLICE("h1.test"), .port = 2525};
     s->route_recipient = rng_chance(r, 50) ? SLICE("*@d2.test") : SLICE("*");
     s->route = (struct engine_route){.recipients = &s->route_recipient,
                                      .recipient_count = 1,

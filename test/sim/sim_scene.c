@@ -175,7 +175,7 @@ static void smarthost(struct sim_stage *s)
     struct sim_host *h = &s->w->host[smart];
     h->tls = SIM_TLS_UNKNOWN;
     h->needs_auth = true;
-    o->route_host[0] = (struct engine_host){SLICE("smart.test"), 587};
+    o->route_host[0] = (struct engine_host){.name = SLICE("smart.test"), .port = 587};
     o->route = (struct engine_route){.hosts = o->route_host,
                                      .host_count = 1,
                                      .tls = DELIVERY_TLS_VERIFY,
@@ -409,7 +409,7 @@ static void reload(struct sim_stage *s)
 {
     struct sim_options *o = &s->other;
     unsigned smart = sim_host_add(s->w, "smart.test");
-    o->route_host[0] = (struct engine_host){SLICE("smart.test"), 25};
+    o->route_host[0] = (struct engine_host){.name = SLICE("smart.test"), .port = 25};
     o->route = (struct engine_route){.hosts = o->route_host,
                                      .host_count = 1,
                                      .tls = DELIVERY_TLS_OPPORTUNISTIC,

@@ -263,7 +263,7 @@ static const char whole[] =
     "tls = \"none\"\n"
     "[[route]]\n"
     "recipients = [\"*\"]\n"
-    "hosts = [\"smtp.example.net:588\"]\n"
+    "hosts = [\"smtp.example.net:588,priority=2, weight=3\"]\n"
     "auth = { user = \"u\", password_file = \"/run/secrets/smtp\" }\n"
     "[control]\n"
     "socket = \"/run/outpost/control2.sock\"\n"
@@ -372,6 +372,10 @@ static void test_whole(void **state)
     assert_slice(e->routes[1].name, "127.0.0.1");
     assert_int_equal(e->routes[1].user.n, 0);
     assert_int_equal(e->routes[2].tls, DELIVERY_TLS_VERIFY);
+    assert_int_equal(e->routes[1].hosts[2].priority, 0);
+    assert_int_equal(e->routes[2].hosts[0].port, 588);
+    assert_int_equal(e->routes[2].hosts[0].priority, 2);
+    assert_int_equal(e->routes[2].hosts[0].weight, 3);
     assert_slice(e->routes[2].user, "u");
     assert_slice(e->routes[2].password, "s3cret");
     assert_slice(e->routes[2].name, "smtp.example.net");
@@ -781,6 +785,16 @@ static const struct mistake_row bad[] = {
      "is empty; without the key it is everybody"},
     {"Postfix brackets", "[[route]]\nhosts = ['[smtp.example.net]:587']", 2, 10, "route.hosts",
      "without an MX lookup"},
+    {"a host's weight", "[[route]]\nhosts = ['smtp.example.net,weight=0']", 2, 10, "route.hosts",
+     "each from 1 to 1000"},
+    {"a weight twice", "[[route]]\nhosts = ['smtp.example.net:25,weight=1,weight=2']", 2, 10,
+     "route.hosts", "priority and weight"},
+    {"something else of a host", "[[route]]\nhosts = ['smtp.example.net,cost=3']", 2, 10,
+     "route.hosts", "priority and weight"},
+    {"nothing of a host", "[[route]]\nhosts = ['smtp.example.net,']", 2, 10, "route.hosts",
+     "priority and weight"},
+    {"no host before its weight", "[[route]]\nhosts = [',weight=2']", 2, 10, "route.hosts",
+     "is not a host"},
     {"a host's port", "[[route]]\nhosts = ['smtp.example.net:0']", 2, 10, "route.hosts",
      "the port must be from 1 to 65535"},
     {"no host", "[[route]]\nhosts = ['a b:25']", 2, 10, "route.hosts", "is not a host"},

@@ -135,7 +135,7 @@ static void equal_questions_are_one(void **state)
 
 /* Smarthosts */
 
-static struct engine_host smart_hosts[] = {{SLICE_INIT("smart.example"), 587}};
+static struct engine_host smart_hosts[] = {{.name = SLICE_INIT("smart.example"), .port = 587}};
 static struct slice some_recipients[] = {SLICE_INIT("a.example")};
 static struct engine_route smart_routes[] = {{.recipients = some_recipients,
                                               .recipient_count = 1,
