@@ -57,6 +57,12 @@ enum delivery_tls {
     DELIVERY_TLS_VERIFY,  /* encrypted, chain and name verified */
 };
 
+/* The reply to the whole message was lost: it may have been taken. */
+enum delivery_unsure {
+    DELIVERY_UNSURE_RETRY,  /* at least once, rarely twice */
+    DELIVERY_UNSURE_BOUNCE, /* never twice: the sender is told that it may have been taken */
+};
+
 enum { ENGINE_HOSTS_MAX = 16 }; /* of one route */
 
 struct engine_host {
@@ -79,6 +85,11 @@ struct engine_route {
     unsigned host_count;
     enum delivery_tls tls;
     struct slice user, password; /* empty user: no AUTH */
+    struct slice fallback_name;  /* as configured */
+    bool has_fallback;           /* of direct delivery by this route, instead of the general one */
+    bool has_no_fallback;        /* nor the general one */
+    unsigned fallback;           /* index of engine_options.routes: one with hosts */
+    bool is_fallback;            /* nothing but that: says no conditions, and no mail takes it */
     struct slice name;           /* for people: its name, else the first host, or "mx" */
 };
 
@@ -122,6 +133,12 @@ struct engine_options {
     struct policy_limits limits; /* of one destination */
     enum delivery_tls delivery_tls;
     bool allow_private_mx;
+    struct slice fallback_name; /* as configured */
+    bool has_fallback;          /* for what the MX hosts cannot be given */
+    unsigned fallback;          /* index of routes */
+    int64_t fallback_after_ms;  /* of trouble */
+    enum delivery_unsure on_unsure;
+    int64_t unsure_wait_ms; /* RETRY: at least */
 
     struct engine_route *routes;
     unsigned route_count;

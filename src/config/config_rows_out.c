@@ -14,6 +14,12 @@ static const struct config_choice outgoing_tls[] = {
     {"dane", 0, "DANE is not available yet"}, {0},
 };
 
+static const struct config_choice unsure[] = {
+    {"retry", DELIVERY_UNSURE_RETRY, NULL},
+    {"bounce", DELIVERY_UNSURE_BOUNCE, NULL},
+    {0},
+};
+
 /* path, type, lands in, normal, least, most, meaning */
 static const struct config_option rows[] = {
     ROW("queue.max_size", SIZE, ENGINE(queue_bytes_max), "10GiB", "64KiB", "1000TiB",
@@ -67,6 +73,21 @@ static const struct config_option rows[] = {
     ROW("delivery.allow_private_mx", BOOL, ENGINE(allow_private_mx), "false", NULL, NULL,
         "Also deliver to MX hosts with loopback or private addresses."),
 
+    ROW("delivery.fallback", NAME, ENGINE(fallback_name), NULL, NULL, "255",
+        "Name of the route with hosts that takes mail which the MX hosts cannot be given: none can "
+        "be reached, or the DNS does not answer. A route that says nothing but its hosts is for "
+        "this only. doc/routing.md has the details.",
+        .sample = "bulk", .normal_said = "none; it waits"),
+    ROW("delivery.fallback_after", DURATION, ENGINE(fallback_after_ms), "10m", "10ms", "30d",
+        "After so long a time of trouble with a domain."),
+    ROW("delivery.on_unsure", CHOICE, ENGINE(on_unsure), "retry", NULL, NULL,
+        "The connection was lost before the reply to a whole message, which may have been taken. "
+        "retry: at least once, rarely twice. bounce: never twice; the sender is told that it may "
+        "have been delivered.",
+        .choices = unsure),
+    ROW("delivery.unsure_wait", DURATION, ENGINE(unsure_wait_ms), "5m", "0s", "30d",
+        "The least wait before such a message is tried again."),
+
     ROW("dns.servers", RESOLVER, TOP(dns_servers), NULL, NULL, NULL,
         "\"address:port\", numeric; without a port: 53.",
         LIST(TOP(dns_server_count), 0, CONFIG_DNS_SERVERS_MAX), .sample = "127.0.0.1:53",
@@ -98,6 +119,9 @@ static const struct config_option rows[] = {
         "priority share the connections by weight. What is not said of the others is 1 then.",
         LIST(ROUTE(host_count), 1, CONFIG_HOSTS_MAX), .sample = "smtp.example.net:587",
         .normal_said = "the MX hosts of the recipient's domain"),
+    ROW("route.fallback", NAME, ROUTE(fallback_name), NULL, NULL, "255",
+        "As delivery.fallback, of a route without hosts. \"none\": its mail goes no other way.",
+        .sample = "none", .normal_said = "delivery.fallback"),
     ROW("route.tls", CHOICE, ROUTE(tls), NULL, NULL, NULL, "As delivery.tls, to these hosts.",
         .choices = outgoing_tls, .sample = "verify",
         .normal_said = "verify when auth is given, else opportunistic"),

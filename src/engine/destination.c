@@ -3,6 +3,7 @@
  *
  * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
  * one connection. One that refuses one more connection while others work is only crowded. */
+#include "fallback.h"
 #include "mail/address.h"
 #include "mail/idn.h"
 #include "policy/policy_retry.h"
@@ -69,6 +70,15 @@ static void add_domain(struct buf *out, struct slice domain)
     buf_close(&ascii);
 }
 
+static int fallback_of(const struct engine_options *o, const struct engine_route *r)
+{
+    if (r && (r->host_count || r->has_no_fallback))
+        return -1;
+    if (r && r->has_fallback)
+        return (int)r->fallback;
+    return o->has_fallback ? (int)o->fallback : -1;
+}
+
 static struct destination *destination_new(struct engine *e, int route, struct slice key,
                                            struct slice name, bool requires_tls)
 {
@@ -83,6 +93,7 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     d->tls = e->opt->delivery_tls;
     if (r)
         copy_route(d, r);
+    d->fallback = fallback_of(e->opt, r);
     d->requires_tls = requires_tls;
     if (requires_tls)
         d->tls = DELIVERY_TLS_VERIFY;
@@ -141,7 +152,9 @@ void destination_drop_if_unused(struct engine *e, struct destination *d)
 {
     if (d->job_count || d->line_count)
         return;
-    int64_t until_ms = route_host_known_until_ms(d);
+    int64_t until_ms = route_host_known_until_ms(d), fallen_ms = fallback_known_until_ms(e, d);
+    if (until_ms < fallen_ms)
+        until_ms = fallen_ms;
     bool has_room = d->is_kept || e->kept_count < KEPT_MAX;
     if (d->generation != e->generation || until_ms <= e->now_ms || !has_room) {
         destination_free(e, d);
@@ -184,20 +197,23 @@ void destination_trouble(struct engine *e, struct destination *d, struct slice w
     struct policy_retry p = {e->opt->retry_first_ms, e->opt->retry_max_ms, e->opt->retry_factor};
     if (d->backoff_until_ms > e->now_ms)
         return; /* a line that was begun before the first one failed: the same trouble, once */
-    if (!d->failures)
+    if (!d->failures) {
         e->trouble_count++;
+        d->trouble_since_ms = e->now_ms;
+    }
     d->failures++;
     d->backoff_until_ms = e->now_ms + policy_retry_wait_ms(&p, d->failures, &e->rng);
     d->targets_until_ms = 0; /* look again before the next try */
     mem_free(d->trouble);
     d->trouble = dup_slice(slice_head(why, QUEUE_REASON_BYTES_MAX));
-    timer_set(e, &d->timer, d->backoff_until_ms);
+    timer_set(e, &d->timer, fallback_wake_ms(e, d));
 }
 
 void destination_well(struct engine *e, struct destination *d)
 {
     if (d->failures)
         e->trouble_count--;
+    fallback_ends(e, d);
     d->failures = 0;
     d->backoff_until_ms = 0;
     mem_free(d->trouble);

@@ -124,9 +124,12 @@ struct destination {
     uint64_t ready_count, job_count;
     struct list lines;
     uint32_t line_count, idle_count;
-    uint32_t lines_most; /* learned: connections it stands at once; 0: nothing learned */
-    uint32_t successes;  /* since lines_most last moved */
-    unsigned failures;   /* in a row: nobody could be reached */
+    uint32_t lines_most;      /* learned: connections it stands at once; 0: nothing learned */
+    uint32_t successes;       /* since lines_most last moved */
+    unsigned failures;        /* in a row: nobody could be reached */
+    int64_t trouble_since_ms; /* when the first of them was */
+    int fallback;             /* index into options.routes, -1: none (fallback.h) */
+    bool has_fallen;          /* its mail goes there */
     int64_t backoff_until_ms;
     char *trouble;           /* last failure for people; owned */
     struct timer timer;      /* back-off over */

@@ -61,6 +61,8 @@ void engine_options_default(struct engine_options *o)
                    .data_ms = 3 * MINUTE_MS,
                    .final_ms = 10 * MINUTE_MS},
         .allow_private_mx = false,
+        .fallback_after_ms = 10 * MINUTE_MS,
+        .unsure_wait_ms = 5 * MINUTE_MS,
     };
 }
 

@@ -39,6 +39,8 @@ static void put_off(struct engine *e, const struct attempt *a, const struct atte
 {
     struct queue_recipient *q = &a->job->message->recipient[r->recipient];
     int64_t until = a->job->destination->backoff_until_ms;
+    if (r->verdict == ATTEMPT_UNSURE && wait_ms < e->opt->unsure_wait_ms)
+        wait_ms = e->opt->unsure_wait_ms;
     q->next_ms = e->now_ms + wait_ms;
     if (q->next_ms < until) /* never sooner than the destination's own back-off */
         q->next_ms = until;
@@ -89,6 +91,12 @@ static void add_ordered(struct engine *e, struct report *r, const struct queue_m
                SLICE_NONE);
 }
 
+/* Twice would be worse than not at all. */
+static bool is_given_up(const struct engine *e, const struct attempt_result *r)
+{
+    return r->verdict == ATTEMPT_UNSURE && e->opt->on_unsure == DELIVERY_UNSURE_BOUNCE;
+}
+
 void outcome_attempt(struct engine *e, const struct attempt *a)
 {
     struct job *j = a->job;
@@ -117,6 +125,13 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
                      story_words(a->host, a->ip, r->reply, words));
         } else if (m->is_bouncing && r->verdict != ATTEMPT_BOUNCE) {
             add_ordered(e, bounces, m, r->recipient);
+            continue;
+        } else if (is_given_up(e, r)) {
+            note_attempt(e, a, r, NOTE_UNSURE);
+            report_add(bounces, r->recipient, (struct smtp_status){5, 4, 2}, r->reply,
+                       SLICE("it may have been delivered: the connection was lost before the reply "
+                             "to the whole message; it is not sent again"),
+                       a->host, a->ip);
             continue;
         } else if (r->verdict == ATTEMPT_BOUNCE || is_late) {
             struct report *to = r->verdict == ATTEMPT_BOUNCE ? bounces : expiries;

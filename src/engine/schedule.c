@@ -4,6 +4,7 @@
  * destination's line), in flight (a connection has it), or deferred (its timer runs). Its timer
  * also brings the delay warning and the expiry, whatever else the job is doing. While a destination
  * is left in peace its jobs wait without cost. */
+#include "fallback.h"
 #include "report.h"
 #include "route.h"
 
@@ -157,6 +158,19 @@ static void shorten_wait(struct engine *e, struct job *j)
         j->next_ms = e->now_ms + rng_between(&e->rng, 0, most_ms); /* not all at once */
 }
 
+/* Of the recipient's route, or of the fallback. */
+static struct destination *destination_for(struct engine *e, const struct route_question *q,
+                                           bool requires_tls)
+{
+    struct slice domain = mail_address_domain_of(q->recipient);
+    struct destination *d = destination_get(e, route_find(e->opt, q), domain, requires_tls);
+    if (!fallback_takes(e, d))
+        return d;
+    struct destination *other = destination_get(e, d->fallback, domain, requires_tls);
+    destination_drop_if_unused(e, d);
+    return other;
+}
+
 void schedule_message(struct engine *e, struct queue_message *m)
 {
     struct route_question q = {
@@ -169,8 +183,7 @@ void schedule_message(struct engine *e, struct queue_message *m)
         if (r->fate != QUEUE_WAITING || r->is_reporting || r->next_in_job != QUEUE_UNASSIGNED)
             continue;
         q.recipient = queue_address(m, i);
-        struct destination *d = destination_get(
-            e, route_find(e->opt, &q), mail_address_domain_of(q.recipient), m->requires_tls);
+        struct destination *d = destination_for(e, &q, m->requires_tls);
         struct job *j = job_of(e, m, d);
         r->next_in_job = j->first_recipient;
         j->first_recipient = i;
@@ -240,7 +253,11 @@ void schedule_defer(struct engine *e, struct job *j)
     const struct queue_message *m = j->message;
     not_in_flight(e, j);
     unready(e, j);
-    j->next_ms = INT64_MAX;
+    if (fallback_take(e, j))
+        return;
+    j->next_ms = fallback_due_ms(e, j->destination);
+    if (j->next_ms <= e->now_ms)
+        j->next_ms = INT64_MAX;
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job) {
         const struct queue_recipient *r = &m->recipient[i];
@@ -275,8 +292,10 @@ void schedule_pump(struct engine *e, struct destination *d)
     while (deliver_on_idle(e, d))
         if (list_is_empty(&d->ready))
             return;
+    if (!fallback_move(e, d))
+        return;
     if (d->backoff_until_ms > e->now_ms) {
-        timer_set(e, &d->timer, d->backoff_until_ms);
+        timer_set(e, &d->timer, fallback_wake_ms(e, d));
         return;
     }
     if (destination_needs_targets(e, d)) {

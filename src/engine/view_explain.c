@@ -9,6 +9,7 @@
 
 static const char *const miss_words[] = {
     [ROUTE_TAKEN] = "",
+    [ROUTE_FALLBACK] = "it is a fallback only",
     [ROUTE_RECIPIENT] = "another recipient",
     [ROUTE_SENDER] = "another sender",
     [ROUTE_LOGIN] = "another login, or none",

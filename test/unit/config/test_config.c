@@ -430,6 +430,30 @@ static void test_numbers(void **state)
     }
 }
 
+/* A route that says its hosts only takes no mail of its own accord when it is a fallback. */
+static void test_fallbacks(void **state)
+{
+    (void)state;
+    struct config *c = load_well("[delivery]\nfallback = 'b'\non_unsure = 'bounce'\n"
+                                 "[[route]]\nname = 'a'\nhosts = ['h.example']\n"
+                                 "recipients = ['*@a.example']\n"
+                                 "[[route]]\nname = 'b'\nhosts = ['h.example']\n"
+                                 "[[route]]\nsenders = ['*@c.example']\nfallback = 'a'\n"
+                                 "[[route]]\nsenders = ['*@d.example']\nfallback = 'none'\n"
+                                 "[[route]]\nhosts = ['i.example']\n");
+    const struct engine_options *e = &c->engine;
+    assert_true(e->has_fallback);
+    assert_int_equal(e->fallback, 1);
+    assert_int_equal(e->on_unsure, DELIVERY_UNSURE_BOUNCE);
+    assert_false(e->routes[0].is_fallback); /* it has its own mail, too */
+    assert_true(e->routes[1].is_fallback);
+    assert_true(e->routes[2].has_fallback);
+    assert_int_equal(e->routes[2].fallback, 0);
+    assert_true(e->routes[3].has_no_fallback);
+    assert_false(e->routes[4].is_fallback || e->routes[4].has_fallback);
+    config_free(c);
+}
+
 /* ---- environment and secrets ---- */
 
 static const struct {
@@ -785,6 +809,14 @@ static const struct mistake_row bad[] = {
      "is empty; without the key it is everybody"},
     {"Postfix brackets", "[[route]]\nhosts = ['[smtp.example.net]:587']", 2, 10, "route.hosts",
      "without an MX lookup"},
+    {"a fallback that is not there", "[delivery]\nfallback = 'r'", 2, 12, "delivery.fallback",
+     "there is no such route"},
+    {"a fallback without hosts", "[delivery]\nfallback = 'r'\n[[route]]\nname = 'r'", 2, 12,
+     "delivery.fallback", "has no hosts"},
+    {"a route's fallback that is not there", "[[route]]\nfallback = 'r'", 2, 12, "route.fallback",
+     "there is no such route"},
+    {"a fallback of a fallback", "[[route]]\nname = 'r'\nhosts = ['h.example']\nfallback = 'r'", 4,
+     12, "route.fallback", "name more hosts here"},
     {"a host's weight", "[[route]]\nhosts = ['smtp.example.net,weight=0']", 2, 10, "route.hosts",
      "each from 1 to 1000"},
     {"a weight twice", "[[route]]\nhosts = ['smtp.example.net:25,weight=1,weight=2']", 2, 10,
@@ -1146,6 +1178,7 @@ int main(void)
         cmocka_unit_test(test_defaults_that_cannot_be),
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_fallbacks),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_users),

@@ -1,0 +1,98 @@
+/* fallback.c -- see the header. */
+#include "fallback.h"
+
+enum { KNOWN_MS = 24 * 60 * 60 * 1000 };
+
+int64_t fallback_due_ms(const struct engine *e, const struct destination *d)
+{
+    if (d->fallback < 0 || !d->failures || d->generation != e->generation)
+        return INT64_MAX;
+    return d->trouble_since_ms + e->opt->fallback_after_ms;
+}
+
+static bool is_due(const struct engine *e, const struct destination *d)
+{
+    return fallback_due_ms(e, d) <= e->now_ms;
+}
+
+bool fallback_takes(const struct engine *e, const struct destination *d)
+{
+    return is_due(e, d) && (d->backoff_until_ms > e->now_ms || d->line_count || d->ready_count);
+}
+
+int64_t fallback_known_until_ms(const struct engine *e, const struct destination *d)
+{
+    return is_due(e, d) ? d->backoff_until_ms + KNOWN_MS : 0;
+}
+
+int64_t fallback_wake_ms(const struct engine *e, const struct destination *d)
+{
+    int64_t due_ms = fallback_due_ms(e, d);
+    if (due_ms <= e->now_ms)
+        due_ms = d->ready_count ? e->now_ms : INT64_MAX;
+    return due_ms < d->backoff_until_ms ? due_ms : d->backoff_until_ms;
+}
+
+static void begin(struct engine *e, struct destination *d)
+{
+    if (d->has_fallen)
+        return;
+    d->has_fallen = true;
+    struct note *n = engine_note(e, NOTE_FALLBACK, 0);
+    engine_tell(e, n, "destination", slice_cstr(d->name));
+    engine_tell(e, n, "route", e->opt->routes[d->fallback].name);
+    engine_tell(e, n, "reason", slice_cstr(d->trouble));
+}
+
+void fallback_ends(struct engine *e, struct destination *d)
+{
+    if (!d->has_fallen)
+        return;
+    d->has_fallen = false;
+    engine_tell(e, engine_note(e, NOTE_DIRECT_AGAIN, 0), "destination", slice_cstr(d->name));
+}
+
+/* Its recipients are scheduled anew, and fallback_takes() says where. Pumps have to wait: somebody
+ * may be walking over jobs. */
+static void move(struct engine *e, struct job *j)
+{
+    struct queue_message *m = j->message;
+    bool was_bulk = e->is_bulk;
+    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT; i = m->recipient[i].next_in_job)
+        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting)
+            m->recipient[i].next_ms = e->now_ms;
+    schedule_end(e, j);
+    e->is_bulk = true;
+    schedule_message(e, m);
+    e->is_bulk = was_bulk;
+}
+
+bool fallback_move(struct engine *e, struct destination *d)
+{
+    if (!is_due(e, d))
+        return true;
+    begin(e, d);
+    bool is_tried = d->backoff_until_ms <= e->now_ms && !d->line_count;
+    uint64_t left = is_tried ? 1 : 0; /* finds out whether it works again */
+    d->line_count++;                  /* stays while its jobs leave */
+    for (int i = 0; i < JOBS_A_STEP && d->ready_count > left; i++)
+        move(e, CONTAINER_OF(d->ready.next, struct job, in_ready));
+    d->line_count--;
+    if (d->ready_count > left) {
+        timer_set(e, &d->timer, e->now_ms + STEP_MS);
+        return false;
+    }
+    if (!left)
+        destination_drop_if_unused(e, d);
+    return left;
+}
+
+bool fallback_take(struct engine *e, struct job *j)
+{
+    struct destination *d = j->destination;
+    if (!fallback_takes(e, d))
+        return false;
+    begin(e, d);
+    move(e, j);
+    return true;
+}
