@@ -12,6 +12,12 @@ enum { UNRESOLVED_TURN_MS = 50 }; /* while enough reports are being made */
 
 /* Attempts */
 
+/* Twice would be worse than not at all. */
+static bool is_given_up(const struct engine *e, const struct attempt_result *r)
+{
+    return r->verdict == ATTEMPT_UNSURE && e->opt->on_unsure == DELIVERY_UNSURE_BOUNCE;
+}
+
 static void note_attempt(struct engine *e, const struct attempt *a, const struct attempt_result *r,
                          enum note_kind kind)
 {
@@ -27,7 +33,7 @@ static void note_attempt(struct engine *e, const struct attempt *a, const struct
         engine_tell(e, n, "tls", a->tls.n ? a->tls : SLICE("none"));
     engine_tell(e, n, "reply", r->reply.n ? r->reply : r->reason);
     engine_tell_delay(e, n, kind == NOTE_DELIVERED ? m->accepted_ms : a->started_ms);
-    if (kind == NOTE_DELIVERED)
+    if (kind == NOTE_DELIVERED || is_given_up(e, r))
         return;
     const struct queue_recipient *q = &m->recipient[r->recipient];
     note_number(n, "attempts", q->attempts);
@@ -89,12 +95,6 @@ static void add_ordered(struct engine *e, struct report *r, const struct queue_m
              SLICE_FMT(words));
     report_add(r, i, (struct smtp_status){5, 0, 0}, SLICE_NONE, slice_cstr(reason), SLICE_NONE,
                SLICE_NONE);
-}
-
-/* Twice would be worse than not at all. */
-static bool is_given_up(const struct engine *e, const struct attempt_result *r)
-{
-    return r->verdict == ATTEMPT_UNSURE && e->opt->on_unsure == DELIVERY_UNSURE_BOUNCE;
 }
 
 void outcome_attempt(struct engine *e, const struct attempt *a)

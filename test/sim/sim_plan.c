@@ -84,6 +84,9 @@ static void draw_options(struct plan *p, struct sim_options *s)
     if (rng_chance(r, 8))
         o->message_bytes_max = 100 * 1024;
     o->delivery_tls = rng_chance(r, 20) ? DELIVERY_TLS_NONE : DELIVERY_TLS_OPPORTUNISTIC;
+    o->unsure_wait_ms = ONE_OF(r, 0, 5 * SIM_MINUTE_MS, 5 * SIM_MINUTE_MS);
+    if (rng_chance(r, 10))
+        o->on_unsure = DELIVERY_UNSURE_BOUNCE;
     if (rng_chance(r, 8))
         o->queue_bytes_max = 2 * 1024 * 1024;
 }
@@ -92,7 +95,7 @@ static void draw_options(struct plan *p, struct sim_options *s)
 static void draw_route(struct plan *p, struct sim_options *s)
 {
     struct rng *r = &p->rng;
-    if (!rng_chance(r, 15))
+    if (!rng_chance(r, 25))
         return;
     s->route_host[0] = (struct engine_host){.name = SLICE("h0.test"), .port = 25};
     s->route_host[1] = (struct engine_host){.name = SLICE("h1.test"), .port = 2525};
@@ -105,6 +108,13 @@ static void draw_route(struct plan *p, struct sim_options *s)
                                      .name = SLICE("h0.test")};
     s->o.routes = &s->route;
     s->o.route_count = 1;
+    if (rng_chance(r, 50)) {
+        s->route_host[0].weight = 3;
+        s->route_host[1].weight = 1;
+    }
+    s->o.has_fallback = rng_chance(r, 60);
+    s->o.fallback_after_ms = ONE_OF(r, 10, SIM_MINUTE_MS, 10 * SIM_MINUTE_MS);
+    s->route.is_fallback = s->o.has_fallback && rng_chance(r, 70);
 }
 
 static void draw_host(struct plan *p, const char *name)

@@ -3,6 +3,7 @@
 #include "sim_scene.h"
 #include "sim_scene_full.h"
 #include "sim_scene_order.h"
+#include "sim_scene_route.h"
 #include "sim_scene_staging.h"
 
 #include "sim_stage.h"
@@ -524,6 +525,12 @@ static const struct {
     {"reload", reload, "new routes while a message is in flight"},
     {"staging", sim_scene_staging, "nobody outside of the list gets mail, whatever falls over"},
     {"stop", stop, "orderly stops in the middle of traffic: nothing lost, nothing twice"},
+    {"better-host", sim_scene_better_host,
+     "a smarthost fails and comes back: all connections are there again within minutes"},
+    {"half-dead-smarthosts", sim_scene_half_dead_smarthosts,
+     "two that fail half the time: all is delivered, with few calls"},
+    {"fallback-route", sim_scene_fallback,
+     "port 25 is a black hole: the fallback takes over, and gives back"},
     {"thousand", thousand, "1000 destinations, 900 dead: limits kept, the living served"},
 };
 
