@@ -32,6 +32,7 @@ enum option {
     OPTION_SENDER = BIT(20),
     OPTION_USER = BIT(21),
     OPTION_SIZE = BIT(22),
+    OPTION_IP = BIT(23),
 
     OPTIONS_REMOTE = OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON,
     OPTIONS_FILTER = OPTION_FROM | OPTION_TO | OPTION_DOMAIN | OPTION_STATE | OPTION_OLDER,
@@ -84,6 +85,8 @@ static const struct {
      "the sender; without: the null sender"},
     {OPTION_USER, "--user", "NAME", offsetof(struct cli, user), "who hands it in; without: nobody"},
     {OPTION_SIZE, "--size", "SIZE", offsetof(struct cli, size), "of the message (300, 5MiB)"},
+    {OPTION_IP, "--ip", "ADDRESS", offsetof(struct cli, ip),
+     "where it comes from; without: from anywhere that may send"},
 };
 
 static int cli_version(const struct cli *c);
@@ -105,7 +108,7 @@ static const struct command {
     {"why", "ID|ADDRESS|MESSAGE-ID...", 1, 1000000, OPTIONS_REMOTE | OPTION_LIMIT, cli_why,
      "the whole story of a message, also after it has left the queue"},
     {"explain", "ADDRESS...", 1, 1000000,
-     OPTIONS_REMOTE | OPTION_SENDER | OPTION_USER | OPTION_SIZE, cli_explain,
+     OPTIONS_REMOTE | OPTION_SENDER | OPTION_USER | OPTION_SIZE | OPTION_IP, cli_explain,
      "which way a message to this recipient would take, and why; nothing is sent"},
     {"queue list", "", 0, 0, OPTIONS_REMOTE | OPTIONS_FILTER | OPTION_LIMIT | OPTION_AFTER,
      cli_queue_list, "list the messages in the queue, oldest first"},

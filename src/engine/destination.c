@@ -70,8 +70,9 @@ static void add_domain(struct buf *out, struct slice domain)
     buf_close(&ascii);
 }
 
-static int fallback_of(const struct engine_options *o, const struct engine_route *r)
+int destination_fallback_of(const struct engine_options *o, int route)
 {
+    const struct engine_route *r = route >= 0 ? &o->routes[route] : NULL;
     if (r && (r->host_count || r->has_no_fallback))
         return -1;
     if (r && r->has_fallback)
@@ -93,7 +94,7 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     d->tls = e->opt->delivery_tls;
     if (r)
         copy_route(d, r);
-    d->fallback = fallback_of(e->opt, r);
+    d->fallback = destination_fallback_of(e->opt, route);
     d->requires_tls = requires_tls;
     if (requires_tls)
         d->tls = DELIVERY_TLS_VERIFY;

@@ -415,6 +415,8 @@ void schedule_arm(struct engine *e, struct job *j);
 /* Of this domain, or of a route (index into options.routes) with hosts of its own; made if need be.
  * requires_tls: for messages with REQUIRETLS, which share no connection with others.
  */
+/* Index of the route that takes over when it fails; -1: none. */
+int destination_fallback_of(const struct engine_options *o, int route);
 /* NULL: nothing goes there now. */
 const struct destination *destination_find(const struct engine *e, int route, struct slice domain,
                                            bool requires_tls);
@@ -442,6 +444,9 @@ void resolve_destination(
 void resolve_cancel(struct engine *e, struct destination *d);
 void resolve_on_answer(struct engine *e, void *entry, const struct dns_answer *a);
 void target_list_unref(struct target_list *t);
+/* What the cache has of a name; nothing is asked. NULL: nothing good. */
+const struct dns_record *resolve_known(const struct engine *e, struct slice name,
+                                       enum dns_type type, int64_t now_ms, unsigned *count);
 uint64_t resolve_cache_count(const struct engine *e);
 
 /* deliver.c: outgoing connections */
