@@ -2,6 +2,7 @@
 #include "engine/engine_view.h"
 #include "base/json.h"
 #include "base/msgid.h"
+#include "fallback.h"
 #include "mail/date.h"
 #include "select.h"
 #include "view_wishes.h"
@@ -284,6 +285,9 @@ void engine_destinations_json(const struct engine *e, unsigned limit, int64_t no
         json_int(&j, "failures", d->failures);
         json_int(&j, "next_s", in_seconds(d->backoff_until_ms - now_ms));
         json_string(&j, "reason", slice_cstr(d->trouble));
+        const struct engine_route *other = fallback_in_use(e, d);
+        if (other)
+            json_string(&j, "fallback", other->name);
         json_end(&j, '}');
     }
     json_end(&j, ']');
@@ -411,6 +415,9 @@ void engine_destinations_text(const struct engine *e, unsigned limit, int64_t no
         if (d->failures)
             buf_addf(out, ", failed %u times, next try in %s: %s", d->failures,
                      age_of(d->backoff_until_ms - now_ms).s, d->trouble ? d->trouble : "");
+        const struct engine_route *other = fallback_in_use(e, d);
+        if (other)
+            buf_addf(out, "; mail goes by %.*s", SLICE_FMT(other->name));
         buf_add_char(out, '\n');
     }
 }

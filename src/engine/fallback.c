@@ -44,6 +44,12 @@ static void begin(struct engine *e, struct destination *d)
     engine_tell(e, n, "reason", slice_cstr(d->trouble));
 }
 
+const struct engine_route *fallback_in_use(const struct engine *e, const struct destination *d)
+{
+    bool is_current = d->generation == e->generation; /* else the index is of former options */
+    return is_current && d->has_fallen ? &e->opt->routes[d->fallback] : NULL;
+}
+
 void fallback_ends(struct engine *e, struct destination *d)
 {
     if (!d->has_fallen)

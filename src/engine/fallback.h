@@ -21,5 +21,7 @@ int64_t fallback_wake_ms(const struct engine *e, const struct destination *d);
 bool fallback_move(struct engine *e, struct destination *d);
 /* The job, which has just failed there, goes to the fallback. False: it stays. */
 bool fallback_take(struct engine *e, struct job *j);
+/* By which route d's mail goes at present; NULL: its own. */
+const struct engine_route *fallback_in_use(const struct engine *e, const struct destination *d);
 /* d works again. */
 void fallback_ends(struct engine *e, struct destination *d);

@@ -123,6 +123,12 @@ static const struct policy_limits *limits_of(const struct explain *x, const stru
     return w->d ? &w->d->limits : &x->e->opt->limits;
 }
 
+static int64_t next_s(const struct explain *x, const struct destination *d)
+{
+    int64_t ms = d->backoff_until_ms - x->now_ms;
+    return ms > 0 ? (ms + 999) / 1000 : 0;
+}
+
 static struct slice pause_name(const struct way *w)
 {
     if (w->d)
@@ -168,7 +174,7 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_int(j, "waiting", w.d ? (int64_t)w.d->job_count : 0);
     json_bool(j, "is_paused", queue_is_paused(&x->e->queue, pause_name(&w)));
     if (w.d && w.d->failures) {
-        json_int(j, "next_s", (w.d->backoff_until_ms - x->now_ms) / 1000);
+        json_int(j, "next_s", next_s(x, w.d));
         json_string(j, "trouble", slice_cstr(w.d->trouble));
     }
     json_end(j, '}');
@@ -226,8 +232,7 @@ static void text_state(struct buf *out, const struct explain *x, const struct wa
         buf_add_cstr(out, "  paused      by the operator\n");
     if (w->d && w->d->failures)
         buf_addf(out, "  trouble     failed %u times, next try in %llds: %s\n", w->d->failures,
-                 (long long)((w->d->backoff_until_ms - x->now_ms) / 1000),
-                 w->d->trouble ? w->d->trouble : "");
+                 (long long)next_s(x, w->d), w->d->trouble ? w->d->trouble : "");
 }
 
 static void text_way(struct buf *out, struct explain *x, struct slice address)

@@ -56,6 +56,13 @@ static void after_a_time_and_then_at_once(void **state)
     assert_int_equal(mails_at(w, "10.0.0.9"), 200);
     assert_int_equal(w->notes[NOTE_FALLBACK], 1);
     assert_non_null(strstr(buf_cstr(&w->log), "route=backup"));
+    struct buf list;
+    buf_init(&list, 1 << 16);
+    engine_destinations_text(w->e, 10, w->now_ms, &list);
+    engine_destinations_json(w->e, 10, w->now_ms, &list);
+    assert_non_null(strstr(buf_cstr(&list), "; mail goes by backup\n"));
+    assert_non_null(strstr(buf_cstr(&list), "\"fallback\":\"backup\"}"));
+    buf_close(&list);
     world_pass(w, 10000); /* its connections are closed */
     world_submit(w, "s@sender.example", "r@a.example");
     world_submit(w, "s@sender.example", "r@a.example");
