@@ -67,9 +67,19 @@ enum delivery_8bit {
     DELIVERY_8BIT_BOUNCE,
 };
 
+/* The reply to the whole message was lost: it may have been taken. */
+enum delivery_unsure {
+    DELIVERY_UNSURE_RETRY,  /* at least once, rarely twice */
+    DELIVERY_UNSURE_BOUNCE, /* never twice: the sender is told that it may have been taken */
+};
+
+enum { ENGINE_HOSTS_MAX = 16 }; /* of one route */
+
 struct engine_host {
     struct slice name; /* host name or address literal without brackets */
     uint16_t port;     /* 465: TLS from the first byte */
+    unsigned priority; /* lower first; 0: not said (target_order.h) */
+    unsigned weight;   /* among equals; 0: not said */
 };
 
 enum { ENGINE_SOURCES_MAX = 64 };
@@ -98,7 +108,12 @@ struct engine_route {
     struct slice certificate, certificate_key; /* paths; what we show in TLS when it is asked for */
     enum smtp_sasl *mechanisms;                /* no others are used; none: any */
     unsigned mechanism_count;
-    struct slice account;  /* OAuth2: its access token stands for a password; "": none */
+    struct slice account;       /* OAuth2: its access token stands for a password; "": none */
+    struct slice fallback_name; /* as configured */
+    bool has_fallback;          /* of direct delivery by this route, instead of the general one */
+    bool has_no_fallback;       /* nor the general one */
+    unsigned fallback;          /* index of engine_options.routes: one with hosts */
+    bool is_fallback;           /* nothing but that: says no conditions, and no mail takes it */
     struct slice *sources; /* names; none: with hosts the system chooses, else those of direct MX */
     unsigned source_count;
     struct slice name; /* for people: its name, else the first host, or "mx" */
@@ -172,6 +187,12 @@ struct engine_options {
     unsigned source_count;
     struct slice *mx_sources; /* names, for direct MX; none: the system chooses */
     unsigned mx_source_count;
+    struct slice fallback_name; /* as configured */
+    bool has_fallback;          /* for what the MX hosts cannot be given */
+    unsigned fallback;          /* index of routes */
+    int64_t fallback_after_ms;  /* of trouble */
+    enum delivery_unsure on_unsure;
+    int64_t unsure_wait_ms; /* RETRY: at least */
 
     struct engine_route *routes;
     unsigned route_count;

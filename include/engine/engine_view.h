@@ -59,6 +59,7 @@ struct engine_case {
     struct slice user;              /* empty: without a login */
     struct slice sender, recipient; /* canonical */
     uint64_t bytes;
+    struct ip from; /* family IP_NONE: not said */
 };
 /* JSON object / lines: what the envelope is rewritten to; of each recipient the route, the routes
  * before it and why they are not taken, hosts, TLS, connections and trouble; what a user's limits

@@ -69,6 +69,13 @@ enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARN, NOTE_ERROR };
       "Periods in which IPv6 is tried last at a destination.")                                     \
     X(SOURCE_REFUSED, ERROR, "source-refused", "source_refusals_total",                            \
       "Source addresses that the system did not let us use.")                                      \
+    X(HOST_SKIPPED, WARN, "host-skipped", "hosts_skipped_total",                                   \
+      "Hosts of a route that failed and are tried after the others for a while.")                  \
+    X(HOST_BACK, INFO, "host-back", "hosts_back_total", "Hosts of a route that work again.")       \
+    X(FALLBACK, WARN, "fallback", "fallbacks_total",                                               \
+      "Destinations whose mail began to go by their fallback.")                                    \
+    X(DIRECT_AGAIN, INFO, "direct-again", "direct_again_total",                                    \
+      "Destinations that needed their fallback and work again.")                                   \
     X(RESOLVE_FAILED, INFO, "resolve-failed", "resolve_failures_total",                            \
       "Destinations whose hosts could not be found.")                                              \
     X(BACKED_OFF, WARN, "backed-off", "destinations_backed_off_total",                             \

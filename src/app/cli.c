@@ -34,6 +34,7 @@ enum option {
     OPTION_SIZE = BIT(22),
     OPTION_CHECK = BIT(23),
     OPTION_TOKEN_FILE = BIT(24),
+    OPTION_IP = BIT(25),
 
     OPTIONS_REMOTE = OPTION_CONFIG | OPTION_SOCKET | OPTION_JSON,
     OPTIONS_FILTER = OPTION_FROM | OPTION_TO | OPTION_DOMAIN | OPTION_STATE | OPTION_OLDER,
@@ -90,6 +91,8 @@ static const struct {
     {OPTION_TOKEN_FILE, "--refresh-token-file", "FILE", offsetof(struct cli, token_file),
      "store the refresh token in FILE (\"-\": standard input), had elsewhere"},
     {OPTION_SIZE, "--size", "SIZE", offsetof(struct cli, size), "of the message (300, 5MiB)"},
+    {OPTION_IP, "--ip", "ADDRESS", offsetof(struct cli, ip),
+     "where it comes from; without: from anywhere that may send"},
 };
 
 static int cli_version(const struct cli *c);
@@ -111,7 +114,7 @@ static const struct command {
     {"why", "ID|ADDRESS|MESSAGE-ID...", 1, 1000000, OPTIONS_REMOTE | OPTION_LIMIT, cli_why,
      "the whole story of a message, also after it has left the queue"},
     {"explain", "ADDRESS...", 1, 1000000,
-     OPTIONS_REMOTE | OPTION_SENDER | OPTION_USER | OPTION_SIZE, cli_explain,
+     OPTIONS_REMOTE | OPTION_SENDER | OPTION_USER | OPTION_SIZE | OPTION_IP, cli_explain,
      "which way a message to this recipient would take, and why; nothing is sent"},
     {"queue list", "", 0, 0, OPTIONS_REMOTE | OPTIONS_FILTER | OPTION_LIMIT | OPTION_AFTER,
      cli_queue_list, "list the messages in the queue, oldest first"},

@@ -9,7 +9,7 @@ struct cli {
     const char *config; /* -c; NULL: not given */
     const char *socket; /* --socket; NULL: the configuration's */
     const char *from, *to, *domain, *state, *older, *limit, *after, *reason;
-    const char *user, *size;
+    const char *user, *size, *ip;
     const char *token_file;
     const char *dir, *rounds, *seconds;
     bool is_json, is_all, is_dry_run, wants_body, wants_scram, wants_line, wants_check;

@@ -255,6 +255,7 @@ static void build_explain(const struct cli *c, const char *arg, struct buf *targ
     remote_add(target, "from", c->from);
     remote_add(target, "user", c->user);
     remote_add(target, "size", c->size);
+    remote_add(target, "ip", c->ip);
 }
 
 int cli_explain(const struct cli *c)

@@ -56,8 +56,8 @@ static void on_damage(void *ctx, const struct store_look_file *f, uint32_t from,
 static void on_file(void *ctx, const struct store_look_file *f)
 {
     struct salvage *s = ctx;
-    bool is_lost = f->state == STORE_LOOK_UNREAD ||
-                   (f->state == STORE_LOOK_LOST && !f->header.nonce);
+    bool is_lost =
+        f->state == STORE_LOOK_UNREAD || (f->state == STORE_LOOK_LOST && !f->header.nonce);
     s->lost_files += is_lost;
     if (f->state == STORE_LOOK_LOST || f->kind == STORE_LOOK_ASIDE)
         map_put_id(&s->aside, f->sequence, s);

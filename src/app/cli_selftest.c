@@ -25,9 +25,9 @@ enum {
     SECONDS_DEFAULT = 30,
     SECONDS_MAX = 86400,
     SYNCS = 300,
-    SYNC_LIMIT_MS = 5000,    /* for each of the two kinds */
-    SUSPICIOUS_US = 20,      /* no disk is so quick, and few batteries are */
-    SLOW_US = 20000,         /* one client sees this with each message */
+    SYNC_LIMIT_MS = 5000, /* for each of the two kinds */
+    SUSPICIOUS_US = 20,   /* no disk is so quick, and few batteries are */
+    SLOW_US = 20000,      /* one client sees this with each message */
     OUT_BYTES_MAX = 64 * 1024,
     NFTW_FDS = 8,
 };
@@ -173,8 +173,8 @@ static int64_t commits_per_s(const struct store_selftest_syncs *s)
 
 static void print_syncs(const char *what, const struct store_selftest_syncs *s)
 {
-    printf("  %-22s min %" PRId64 ", median %" PRId64 ", 99 of 100 within %" PRId64
-           ", max %" PRId64 " us: %" PRId64 " commits/s\n",
+    printf("  %-22s min %" PRId64 ", median %" PRId64 ", 99 of 100 within %" PRId64 ", max %" PRId64
+           " us: %" PRId64 " commits/s\n",
            what, s->min_us, s->median_us, s->p99_us, s->max_us, commits_per_s(s));
 }
 
@@ -187,8 +187,7 @@ static void print_text(const struct selftest *t)
     printf("%" PRIu64 " rounds: the writer was killed %" PRIu64 " times, %" PRIu64
            " records were confirmed,\nlooked for %" PRIu64 " times after a start: %" PRIu64
            " lost, %" PRIu64 " altered\n",
-           t->rounds, t->sum.kills, t->sum.confirmed, t->sum.checked, t->sum.lost,
-           t->sum.altered);
+           t->rounds, t->sum.kills, t->sum.confirmed, t->sum.checked, t->sum.lost, t->sum.altered);
     puts(keeps_word(t) ? "what was confirmed survived (of a power cut a kill says nothing)"
                        : "what was confirmed did NOT survive: do not keep a queue here");
 }

@@ -206,8 +206,7 @@ static void on_file(void *ctx, const struct store_look_file *f)
     struct verify *v = ctx;
     bool is_bad = is_wrong(v, f);
     v->bad_files += is_bad;
-    v->is_refused |=
-        (f->is_foreign || f->is_other_version) && f->kind == STORE_LOOK_SEGMENT;
+    v->is_refused |= (f->is_foreign || f->is_other_version) && f->kind == STORE_LOOK_SEGMENT;
     v->segments += f->kind == STORE_LOOK_SEGMENT && f->state != STORE_LOOK_GONE;
     v->aside += f->kind == STORE_LOOK_ASIDE;
     v->spares += f->kind == STORE_LOOK_SPARE;

@@ -38,6 +38,17 @@ static bool read_size(struct exchange *x, uint64_t *bytes)
     return is_good;
 }
 
+static bool read_ip(struct exchange *x, struct ip *out)
+{
+    struct buf text;
+    *out = (struct ip){.family = IP_NONE};
+    bool is_good = !control_parameter(x, "ip", &text) || ip_parse(buf_slice(&text), out);
+    if (!is_good)
+        control_refuse(x, 400, "ip must be an address: 192.0.2.1, 2001:db8::1");
+    buf_close(&text);
+    return is_good;
+}
+
 static void explain(struct exchange *x, const struct engine_case *c)
 {
     const struct engine *e = driver_engine(x->o->driver);
@@ -58,6 +69,7 @@ void control_explain(struct exchange *x)
     bool is_good = read_address(x, "to", true, RECIPIENT, &to);
     is_good = read_address(x, "from", false, RECIPIENT, &from) && is_good;
     is_good = is_good && read_size(x, &c.bytes);
+    is_good = is_good && read_ip(x, &c.from);
     (void)control_parameter(x, "user", &user);
     c.recipient = buf_slice(&to);
     c.sender = buf_slice(&from);

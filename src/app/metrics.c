@@ -102,7 +102,8 @@ static void build_queue(const struct engine_stats *e, struct buf *out)
     gauge(out, "connections_out", "Outgoing connections open.", e->out_connections);
     gauge(out, "connections_out_idle", "Outgoing connections kept for the next message.",
           e->out_idle);
-    gauge(out, "destinations", "Destinations known.", e->destinations);
+    gauge(out, "destinations", "Destinations that mail waits for or connections lead to.",
+          e->destinations);
     gauge(out, "sources_refused", "Source addresses that cannot be used on this machine.",
           e->sources_refused);
     gauge(out, "destinations_in_trouble", "Destinations that cannot be reached.",

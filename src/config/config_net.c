@@ -125,19 +125,51 @@ struct slice config_net_set_resolver(struct slice text, struct arena *a, struct 
                         SLICE_FMT(q));
 }
 
-enum { SUBMISSION_PORT = 587 };
+enum { SUBMISSION_PORT = 587, HOST_RANK_MAX = 1000 };
+
+/* ",priority=1,weight=3" */
+static bool read_rank(struct slice text, struct engine_host *out)
+{
+    while (text.n) {
+        text = slice_from(text, 1);
+        size_t blanks = 0;
+        while (blanks < text.n && text.p[blanks] == ' ')
+            blanks++;
+        text = slice_from(text, blanks);
+        struct slice word = slice_head(text, slice_find(text, ','));
+        size_t sign = slice_find(word, '=');
+        bool is_weight = slice_eq(slice_head(word, sign), SLICE("weight"));
+        unsigned *to = is_weight ? &out->weight : &out->priority;
+        uint64_t n;
+        if (sign == word.n || *to || !slice_to_u64(slice_from(word, sign + 1), &n) || n < 1 ||
+            n > HOST_RANK_MAX ||
+            (!is_weight && !slice_eq(slice_head(word, sign), SLICE("priority"))))
+            return false;
+        *to = (unsigned)n;
+        text = slice_from(text, word.n);
+    }
+    return true;
+}
 
 struct slice config_net_set_host(struct slice text, struct arena *a, struct engine_host *out)
 {
     struct slice q = config_value_quote(a, text);
     struct ip_port address;
+    size_t comma = slice_find(text, ',');
+    *out = (struct engine_host){0};
+    if (!read_rank(slice_from(text, comma), out))
+        return arena_printf(a,
+                            "%.*s: behind the host may stand priority and weight, each from 1 to "
+                            "%d: write \"smtp.example.net:587,priority=1,weight=3\"",
+                            SLICE_FMT(q), HOST_RANK_MAX);
+    text = slice_head(text, comma);
     if (ip_port_parse(text, SUBMISSION_PORT, &address) && address.port > 0) {
         struct ip_text name = ip_build(&address.ip);
         out->name = arena_copy(a, slice_cstr(name.s));
         out->port = address.port;
         return SLICE_NONE;
     }
-    if (text.p[0] == '[')
+    if (text.n && text.p[0] == '[')
         return arena_printf(a,
                             "%.*s: brackets are for IPv6 addresses; hosts are used as they stand, "
                             "without an MX lookup: write \"smtp.example.net:587\"",

@@ -1,10 +1,63 @@
 /* config_routes.c -- rules for [[route]]. */
 #include "config_rules_inside.h"
 
+static bool has_more_conditions(const struct toml_node *node)
+{
+    return rules_entry(node, "senders") || rules_entry(node, "logins") ||
+           rules_entry(node, "min_size") || rules_entry(node, "max_size");
+}
+
+static bool has_conditions(const struct toml_node *node)
+{
+    return rules_entry(node, "recipients") || has_more_conditions(node);
+}
+
+/* Which route is meant. */
+static bool find_fallback(struct rules *r, struct slice name, const struct toml_node *value,
+                          const char *section, unsigned *out)
+{
+    struct engine_options *e = &r->c->engine;
+    unsigned i = 0;
+    while (i < e->route_count && !slice_eq(e->routes[i].name, name))
+        i++;
+    if (i == e->route_count)
+        config_mistakes_add(r->m, rules_spot(value), section, SLICE("fallback"),
+                            "there is no such route: give one of them name = \"%.*s\"",
+                            SLICE_FMT(name));
+    else if (!e->routes[i].host_count)
+        config_mistakes_add(r->m, rules_spot(value), section, SLICE("fallback"),
+                            "the route on line %d has no hosts: a fallback needs some",
+                            rules_spot(rules_nth(r, "route", i)).line);
+    else
+        e->routes[i].is_fallback = !has_conditions(rules_nth(r, "route", i));
+    *out = i;
+    return i < e->route_count && e->routes[i].host_count;
+}
+
+static void check_fallbacks(struct rules *r)
+{
+    struct engine_options *e = &r->c->engine;
+    if (e->fallback_name.n)
+        e->has_fallback = find_fallback(r, e->fallback_name, rules_given(r, "delivery", "fallback"),
+                                        "delivery", &e->fallback);
+    for (unsigned i = 0; i < e->route_count; i++) {
+        struct engine_route *route = &e->routes[i];
+        const struct toml_node *value = rules_entry(rules_nth(r, "route", i), "fallback");
+        route->has_no_fallback = slice_eq(route->fallback_name, SLICE("none"));
+        if (!route->fallback_name.n || route->has_no_fallback)
+            continue;
+        if (route->host_count)
+            config_mistakes_add(r->m, rules_spot(value), "route", SLICE("fallback"),
+                                "is for routes without hosts: name more hosts here");
+        else
+            route->has_fallback =
+                find_fallback(r, route->fallback_name, value, "route", &route->fallback);
+    }
+}
+
 static bool takes_all(const struct engine_route *route, const struct toml_node *node)
 {
-    if (rules_entry(node, "senders") || rules_entry(node, "logins") ||
-        rules_entry(node, "min_size") || rules_entry(node, "max_size"))
+    if (route->is_fallback || has_more_conditions(node))
         return false;
     if (!rules_entry(node, "recipients"))
         return true;
@@ -16,14 +69,17 @@ static bool takes_all(const struct engine_route *route, const struct toml_node *
     return false;
 }
 
-/* Does a user name it? */
+/* Does a user name it, or somebody whose fallback it is? */
 static bool is_named(const struct rules *r, const struct engine_route *route)
 {
     const struct config_user_item *u = r->draft->users;
     for (unsigned i = 0; route->name.n && i < r->draft->user_count; i++)
         if (slice_eq(u[i].route, route->name))
             return true;
-    return false;
+    for (unsigned i = 0; route->name.n && i < r->c->engine.route_count; i++)
+        if (slice_eq(r->c->engine.routes[i].fallback_name, route->name))
+            return true;
+    return route->name.n && slice_eq(r->c->engine.fallback_name, route->name);
 }
 
 static void check_route_name(struct rules *r, unsigned n)
@@ -73,6 +129,7 @@ void config_routes_check(struct rules *r)
 {
     struct engine_options *e = &r->c->engine;
     const struct toml_node *catch_all = NULL;
+    check_fallbacks(r);
     for (unsigned i = 0; i < e->route_count; i++) {
         struct engine_route *route = &e->routes[i];
         const struct toml_node *node = rules_nth(r, "route", i);

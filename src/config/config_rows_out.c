@@ -33,6 +33,12 @@ static const struct config_choice mechanisms[] = {
     {0},
 };
 
+static const struct config_choice unsure[] = {
+    {"retry", DELIVERY_UNSURE_RETRY, NULL},
+    {"bounce", DELIVERY_UNSURE_BOUNCE, NULL},
+    {0},
+};
+
 /* path, type, lands in, normal, least, most, meaning */
 static const struct config_option rows[] = {
     ROW("queue.max_size", SIZE, ENGINE(queue_bytes_max), "10GiB", "64KiB", "1000TiB",
@@ -125,6 +131,20 @@ static const struct config_option rows[] = {
     ROW("delivery.builtin_rules", BOOL, ENGINE(has_builtin_rules), "true", NULL, NULL,
         "What large providers mean by some of their replies, behind every [[reply]]. "
         "doc/shaping.md lists them."),
+    ROW("delivery.fallback", NAME, ENGINE(fallback_name), NULL, NULL, "255",
+        "Name of the route with hosts that takes mail which the MX hosts cannot be given: none can "
+        "be reached, or the DNS does not answer. A route that says nothing but its hosts is for "
+        "this only. doc/routing.md has the details.",
+        .sample = "bulk", .normal_said = "none; it waits"),
+    ROW("delivery.fallback_after", DURATION, ENGINE(fallback_after_ms), "10m", "10ms", "30d",
+        "After so long a time of trouble with a domain."),
+    ROW("delivery.on_unsure", CHOICE, ENGINE(on_unsure), "retry", NULL, NULL,
+        "The connection was lost before the reply to a whole message, which may have been taken. "
+        "retry: at least once, rarely twice. bounce: never twice; the sender is told that it may "
+        "have been delivered.",
+        .choices = unsure),
+    ROW("delivery.unsure_wait", DURATION, ENGINE(unsure_wait_ms), "5m", "0s", "30d",
+        "The least wait before such a message is tried again."),
 
     ROW("dns.servers", RESOLVER, TOP(dns_servers), NULL, NULL, NULL,
         "\"address:port\", numeric; without a port: 53.",
@@ -165,13 +185,16 @@ static const struct config_option rows[] = {
         "Messages of this size and less.", .sample = "20MiB", .normal_said = "any"),
     ROW("route.hosts", HOST, ROUTE(hosts), NULL, NULL, NULL,
         "\"host:port\", tried in this order; without a port: 587. Port 465 means TLS from the "
-        "first "
-        "byte.",
+        "first byte. \"host:port,priority=1,weight=3\": the lower priority first; hosts of equal "
+        "priority share the connections by weight. What is not said of the others is 1 then.",
         LIST(ROUTE(host_count), 1, CONFIG_HOSTS_MAX), .sample = "smtp.example.net:587",
         .normal_said = "the MX hosts of the recipient's domain"),
     ROW("route.sources", NAME, ROUTE(sources), NULL, NULL, "255",
         "As delivery.sources, for this route.", LIST(ROUTE(source_count), 1, ENGINE_SOURCES_MAX),
         .sample = "out1", .normal_said = "with hosts the system chooses, else delivery.sources"),
+    ROW("route.fallback", NAME, ROUTE(fallback_name), NULL, NULL, "255",
+        "As delivery.fallback, of a route without hosts. \"none\": its mail goes no other way.",
+        .sample = "none", .normal_said = "delivery.fallback"),
     ROW("route.tls", CHOICE, ROUTE(tls), NULL, NULL, NULL, "As delivery.tls, to these hosts.",
         .choices = outgoing_tls, .sample = "verify",
         .normal_said = "verify when auth is given, else opportunistic"),

@@ -23,8 +23,8 @@ enum {
     CONFIG_RULES_MAX = 10000,   /* of one list of rewrite */
     CONFIG_BCC_MAX = 16,
     CONFIG_MASQUERADE_MAX = 100,
-    CONFIG_ACCOUNTS_MAX = 100,    /* of OAuth2 */
-    CONFIG_HOSTS_MAX = 16,        /* of one route */
+    CONFIG_ACCOUNTS_MAX = 100, /* of OAuth2 */
+    CONFIG_HOSTS_MAX = ENGINE_HOSTS_MAX,
     CONFIG_PASSWORDS_MAX = 8,     /* of one user, besides `password` */
     CONFIG_CERTIFICATES_MAX = 32, /* of one user, and as many names */
     CONFIG_DNS_SERVERS_MAX = 6,   /* the resolver knows no more */

@@ -8,6 +8,7 @@
  * targets it is, and keeps what each recipient of its job was told until the attempt is over. */
 #include "health.h"
 #include "line.h"
+#include "route_host.h"
 #include "token.h"
 
 #include <stdio.h>
@@ -45,8 +46,7 @@ void deliver_start(struct engine *e, struct destination *d, struct job *j)
 {
     struct line *l = mem_new(sizeof *l);
     l->destination = d;
-    l->targets = d->targets;
-    l->targets->refs++;
+    l->targets = route_host_targets(e, d);
     l->job = j;
     j->line = l;
     l->started_ms = e->now_ms;
@@ -55,6 +55,7 @@ void deliver_start(struct engine *e, struct destination *d, struct job *j)
     list_add_last(&d->lines, &l->in_destination);
     d->line_count++;
     race_begin(e, l);
+    l->ordered_at_conn = e->last_conn;
 }
 
 static enum smtp_client_tls tls_mode(const struct line *l)
@@ -210,7 +211,7 @@ static void go_idle(struct engine *e, struct line *l)
     l->destination->idle_count++;
 }
 
-static void quit(struct engine *e, struct line *l)
+void deliver_quit(struct engine *e, struct line *l)
 {
     line_leave_idle(l);
     l->state = LINE_QUITTING;
@@ -228,9 +229,11 @@ void deliver_on_ready(struct engine *e, struct line *l)
         health_well(d, &line_target(l)->address);
         token_on_taken(e, l);
     }
+    route_host_works(e, l);
     if (!l->messages && l->job)
         line_note(e, l, NOTE_OUTGOING, NULL);
-    bool is_enough = !transaction_may_begin(e, l) || shape_has_too_many(e, d);
+    bool is_enough = !transaction_may_begin(e, l) || shape_has_too_many(e, d) ||
+                     (!l->job && route_host_leaves(e, l));
     if (!l->job && !is_enough) {
         struct job *j = schedule_take(e, d);
         if (j) {
@@ -276,7 +279,7 @@ bool deliver_make_slot(struct engine *e)
     if (list_is_empty(&e->idle_lines))
         return false;
     struct line *l = CONTAINER_OF(e->idle_lines.next, struct line, in_idle);
-    quit(e, l); /* the slot is free when the line has gone */
+    deliver_quit(e, l); /* the slot is free when the line has gone */
     return deliver_has_slot(e);
 }
 
@@ -432,7 +435,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
     }
     switch (l->state) {
     case LINE_IDLE:
-        quit(e, l);
+        deliver_quit(e, l);
         return;
     case LINE_QUITTING:
         on_close(e, l);
@@ -450,7 +453,7 @@ void deliver_on_timer(struct engine *e, struct timer *t)
 void deliver_quit_idle(struct engine *e)
 {
     while (!list_is_empty(&e->idle_lines))
-        quit(e, CONTAINER_OF(e->idle_lines.next, struct line, in_idle));
+        deliver_quit(e, CONTAINER_OF(e->idle_lines.next, struct line, in_idle));
 }
 
 void deliver_close(struct engine *e)

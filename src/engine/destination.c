@@ -3,15 +3,18 @@
  *
  * A destination that nobody could reach is left in peace for a while (back-off) and then probed by
  * one connection. One that refuses one more connection while others work is only crowded. */
+#include "fallback.h"
 #include "health.h"
 #include "home.h"
 #include "mail/address.h"
 #include "mail/idn.h"
 #include "policy/policy_retry.h"
+#include "route_host.h"
 
 enum {
     LINGER_MS = 15 * 60 * 1000,
     LINGERING_MAX = 1000,
+    KEPT_MAX = 10000, /* unused destinations whose trouble is remembered */
 };
 
 static char *dup_slice(struct slice s)
@@ -27,8 +30,16 @@ static void unlinger(struct engine *e, struct destination *d)
     e->lingering_count--;
 }
 
+/* Nobody uses it; what it was like is worth more than its memory. */
+static void set_kept(struct engine *e, struct destination *d, bool is_kept)
+{
+    e->kept_count += (uint64_t)is_kept - (uint64_t)d->is_kept;
+    d->is_kept = is_kept;
+}
+
 void destination_free(struct engine *e, struct destination *d)
 {
+    set_kept(e, d, false);
     map_take(&e->destinations, d->key);
     if (d->failures)
         e->trouble_count--;
@@ -85,7 +96,9 @@ static void copy_route(struct destination *d, const struct engine_route *r)
     d->host = mem_new(r->host_count * sizeof *d->host);
     d->host_count = r->host_count;
     for (unsigned i = 0; i < r->host_count; i++)
-        d->host[i] = (struct route_host){dup_slice(r->hosts[i].name), r->hosts[i].port};
+        d->host[i] = (struct route_host){.name = dup_slice(r->hosts[i].name),
+                                         .port = r->hosts[i].port,
+                                         .rank = target_rank(r->hosts, r->host_count, i)};
 }
 
 /* As the DNS has it: what is no name there stays as it is, and is found to be none. */
@@ -95,6 +108,16 @@ static void add_domain(struct buf *out, struct slice domain)
     buf_init(&ascii, MAIL_DOMAIN_BYTES_MAX + 2);
     buf_add(out, mail_domain_to_ascii(domain, &ascii) ? buf_slice(&ascii) : domain);
     buf_close(&ascii);
+}
+
+int destination_fallback_of(const struct engine_options *o, int route)
+{
+    const struct engine_route *r = route >= 0 ? &o->routes[route] : NULL;
+    if (r && (r->host_count || r->has_no_fallback))
+        return -1;
+    if (r && r->has_fallback)
+        return (int)r->fallback;
+    return o->has_fallback ? (int)o->fallback : -1;
 }
 
 static struct destination *destination_new(struct engine *e, int route, struct slice key,
@@ -113,6 +136,8 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     source_take_pool(e, d);
     if (r)
         copy_login(d, r, credential >= 0 ? &e->opt->credentials[credential] : NULL);
+    d->fallback = destination_fallback_of(e->opt, route);
+    d->fallback = destination_fallback_of(e->opt, route);
     d->requires_tls = requires_tls;
     if (requires_tls)
         d->tls = DELIVERY_TLS_VERIFY;
@@ -169,6 +194,7 @@ struct destination *destination_get(struct engine *e, int route, struct slice do
                             requires_tls, credential);
     shape_used(e, d);
     buf_close(&key);
+    set_kept(e, d, false);
     return d;
 }
 
@@ -186,9 +212,11 @@ struct destination *destination_get_set(struct engine *e, const struct destinati
             buf_add_char(&key, ascii_lower(host[i].name.p[k]));
     }
     struct destination *d = map_get(&e->destinations, buf_slice(&key));
-    if (d)
+    if (d) {
         unlinger(e, d);
-    if (!d) {
+        set_kept(e, d, false);
+        shape_used(e, d);
+    } else {
         d = destination_new(e, domain->route, buf_slice(&key), host[0].name, domain->requires_tls,
                             -1);
         d->domain = dup_slice(slice_cstr(domain->name));
@@ -227,6 +255,16 @@ void destination_drop_if_unused(struct engine *e, struct destination *d)
 {
     if (!destination_is_unused(d) || list_has(&d->in_lingering) || shape_keeps(e, d))
         return;
+    int64_t until_ms = route_host_known_until_ms(d);
+    int64_t fallen_ms = fallback_known_until_ms(e, d->home ? d->home : d);
+    if (until_ms < fallen_ms)
+        until_ms = fallen_ms;
+    if (d->generation == e->generation && until_ms > e->now_ms &&
+        (d->is_kept || e->kept_count < KEPT_MAX)) {
+        set_kept(e, d, true);
+        timer_set(e, &d->timer, until_ms);
+        return;
+    }
     if (!is_worth_keeping(e, d)) {
         destination_free(e, d);
         return;
@@ -235,6 +273,16 @@ void destination_drop_if_unused(struct engine *e, struct destination *d)
     list_add_last(&e->lingering, &d->in_lingering);
     e->lingering_count++;
     destination_drop_lingering(e);
+}
+
+void destination_on_options(struct engine *e)
+{
+    size_t at = 0;
+    for (struct map_entry *m; (m = map_next(&e->destinations, &at));) {
+        struct destination *d = m->value;
+        if (destination_is_unused(d))
+            timer_set(e, &d->timer, e->now_ms); /* is forgotten when it fires */
+    }
 }
 
 bool destination_has_login(const struct destination *d)
@@ -273,21 +321,24 @@ void destination_trouble(struct engine *e, struct destination *d, struct slice w
     struct policy_retry p = {e->opt->retry_first_ms, e->opt->retry_max_ms, e->opt->retry_factor};
     if (d->backoff_until_ms > e->now_ms)
         return; /* a line that was begun before the first one failed: the same trouble, once */
-    if (!d->failures)
+    if (!d->failures) {
         e->trouble_count++;
+        d->trouble_since_ms = e->now_ms;
+    }
     d->failures++;
     d->backoff_until_ms = e->now_ms + policy_retry_wait_ms(&p, d->failures, &e->rng);
     d->targets_until_ms = 0; /* look again before the next try */
     policy_window_init(&d->window);
     mem_free(d->trouble);
     d->trouble = dup_slice(slice_head(why, QUEUE_REASON_BYTES_MAX));
-    timer_set(e, &d->timer, d->backoff_until_ms);
+    timer_set(e, &d->timer, fallback_wake_ms(e, d));
 }
 
 void destination_well(struct engine *e, struct destination *d)
 {
     if (d->failures)
         e->trouble_count--;
+    fallback_ends(e, d);
     d->failures = 0;
     d->backoff_until_ms = 0;
     mem_free(d->trouble);

@@ -17,6 +17,7 @@
 #include "shape.h"
 #include "smtp/smtp_client.h"
 #include "source.h"
+#include "target_order.h"
 
 enum {
     HOT_BYTES_MAX = 8 * 1024 * 1024, /* bodies kept in memory for an immediate delivery */
@@ -110,7 +111,7 @@ struct job {
 struct target {
     struct ip_port address;
     char *host;          /* name for TLS, log and report; owned */
-    unsigned host_index; /* the same for all addresses of a host, which stand together */
+    unsigned host_index; /* of the hosts that were resolved; of a route: in destination.host */
 };
 struct target_list {
     int refs;
@@ -143,6 +144,10 @@ struct destination {
     uint32_t rival_count; /* second attempts of lines that are connecting: connections, too */
     struct policy_window window; /* connections it stands at once, as far as was learned */
     unsigned failures;           /* in a row: nobody could be reached */
+    int64_t trouble_since_ms;    /* when the first of them was */
+    int fallback;                /* index into options.routes, -1: none (fallback.h) */
+    bool has_fallen;             /* its mail goes there */
+    bool is_kept;                /* unused, remembered */
     int64_t backoff_until_ms;
     char *trouble;  /* last failure for people; owned */
     struct health { /* of its addresses: those with trouble; owned. See health.h */
@@ -177,6 +182,13 @@ struct destination {
     struct route_host {
         char *name;
         uint16_t port;
+        /* route_host.c */
+        struct target_rank rank;
+        unsigned failures;        /* in a row */
+        int64_t failing_until_ms; /* tried last until then */
+        int64_t trial_until_ms;   /* one connection finds out; the others wait for its answer */
+        int64_t yield_until_ms;   /* a connection to a worse host ends so that one can */
+        uint64_t back_at_conn;    /* it works again since this connection */
     } * host;
     unsigned host_count;
     struct set_host { /* a set's MX hosts; owned */
@@ -270,6 +282,7 @@ struct engine {
     uint64_t reroute_at_id;     /* behind this message */
     bool is_bulk;               /* whole-queue work: pumps wait for their turn */
     uint64_t job_count, ready_count, in_flight_count;
+    uint64_t kept_count;    /* destinations that nothing uses, remembered for their trouble */
     uint64_t trouble_count; /* destinations backing off */
     uint64_t guest_count;   /* domains that have a home */
     struct list lingering;  /* destinations, oldest first */
@@ -459,6 +472,8 @@ void schedule_arm(struct engine *e, struct job *j);
  * requires_tls: for messages with REQUIRETLS, which share no connection with others.
  * credential: index into options.credentials; what it is for shares no connection either.
  */
+/* Index of the route that takes over when it fails; -1: none. */
+int destination_fallback_of(const struct engine_options *o, int route);
 /* NULL: nothing goes there now. */
 const struct destination *destination_find(const struct engine *e, int route, struct slice domain,
                                            bool requires_tls, int credential);
@@ -474,6 +489,7 @@ void destination_free(struct engine *e, struct destination *d);
 void destination_drop_if_unused(struct engine *e, struct destination *d);
 bool destination_is_unused(const struct destination *d);
 void destination_drop_lingering(struct engine *e); /* those whose time is over */
+void destination_on_options(struct engine *e);     /* those of former options are not remembered */
 bool destination_is_paused(const struct engine *e, const struct destination *d);
 bool job_is_paused(const struct engine *e, const struct job *j); /* its domain, or where it goes */
 bool destination_needs_targets(const struct engine *e, const struct destination *d);
@@ -496,6 +512,9 @@ void resolve_destination(
 void resolve_cancel(struct engine *e, struct destination *d);
 void resolve_on_answer(struct engine *e, void *entry, const struct dns_answer *a);
 void target_list_unref(struct target_list *t);
+/* What the cache has of a name; nothing is asked. NULL: nothing good. */
+const struct dns_record *resolve_known(const struct engine *e, struct slice name,
+                                       enum dns_type type, int64_t now_ms, unsigned *count);
 uint64_t resolve_cache_count(const struct engine *e);
 
 /* deliver.c: outgoing connections */

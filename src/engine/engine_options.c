@@ -68,6 +68,8 @@ void engine_options_default(struct engine_options *o)
                    .final_ms = 10 * MINUTE_MS},
         .allow_private_mx = false,
         .has_builtin_rules = true,
+        .fallback_after_ms = 10 * MINUTE_MS,
+        .unsure_wait_ms = 5 * MINUTE_MS,
     };
 }
 

@@ -2,6 +2,7 @@
 #include "engine/engine_view.h"
 #include "base/json.h"
 #include "base/msgid.h"
+#include "fallback.h"
 #include "mail/date.h"
 #include "select.h"
 #include "view_wishes.h"
@@ -23,7 +24,7 @@ void engine_stats(const struct engine *e, struct engine_stats *out)
         .in_flight = e->in_flight_count,
         .deferred = e->job_count - e->ready_count - e->in_flight_count,
         .held = e->queue.held_count,
-        .destinations = e->destinations.count - e->guest_count - e->lingering_count,
+        .destinations = e->destinations.count - e->guest_count - e->lingering_count - e->kept_count,
         .destinations_in_trouble = e->trouble_count,
         .destinations_paused = e->queue.pauses.count,
         .sources_refused = source_refused_count(e),
@@ -298,6 +299,9 @@ void engine_destinations_json(const struct engine *e, unsigned limit, int64_t no
             json_string(&j, "rule", slice_cstr(shaped));
             json_int(&j, "rule_s", in_seconds(until_ms - now_ms));
         }
+        const struct engine_route *other = fallback_in_use(e, d);
+        if (other)
+            json_string(&j, "fallback", other->name);
         json_end(&j, '}');
     }
     json_end(&j, ']');
@@ -431,6 +435,9 @@ void engine_destinations_text(const struct engine *e, unsigned limit, int64_t no
             buf_addf(out, ", %s for %s by %s",
                      d->shape.quiet_until_ms > now_ms ? "left in peace" : "slowed down",
                      age_of(until_ms - now_ms).s, shaped);
+        const struct engine_route *other = fallback_in_use(e, d);
+        if (other)
+            buf_addf(out, "; mail goes by %.*s", SLICE_FMT(other->name));
         buf_add_char(out, '\n');
     }
 }

@@ -45,6 +45,8 @@ static unsigned lines_at(const struct destination *d, const struct ip_port *addr
 void health_failed(struct engine *e, struct destination *d, const struct ip_port *address)
 {
     struct policy_retry p = {e->opt->retry_first_ms, e->opt->retry_max_ms, e->opt->retry_factor};
+    if (d->host_count) /* of a route: route_host.h */
+        return;
     struct health *h = find(d, address);
     unsigned lines = lines_at(d, address);
     if (!h) {

@@ -106,6 +106,15 @@ static uint32_t merge(struct queue_message *m, uint32_t a, uint32_t b)
 }
 
 /* The message's other jobs that are ready at the same place: one transaction for all. */
+void job_join(struct engine *e, struct job *j, struct job *other)
+{
+    j->first_recipient = merge(j->message, j->first_recipient, other->first_recipient);
+    other->first_recipient = QUEUE_NO_RECIPIENT;
+    if (other->attempts > j->attempts)
+        j->attempts = other->attempts;
+    job_free(e, other);
+}
+
 void job_take_along(struct engine *e, struct job *j)
 {
     struct job *next;
@@ -114,11 +123,7 @@ void job_take_along(struct engine *e, struct job *j)
         if (other == j || !list_has(&other->in_ready) || other->destination != j->destination ||
             home_of(e, other->domain) != j->destination || job_is_staged_out(e, other))
             continue;
-        j->first_recipient = merge(j->message, j->first_recipient, other->first_recipient);
-        other->first_recipient = QUEUE_NO_RECIPIENT;
-        if (other->attempts > j->attempts)
-            j->attempts = other->attempts;
         j->is_mixed = true;
-        job_free(e, other);
+        job_join(e, j, other);
     }
 }

@@ -15,5 +15,8 @@ bool job_is_staged_out(const struct engine *e, const struct job *j);
 /* Into the line where it belongs, unless it is in one, in flight or kept back; and out of it. */
 void job_make_ready(struct engine *e, struct job *j, bool is_first);
 void job_unready(struct engine *e, struct job *j);
+/* The recipients of `other`, which is freed, become those of j: of the same message, neither is in
+ * flight. */
+void job_join(struct engine *e, struct job *j, struct job *other);
 /* The message's other jobs that are ready at the same place join it: one transaction for all. */
 void job_take_along(struct engine *e, struct job *j);

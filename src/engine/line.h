@@ -20,6 +20,7 @@ struct line {
     struct list in_destination, in_idle;
     struct target_list *targets;
     uint32_t target;
+    uint64_t ordered_at_conn;           /* the first connection of this order of targets */
     struct race race;                   /* before `conn` is up */
     const struct engine_source *source; /* of the connection; NULL: the system's choice */
     bool has_no_tls; /* the handshake failed once: opportunistic means plain now */
@@ -139,10 +140,10 @@ void deliver_carry(struct engine *e, struct line *l);
 void deliver_on_ready(struct engine *e, struct line *l);
 /* deliver_body.c: the transaction is about to begin; may the body go as it is? */
 void deliver_body_judge(struct engine *e, struct line *l);
-/* The session waits for (more of) the body. */
 /* deliver_login.c: what a login needs, and that it was refused */
 void deliver_login_bind(struct line *l, const struct engine_tls *tls);
 void deliver_login_sum(struct engine *e, struct line *l, const struct smtp_sasl_sum *sum);
 void deliver_login_refused(struct engine *e, struct line *l, const char *why);
+void deliver_quit(struct engine *e, struct line *l); /* an idle one says goodbye */
 /* deliver_body.c: the session waits for (more of) the body */
 void deliver_body_due(struct engine *e, struct line *l);

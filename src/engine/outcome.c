@@ -12,6 +12,12 @@ enum { UNRESOLVED_TURN_MS = 50 }; /* while enough reports are being made */
 
 /* Attempts */
 
+/* Twice would be worse than not at all. */
+static bool is_given_up(const struct engine *e, const struct attempt_result *r)
+{
+    return r->verdict == ATTEMPT_UNSURE && e->opt->on_unsure == DELIVERY_UNSURE_BOUNCE;
+}
+
 static void note_attempt(struct engine *e, const struct attempt *a, const struct attempt_result *r,
                          enum note_kind kind)
 {
@@ -29,7 +35,7 @@ static void note_attempt(struct engine *e, const struct attempt *a, const struct
     if (r->rule.n)
         engine_tell(e, n, "rule", r->rule);
     engine_tell_delay(e, n, kind == NOTE_DELIVERED ? m->accepted_ms : a->started_ms);
-    if (kind == NOTE_DELIVERED)
+    if (kind == NOTE_DELIVERED || is_given_up(e, r))
         return;
     const struct queue_recipient *q = &m->recipient[r->recipient];
     note_number(n, "attempts", q->attempts);
@@ -54,6 +60,8 @@ static void put_off(struct engine *e, const struct attempt *a, const struct atte
     struct queue_recipient *q = &a->job->message->recipient[r->recipient];
     int64_t until = a->job->destination->backoff_until_ms;
     int64_t quiet_until = shape_quiet_until_ms(a->job->destination);
+    if (r->verdict == ATTEMPT_UNSURE && wait_ms < e->opt->unsure_wait_ms)
+        wait_ms = e->opt->unsure_wait_ms;
     q->next_ms = e->now_ms + shape_wait_ms(e, a->job, r, wait_ms);
     if (q->next_ms < until) /* never sooner than the destination's own back-off */
         q->next_ms = until;
@@ -134,6 +142,13 @@ void outcome_attempt(struct engine *e, const struct attempt *a)
                      story_words(a->host, a->ip, r->reply, words));
         } else if (m->is_bouncing && r->verdict != ATTEMPT_BOUNCE) {
             add_ordered(e, bounces, m, r->recipient);
+            continue;
+        } else if (is_given_up(e, r)) {
+            note_attempt(e, a, r, NOTE_UNSURE);
+            report_add(bounces, r->recipient, (struct smtp_status){5, 4, 2}, r->reply,
+                       SLICE("it may have been delivered: the connection was lost before the reply "
+                             "to the whole message; it is not sent again"),
+                       a->host, a->ip);
             continue;
         } else if (r->verdict == ATTEMPT_BOUNCE || is_late) {
             struct report *to = r->verdict == ATTEMPT_BOUNCE ? bounces : expiries;

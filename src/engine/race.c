@@ -8,6 +8,7 @@
 #include "health.h"
 #include "line.h"
 #include "policy/policy_family.h"
+#include "route_host.h"
 #include "source.h"
 
 #include <stdio.h>
@@ -209,6 +210,7 @@ static void attempt_fails(struct engine *e, struct line *l, unsigned i, bool is_
     }
     line_note_trouble(e, l, why);
     health_failed(e, l->destination, &line_target(l)->address);
+    route_host_fails(e, l, why);
     uint32_t failed = l->target;
     l->target = latest(l)->target;
     const struct engine_source *source;

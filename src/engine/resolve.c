@@ -14,10 +14,10 @@
 #include <string.h>
 
 enum {
-    HOSTS_MAX = 10,    /* of one domain; RFC 5321 5.1 asks for two at least */
-    TARGETS_MAX = 40,  /* addresses in all */
-    ADDRESSES_MAX = 8, /* of one host and family */
-    CACHE_MAX = 20000, /* entries */
+    HOSTS_MAX = ENGINE_HOSTS_MAX, /* of one domain or route; RFC 5321 5.1 asks for two at least */
+    TARGETS_MAX = 40,             /* addresses in all */
+    ADDRESSES_MAX = 8,            /* of one host and family */
+    CACHE_MAX = 20000,            /* entries */
     TTL_LEAST_S = 5,
     TTL_MOST_S = 3600,
     NEGATIVE_MOST_S = 300,
@@ -143,15 +143,26 @@ static void hand_out(struct engine *e, struct lookup *l, struct resolve *r, int 
     finish_if_complete(e, r);
 }
 
+struct lookup_key {
+    char text[DNS_NAME_BYTES_MAX + 16];
+    size_t n;
+};
+
+static struct lookup_key key_of(struct slice name, enum dns_type type)
+{
+    struct lookup_key k;
+    k.n = (size_t)snprintf(k.text, sizeof k.text, "%d %.*s", (int)type,
+                           SLICE_FMT(slice_head(name, DNS_NAME_BYTES_MAX)));
+    for (size_t i = 0; i < k.n; i++)
+        k.text[i] = ascii_lower(k.text[i]);
+    return k;
+}
+
 static void ask(struct engine *e, struct resolve *r, int host, struct slice name,
                 enum dns_type type)
 {
-    char text[DNS_NAME_BYTES_MAX + 16];
-    int n = snprintf(text, sizeof text, "%d %.*s", (int)type,
-                     SLICE_FMT(slice_head(name, DNS_NAME_BYTES_MAX)));
-    for (int i = 0; i < n; i++)
-        text[i] = ascii_lower(text[i]);
-    struct slice key = slice_of(text, (size_t)n);
+    struct lookup_key text = key_of(name, type);
+    struct slice key = slice_of(text.text, text.n);
     struct lookup *l = map_get(&e->dns_cache, key);
     r->pending++;
     if (l && !l->is_pending && l->until_ms > e->now_ms) {
@@ -463,6 +474,16 @@ void resolve_cancel(struct engine *e, struct destination *d)
         return;
     d->resolve->destination = NULL; /* freed with its last answer */
     d->resolve = NULL;
+}
+
+const struct dns_record *resolve_known(const struct engine *e, struct slice name,
+                                       enum dns_type type, int64_t now_ms, unsigned *count)
+{
+    struct lookup_key key = key_of(name, type);
+    const struct lookup *l = map_get(&e->dns_cache, slice_of(key.text, key.n));
+    bool is_known = l && !l->is_pending && l->until_ms > now_ms && l->result == DNS_OK;
+    *count = is_known ? l->count : 0;
+    return is_known ? l->record : NULL;
 }
 
 uint64_t resolve_cache_count(const struct engine *e)

@@ -13,6 +13,8 @@ static bool is_among(const struct slice *logins, unsigned count, const struct en
 
 enum route_miss route_judge(const struct engine_route *r, const struct route_question *q)
 {
+    if (r->is_fallback)
+        return ROUTE_FALLBACK;
     if (r->recipient_count && !policy_matches_any(r->recipients, r->recipient_count, q->recipient))
         return ROUTE_RECIPIENT;
     if (r->sender_count && !policy_matches_any(r->senders, r->sender_count, q->sender))

@@ -14,6 +14,7 @@ struct route_question {
 /* Why a route is not taken. */
 enum route_miss {
     ROUTE_TAKEN,
+    ROUTE_FALLBACK,
     ROUTE_RECIPIENT,
     ROUTE_SENDER,
     ROUTE_LOGIN,

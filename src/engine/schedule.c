@@ -4,6 +4,7 @@
  * destination's line), in flight (a connection has it), or deferred (its timer runs). Its timer
  * also brings the delay warning and the expiry, whatever else the job is doing. While a destination
  * is left in peace its jobs wait without cost. */
+#include "fallback.h"
 #include "home.h"
 #include "job.h"
 #include "report.h"
@@ -83,6 +84,22 @@ static void shorten_wait(struct engine *e, struct job *j)
         j->next_ms = e->now_ms + rng_between(&e->rng, 0, most_ms); /* not all at once */
 }
 
+/* Of the recipient's route, or of the fallback. */
+static struct destination *destination_for(struct engine *e, const struct route_question *q,
+                                           bool requires_tls)
+{
+    struct slice domain = mail_address_domain_of(q->recipient);
+    int route = route_find(e->opt, q);
+    struct destination *d =
+        destination_get(e, route, domain, requires_tls, route_credential(e->opt, route, q));
+    if (!fallback_takes(e, home_of(e, d)))
+        return d;
+    struct destination *other = destination_get(e, d->fallback, domain, requires_tls,
+                                                route_credential(e->opt, d->fallback, q));
+    destination_drop_if_unused(e, d);
+    return other;
+}
+
 void schedule_message(struct engine *e, struct queue_message *m)
 {
     struct route_question q = {
@@ -95,10 +112,7 @@ void schedule_message(struct engine *e, struct queue_message *m)
         if (r->fate != QUEUE_WAITING || r->is_reporting || r->next_in_job != QUEUE_UNASSIGNED)
             continue;
         q.recipient = queue_address(m, i);
-        int route = route_find(e->opt, &q);
-        struct destination *d =
-            destination_get(e, route, mail_address_domain_of(q.recipient), m->requires_tls,
-                            route_credential(e->opt, route, &q));
+        struct destination *d = destination_for(e, &q, m->requires_tls);
         struct job *j = job_get(e, m, d);
         r->next_in_job = j->first_recipient;
         j->first_recipient = i;
@@ -228,7 +242,11 @@ void schedule_defer(struct engine *e, struct job *j)
         part(e, j, false);
         return;
     }
-    j->next_ms = INT64_MAX;
+    if (fallback_take(e, j))
+        return;
+    j->next_ms = fallback_due_ms(e, j->destination);
+    if (j->next_ms <= e->now_ms)
+        j->next_ms = INT64_MAX;
     j->part_ms = 0;
     for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT;
          i = m->recipient[i].next_in_job) {
@@ -282,8 +300,10 @@ void schedule_pump(struct engine *e, struct destination *d)
     while (deliver_on_idle(e, d))
         if (list_is_empty(&d->ready))
             return;
+    if (!fallback_move(e, d))
+        return;
     if (d->backoff_until_ms > e->now_ms) {
-        timer_set(e, &d->timer, d->backoff_until_ms);
+        timer_set(e, &d->timer, fallback_wake_ms(e, d));
         return;
     }
     if (!token_is_at_hand(e, d))
@@ -383,6 +403,14 @@ static void on_job_timer(struct engine *e, struct job *j)
     schedule_pump(e, d);
 }
 
+static void on_destination_timer(struct engine *e, struct destination *d)
+{
+    if (d->job_count || d->line_count)
+        schedule_pump(e, d);
+    else
+        destination_drop_if_unused(e, d);
+}
+
 void schedule_on_timer(struct engine *e, struct timer *t)
 {
     if (t->node.tag == TIMER_JOB) {
@@ -393,7 +421,7 @@ void schedule_on_timer(struct engine *e, struct timer *t)
     if (d->job_count)
         schedule_pump(e, d);
     else
-        destination_drop_if_unused(e, d);
+        on_destination_timer(e, CONTAINER_OF(t, struct destination, timer));
 }
 
 /* The operator */
@@ -488,6 +516,7 @@ void schedule_on_options(struct engine *e)
     e->generation++;
     destination_drop_lingering(e);
     e->reroute_at_id = 0;
+    destination_on_options(e);
     schedule_reroute(e);
 }
 

@@ -4,6 +4,7 @@
  * entails for the line and for its destination. */
 #include "health.h"
 #include "line.h"
+#include "route_host.h"
 #include "token.h"
 
 #include <stdio.h>
@@ -102,6 +103,9 @@ void line_fail(struct engine *e, struct line *l, struct policy_answer a, const c
     struct shape_ruling ruling;
     enum policy_verdict verdict = shape_judge(e, l, &a, policy_outcome(&a), &ruling);
     bool is_elsewhere = verdict == POLICY_NEXT_HOST || verdict == POLICY_LATER;
+    bool is_busy_host = a.reply && a.reply->code == 421;
+    if ((a.scope == SMTP_SCOPE_HOST || is_busy_host) && is_elsewhere)
+        route_host_fails(e, l, why);
     if (a.scope == SMTP_SCOPE_HOST && (is_elsewhere || verdict == POLICY_RETURN))
         health_failed(e, d, &line_target(l)->address);
     else if (a.scope == SMTP_SCOPE_SESSION && (is_elsewhere || verdict == POLICY_UNSURE))

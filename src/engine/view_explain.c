@@ -6,10 +6,12 @@
 #include "mail/address.h"
 #include "policy/policy_accept.h"
 #include "route.h"
+#include "view_explain_hosts.h"
 #include "view_sources.h"
 
 static const char *const miss_words[] = {
     [ROUTE_TAKEN] = "",
+    [ROUTE_FALLBACK] = "it is a fallback only",
     [ROUTE_RECIPIENT] = "another recipient",
     [ROUTE_SENDER] = "another sender",
     [ROUTE_LOGIN] = "another login, or none",
@@ -47,18 +49,25 @@ struct way {
     uint32_t lines_most;
 };
 
+static uint64_t most_bytes(const struct engine *e, const struct engine_user *by)
+{
+    return by && by->message_bytes_max ? by->message_bytes_max : e->opt->message_bytes_max;
+}
+
 static const char *refusal(const struct engine *e, const struct engine_case *c,
                            const struct engine_user *by)
 {
     if (c->user.n && !by)
         return "there is no such user";
+    if (!by && c->from.family != IP_NONE &&
+        !policy_is_trusted(&c->from, e->opt->trusted_networks, e->opt->trusted_network_count))
+        return "no login, and the address is in none of submission.trusted_networks";
     if (by && !policy_may_send_as(by->senders, by->sender_count, c->sender))
         return "the user may not send as this address";
     if (by && by->recipient_count &&
         !policy_matches_any(by->recipients, by->recipient_count, c->recipient))
         return "the user may not send to this address";
-    uint64_t most = by && by->message_bytes_max ? by->message_bytes_max : e->opt->message_bytes_max;
-    return c->bytes > most ? "larger than max_message_size" : NULL;
+    return c->bytes > most_bytes(e, by) ? "larger than max_message_size" : NULL;
 }
 
 static void begin(struct explain *x, const struct engine *e, const struct engine_case *c,
@@ -122,24 +131,28 @@ static struct view_sources sources_of(const struct explain *x, const struct way 
                                  x->now_ms};
 }
 
-/* ---- JSON ---- */
-
-static void json_hosts(struct json *j, const struct way *w)
+static struct view_explain_hosts hosts_of(const struct explain *x, const struct way *w)
 {
-    json_array(j, "hosts");
-    for (unsigned i = 0; w->options && i < w->options->host_count; i++) {
-        const struct engine_host *h = &w->options->hosts[i];
-        json_object(j, NULL);
-        json_string(j, "name", h->name);
-        json_int(j, "port", h->port);
-        json_end(j, '}');
-    }
-    json_end(j, ']');
-    json_array(j, "addresses");
-    for (uint32_t i = 0; w->d && w->d->targets && i < w->d->targets->count; i++)
-        json_string(j, NULL, slice_cstr(ip_port_build(&w->d->targets->target[i].address).s));
-    json_end(j, ']');
+    return (struct view_explain_hosts){.e = x->e,
+                                       .route = w->options,
+                                       .d = w->d,
+                                       .domain = w->domain,
+                                       .fallback = destination_fallback_of(x->e->opt, w->route),
+                                       .now_ms = x->now_ms};
 }
+
+static const struct policy_limits *limits_of(const struct explain *x, const struct way *w)
+{
+    return w->d ? &w->d->limits : &x->e->opt->limits;
+}
+
+static int64_t next_s(const struct explain *x, const struct destination *d)
+{
+    int64_t ms = d->backoff_until_ms - x->now_ms;
+    return ms > 0 ? (ms + 999) / 1000 : 0;
+}
+
+/* ---- JSON ---- */
 
 static void json_passed_over(struct json *j, const struct explain *x, const struct way *w)
 {
@@ -166,7 +179,9 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     json_bool(j, "is_users_route", w.is_bound);
     json_passed_over(j, x, &w);
     json_bool(j, "is_mx", !w.options || !w.options->host_count);
-    json_hosts(j, &w);
+    struct view_explain_hosts h = hosts_of(x, &w);
+    view_explain_hosts_json(j, &h);
+    view_explain_fallback_json(j, &h);
     json_string(j, "tls", slice_cstr(tls_words[w.tls]));
     json_string(j, "login", w.login);
     if (w.account.n)
@@ -175,11 +190,12 @@ static void json_way(struct json *j, struct explain *x, struct slice address)
     view_sources_json(&v, j);
     json_int(j, "connections", w.d ? w.d->line_count : 0);
     json_int(j, "connections_max", w.lines_most);
+    json_int(j, "connection_messages_max", limits_of(x, &w)->connection_messages);
     json_int(j, "waiting", w.d ? (int64_t)w.d->job_count : 0);
     shape_json(x->e, &(struct shape_case){w.route, w.domain, w.d, x->now_ms}, j);
     json_bool(j, "is_paused", queue_is_paused(&x->e->queue, w.pause));
     if (w.d && w.d->failures) {
-        json_int(j, "next_s", (w.d->backoff_until_ms - x->now_ms) / 1000);
+        json_int(j, "next_s", next_s(x, w.d));
         json_string(j, "trouble", slice_cstr(w.d->trouble));
     }
     json_end(j, '}');
@@ -196,9 +212,11 @@ void engine_explain_json(const struct engine *e, const struct engine_case *c, in
     json_string(&j, "from", c->sender);
     json_string(&j, "sent_from", x.question.sender);
     json_string(&j, "to", c->recipient);
+    json_int(&j, "size_max", (int64_t)most_bytes(e, x.question.by));
     json_bool(&j, "is_redirected", x.list.is_redirected);
     if (x.refused)
         json_string(&j, "refused", slice_cstr(x.refused));
+    view_explain_retry_json(&j, e->opt);
     json_array(&j, "recipients");
     for (unsigned i = 0; !x.list.is_too_many && i < x.list.count; i++)
         json_way(&j, &x, rewrite_text_slice(&x.list.address[i]));
@@ -207,21 +225,6 @@ void engine_explain_json(const struct engine *e, const struct engine_case *c, in
 }
 
 /* ---- lines ---- */
-
-static void text_hosts(struct buf *out, const struct way *w)
-{
-    bool is_mx = !w->options || !w->options->host_count;
-    buf_add_cstr(out, "  hosts       ");
-    if (is_mx)
-        buf_addf(out, "the MX hosts of %.*s", SLICE_FMT(w->domain));
-    for (unsigned i = 0; !is_mx && i < w->options->host_count; i++)
-        buf_addf(out, "%s%.*s:%u", i ? ", " : "", SLICE_FMT(w->options->hosts[i].name),
-                 w->options->hosts[i].port);
-    for (uint32_t i = 0; w->d && w->d->targets && i < w->d->targets->count; i++)
-        buf_addf(out, "%s%s %s", i ? ", " : "; known now: ", w->d->targets->target[i].host,
-                 ip_port_build(&w->d->targets->target[i].address).s);
-    buf_add_char(out, '\n');
-}
 
 static void text_route(struct buf *out, const struct explain *x, const struct way *w)
 {
@@ -248,8 +251,7 @@ static void text_state(struct buf *out, const struct explain *x, const struct wa
         buf_add_cstr(out, "  paused      by the operator\n");
     if (w->d && w->d->failures)
         buf_addf(out, "  trouble     failed %u times, next try in %llds: %s\n", w->d->failures,
-                 (long long)((w->d->backoff_until_ms - x->now_ms) / 1000),
-                 w->d->trouble ? w->d->trouble : "");
+                 (long long)next_s(x, w->d), w->d->trouble ? w->d->trouble : "");
 }
 
 static void text_way(struct buf *out, struct explain *x, struct slice address)
@@ -257,8 +259,11 @@ static void text_way(struct buf *out, struct explain *x, struct slice address)
     struct way w = find_way(x, address);
     buf_addf(out, "to            <%.*s>\n", SLICE_FMT(w.address));
     text_route(out, x, &w);
-    text_hosts(out, &w);
-    buf_addf(out, "  tls         %s", tls_words[w.tls]);
+    struct view_explain_hosts h = hosts_of(x, &w);
+    view_explain_hosts_text(out, &h);
+    view_explain_fallback_text(out, &h);
+    buf_addf(out, "  tls         %s (%s)", tls_words[w.tls],
+             w.options ? "route.tls" : "delivery.tls");
     if (w.login.n)
         buf_addf(out, ", logging in as %.*s", SLICE_FMT(w.login));
     if (w.account.n)
@@ -280,7 +285,9 @@ void engine_explain_text(const struct engine *e, const struct engine_case *c, in
     buf_addf(out, "from          <%.*s>", SLICE_FMT(x.question.sender));
     if (!slice_eq(x.question.sender, c->sender))
         buf_addf(out, ", rewritten from <%.*s>", SLICE_FMT(c->sender));
-    buf_addf(out, "\nsize          %llu bytes\n", (unsigned long long)c->bytes);
+    buf_addf(out, "\nsize          %llu bytes, at most %llu\n", (unsigned long long)c->bytes,
+             (unsigned long long)most_bytes(e, x.question.by));
+    view_explain_retry_text(out, e->opt);
     if (is_rewritten(&x))
         buf_addf(out, "rewritten     <%.*s> is %u recipient%s%s\n", SLICE_FMT(c->recipient),
                  x.list.count, x.list.count == 1 ? "" : "s",

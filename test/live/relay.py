@@ -118,6 +118,7 @@ class Relay:
                 "command_timeout": "10s",
                 "data_timeout": "10s",
                 "final_timeout": "10s",
+                "unsure_wait": "200ms",
             },
             "dns": {"servers": [f"127.0.0.1:{dns.port}"], "timeout": "2s"},
             "control": {"socket": self.socket},

@@ -167,8 +167,12 @@ def test_routes_by_sender_and_size(relay, new_receiver, sink, mx_port):
     assert "not large: smaller than its min_size\n" in text
     told = json.loads(relay.command("explain", "--size", "1MiB", "q@sink.example", "--json"))
     assert told["recipients"][0]["route"] == "large"
-    assert told["recipients"][0]["hosts"] == [{"name": HOSTS["mx.other.example"], "port": mx_port}]
+    assert told["recipients"][0]["hosts"] == [
+        {"name": HOSTS["mx.other.example"], "port": mx_port, "priority": 1, "weight": 1,
+         "failures": 0, "skipped_s": 0}]
     assert "is no address" in relay.command("explain", "a b", status=1)
+    assert "ip must be an address" in relay.command("explain", "a@b.example", "--ip", "x", status=1)
+    assert "no login, and the address" in relay.command("explain", "a@b.example", "--ip", "192.0.2.1")
     assert "size must be a size" in relay.command("explain", "a@b.example", "--size", "big", status=1)
 
 

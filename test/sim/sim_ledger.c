@@ -437,7 +437,8 @@ void sim_ledger_on_note(struct sim_world *w, const struct note *n)
     w->ledger.notes[n->kind]++;
     if (n->kind == NOTE_JOURNAL && slice_starts(n->field[0].text, SLICE("a segment is missing")))
         sim_fail(w, "no crash takes a segment away, but one is missed");
-    bool is_put_off = n->kind == NOTE_DEFERRED || n->kind == NOTE_UNSURE;
+    bool is_put_off = n->kind == NOTE_DEFERRED ||
+                      (n->kind == NOTE_UNSURE && w->options->on_unsure == DELIVERY_UNSURE_RETRY);
     enum queue_fate fate = QUEUE_WAITING;
     for (size_t i = 0; i < COUNT_OF(last); i++)
         if (last[i].kind == n->kind)

@@ -104,6 +104,9 @@ static void draw_options(struct plan *p, struct sim_options *s)
     if (rng_chance(r, 8))
         o->message_bytes_max = 100 * 1024;
     o->delivery_tls = rng_chance(r, 20) ? DELIVERY_TLS_NONE : DELIVERY_TLS_OPPORTUNISTIC;
+    o->unsure_wait_ms = ONE_OF(r, 0, 5 * SIM_MINUTE_MS, 5 * SIM_MINUTE_MS);
+    if (rng_chance(r, 10))
+        o->on_unsure = DELIVERY_UNSURE_BOUNCE;
     if (rng_chance(r, 8))
         o->queue_bytes_max = 2 * 1024 * 1024;
     struct rng own = p->rng;
@@ -122,10 +125,10 @@ static void draw_options(struct plan *p, struct sim_options *s)
 static void draw_route(struct plan *p, struct sim_options *s)
 {
     struct rng *r = &p->rng;
-    if (!rng_chance(r, 15))
+    if (!rng_chance(r, 25))
         return;
-    s->route_host[0] = (struct engine_host){SLICE("h0.test"), 25};
-    s->route_host[1] = (struct engine_host){SLICE("h1.test"), 2525};
+    s->route_host[0] = (struct engine_host){.name = SLICE("h0.test"), .port = 25};
+    s->route_host[1] = (struct engine_host){.name = SLICE("h1.test"), .port = 2525};
     s->route_recipient = rng_chance(r, 50) ? SLICE("*@d2.test") : SLICE("*");
     s->route = (struct engine_route){.recipients = &s->route_recipient,
                                      .recipient_count = 1,
@@ -137,7 +140,7 @@ static void draw_route(struct plan *p, struct sim_options *s)
     s->o.route_count = 1;
     if (!rng_chance(r, 70))
         return;
-    s->route_host[0] = (struct engine_host){SLICE(LOGIN_HOST), 587};
+    s->route_host[0] = (struct engine_host){.name = SLICE(LOGIN_HOST), .port = 587};
     s->route.host_count = 1;
     s->route.tls = DELIVERY_TLS_VERIFY;
     s->route.user = SLICE("sim");

@@ -6,6 +6,7 @@
 #include "sim_scene_login.h"
 #include "sim_scene_order.h"
 #include "sim_scene_reuse.h"
+#include "sim_scene_route.h"
 #include "sim_scene_shape.h"
 #include "sim_scene_staging.h"
 #include "sim_scene_token.h"
@@ -180,7 +181,7 @@ static void smarthost(struct sim_stage *s)
     struct sim_host *h = &s->w->host[smart];
     h->tls = SIM_TLS_UNKNOWN;
     h->needs_auth = true;
-    o->route_host[0] = (struct engine_host){SLICE("smart.test"), 587};
+    o->route_host[0] = (struct engine_host){.name = SLICE("smart.test"), .port = 587};
     o->route = (struct engine_route){.hosts = o->route_host,
                                      .host_count = 1,
                                      .tls = DELIVERY_TLS_VERIFY,
@@ -414,7 +415,7 @@ static void reload(struct sim_stage *s)
 {
     struct sim_options *o = &s->other;
     unsigned smart = sim_host_add(s->w, "smart.test");
-    o->route_host[0] = (struct engine_host){SLICE("smart.test"), 25};
+    o->route_host[0] = (struct engine_host){.name = SLICE("smart.test"), .port = 25};
     o->route = (struct engine_route){.hosts = o->route_host,
                                      .host_count = 1,
                                      .tls = DELIVERY_TLS_OPPORTUNISTIC,
@@ -549,6 +550,12 @@ static const struct {
     {"storm", sim_scene_storm, "421 to everybody for hours: few attempts, then all goes"},
     {"slowed", sim_scene_slowed, "half the connections where it is told to slow down"},
     {"greylist-once", sim_scene_greylist_once, "what is greylisted goes soon, and once"},
+    {"better-host", sim_scene_better_host,
+     "a smarthost fails and comes back: all connections are there again within minutes"},
+    {"half-dead-smarthosts", sim_scene_half_dead_smarthosts,
+     "two that fail half the time: all is delivered, with few calls"},
+    {"fallback-route", sim_scene_fallback,
+     "port 25 is a black hole: the fallback takes over, and gives back"},
     {"thousand", thousand, "1000 destinations, 900 dead: limits kept, the living served"},
 };
 

@@ -10,7 +10,7 @@ static struct sim_host *open_smarthost(struct sim_stage *s)
     struct sim_host *h = &s->w->host[sim_host_add(s->w, "smart.test")];
     h->tls = SIM_TLS_GOOD;
     h->needs_auth = true;
-    o->route_host[0] = (struct engine_host){SLICE("smart.test"), 587};
+    o->route_host[0] = (struct engine_host){.name = SLICE("smart.test"), .port = 587};
     o->route = (struct engine_route){.hosts = o->route_host,
                                      .host_count = 1,
                                      .tls = DELIVERY_TLS_VERIFY,

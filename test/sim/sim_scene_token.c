@@ -16,7 +16,7 @@ static struct sim_host *begin(struct sim_stage *s)
     h->tls = SIM_TLS_GOOD;
     h->needs_auth = h->needs_token = true;
     s->w->tokens.life_ms = SIM_HOUR_MS;
-    o->route_host[0] = (struct engine_host){SLICE("smart.test"), 587};
+    o->route_host[0] = (struct engine_host){.name = SLICE("smart.test"), .port = 587};
     o->route = (struct engine_route){.hosts = o->route_host,
                                      .host_count = 1,
                                      .tls = DELIVERY_TLS_VERIFY,

@@ -278,7 +278,7 @@ static const char whole[] =
     "tls = \"none\"\n"
     "[[route]]\n"
     "recipients = [\"*\"]\n"
-    "hosts = [\"smtp.example.net:588\"]\n"
+    "hosts = [\"smtp.example.net:588,priority=2, weight=3\"]\n"
     "auth = { user = \"u\", password_file = \"/run/secrets/smtp\" }\n"
     "[control]\n"
     "socket = \"/run/outpost/control2.sock\"\n"
@@ -401,6 +401,10 @@ static void test_whole(void **state)
     assert_slice(e->routes[1].name, "127.0.0.1");
     assert_int_equal(e->routes[1].user.n, 0);
     assert_int_equal(e->routes[2].tls, DELIVERY_TLS_VERIFY);
+    assert_int_equal(e->routes[1].hosts[2].priority, 0);
+    assert_int_equal(e->routes[2].hosts[0].port, 588);
+    assert_int_equal(e->routes[2].hosts[0].priority, 2);
+    assert_int_equal(e->routes[2].hosts[0].weight, 3);
     assert_slice(e->routes[2].user, "u");
     assert_slice(e->routes[2].password, "s3cret");
     assert_slice(e->routes[2].name, "smtp.example.net");
@@ -453,6 +457,30 @@ static void test_numbers(void **state)
             fail_msg("%s: %s", numbers[i].shows, numbers[i].text);
         config_free(c);
     }
+}
+
+/* A route that says its hosts only takes no mail of its own accord when it is a fallback. */
+static void test_fallbacks(void **state)
+{
+    (void)state;
+    struct config *c = load_well("[delivery]\nfallback = 'b'\non_unsure = 'bounce'\n"
+                                 "[[route]]\nname = 'a'\nhosts = ['h.example']\n"
+                                 "recipients = ['*@a.example']\n"
+                                 "[[route]]\nname = 'b'\nhosts = ['h.example']\n"
+                                 "[[route]]\nsenders = ['*@c.example']\nfallback = 'a'\n"
+                                 "[[route]]\nsenders = ['*@d.example']\nfallback = 'none'\n"
+                                 "[[route]]\nhosts = ['i.example']\n");
+    const struct engine_options *e = &c->engine;
+    assert_true(e->has_fallback);
+    assert_int_equal(e->fallback, 1);
+    assert_int_equal(e->on_unsure, DELIVERY_UNSURE_BOUNCE);
+    assert_false(e->routes[0].is_fallback); /* it has its own mail, too */
+    assert_true(e->routes[1].is_fallback);
+    assert_true(e->routes[2].has_fallback);
+    assert_int_equal(e->routes[2].fallback, 0);
+    assert_true(e->routes[3].has_no_fallback);
+    assert_false(e->routes[4].is_fallback || e->routes[4].has_fallback);
+    config_free(c);
 }
 
 /* ---- environment and secrets ---- */
@@ -908,6 +936,24 @@ static const struct mistake_row bad[] = {
      "is empty; without the key it is everybody"},
     {"Postfix brackets", "[[route]]\nhosts = ['[smtp.example.net]:587']", 2, 10, "route.hosts",
      "without an MX lookup"},
+    {"a fallback that is not there", "[delivery]\nfallback = 'r'", 2, 12, "delivery.fallback",
+     "there is no such route"},
+    {"a fallback without hosts", "[delivery]\nfallback = 'r'\n[[route]]\nname = 'r'", 2, 12,
+     "delivery.fallback", "has no hosts"},
+    {"a route's fallback that is not there", "[[route]]\nfallback = 'r'", 2, 12, "route.fallback",
+     "there is no such route"},
+    {"a fallback of a fallback", "[[route]]\nname = 'r'\nhosts = ['h.example']\nfallback = 'r'", 4,
+     12, "route.fallback", "name more hosts here"},
+    {"a host's weight", "[[route]]\nhosts = ['smtp.example.net,weight=0']", 2, 10, "route.hosts",
+     "each from 1 to 1000"},
+    {"a weight twice", "[[route]]\nhosts = ['smtp.example.net:25,weight=1,weight=2']", 2, 10,
+     "route.hosts", "priority and weight"},
+    {"something else of a host", "[[route]]\nhosts = ['smtp.example.net,cost=3']", 2, 10,
+     "route.hosts", "priority and weight"},
+    {"nothing of a host", "[[route]]\nhosts = ['smtp.example.net,']", 2, 10, "route.hosts",
+     "priority and weight"},
+    {"no host before its weight", "[[route]]\nhosts = [',weight=2']", 2, 10, "route.hosts",
+     "is not a host"},
     {"a host's port", "[[route]]\nhosts = ['smtp.example.net:0']", 2, 10, "route.hosts",
      "the port must be from 1 to 65535"},
     {"no host", "[[route]]\nhosts = ['a b:25']", 2, 10, "route.hosts", "is not a host"},
@@ -1290,6 +1336,7 @@ int main(void)
         cmocka_unit_test(test_defaults_that_cannot_be),
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_fallbacks),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_users),

@@ -7,7 +7,7 @@
 static struct slice one_sender[] = {SLICE_INIT("*@one.example")};
 static struct slice one_login[] = {SLICE_INIT("app")};
 static struct engine_user users[] = {{.name = SLICE_INIT("app")}};
-static struct engine_host hosts[] = {{SLICE_INIT("smart.example"), 587}};
+static struct engine_host hosts[] = {{.name = SLICE_INIT("smart.example"), .port = 587}};
 static struct engine_route routes[] = {{.hosts = hosts,
                                         .host_count = 1,
                                         .tls = DELIVERY_TLS_NONE,

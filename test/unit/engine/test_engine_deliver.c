@@ -135,7 +135,7 @@ static void equal_questions_are_one(void **state)
 
 /* Smarthosts */
 
-static struct engine_host smart_hosts[] = {{SLICE_INIT("smart.example"), 587}};
+static struct engine_host smart_hosts[] = {{.name = SLICE_INIT("smart.example"), .port = 587}};
 static struct slice some_recipients[] = {SLICE_INIT("a.example")};
 static struct engine_route smart_routes[] = {{.recipients = some_recipients,
                                               .recipient_count = 1,
@@ -313,7 +313,29 @@ static void a_line_dies_after_the_dot(void **state)
     assert_int_equal(w->notes[NOTE_UNSURE], 1); /* not at the next host at once */
     assert_int_equal(w->mail_count, 0);
     world_pass(w, 2 * w->opt.retry_first_ms);
+    assert_int_equal(w->notes[NOTE_DELIVERED], 0);
+    world_pass(w, w->opt.unsure_wait_ms);
     assert_int_equal(w->notes[NOTE_DELIVERED], 1);
+    world_all_done(w);
+    world_down(w);
+}
+
+/* Where twice would be worse than not at all: its sender learns that nobody knows. */
+static void what_is_unsure_is_not_sent_again(void **state)
+{
+    struct world_rule rules[] = {{"9.1.0.1", "DOT", NULL, 0}, {0}};
+    struct world *w = world_new();
+    w->opt.on_unsure = DELIVERY_UNSURE_BOUNCE;
+    w->rules = rules;
+    world_start(w);
+    world_submit(w, "s@sender.example", "r@a.example");
+    world_pass(w, 3600 * 1000);
+    assert_int_equal(w->notes[NOTE_UNSURE], 1);
+    assert_int_equal(w->notes[NOTE_BOUNCED], 1);
+    assert_int_equal(w->mail_count, 1);
+    assert_string_equal(w->mail[0].to, "s@sender.example ");
+    assert_non_null(strstr(w->mail[0].body, "may have been delivered"));
+    assert_non_null(strstr(w->mail[0].body, "Status: 5.4.2"));
     world_all_done(w);
     world_down(w);
 }
@@ -789,6 +811,7 @@ int main(void)
         cmocka_unit_test(each_host_has_its_own_time),
         cmocka_unit_test(a_line_dies_when_all_is_decided),
         cmocka_unit_test(a_line_dies_after_the_dot),
+        cmocka_unit_test(what_is_unsure_is_not_sent_again),
         cmocka_unit_test(a_dead_destination_is_probed_by_one),
         cmocka_unit_test(a_destination_ends_with_its_last_line),
         cmocka_unit_test(a_connection_is_used_again),

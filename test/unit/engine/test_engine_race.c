@@ -462,7 +462,7 @@ static void no_source_can_be_used(void **state)
 
 static void a_route_has_sources_of_its_own(void **state)
 {
-    struct engine_host host = {SLICE("mx.one.example"), 587};
+    struct engine_host host = {.name = SLICE("mx.one.example"), .port = 587};
     struct engine_route route = {
         .hosts = &host, .host_count = 1, .name = SLICE("mx.one.example"), .tls = DELIVERY_TLS_NONE};
     for (int has_own = 0; has_own < 2; has_own++) {

@@ -118,19 +118,22 @@ static void it_is_explained(void **state)
         "not bulk: another login, or none\n",
         "not large: smaller than its min_size\n",
         "hosts       10.0.0.1:2525\n",
-        "tls         none, logging in as relay\n",
+        "tls         none (route.tls), logging in as relay\n",
+        "retry         after 1m, 2m, 4m, 8m, 16m, 32m, then up to every 1h; its sender is warned "
+        "after 4h; given up after 5d\n",
+        "unsure        sent again when the last reply is lost, after 5m at least\n",
         "connections 0 of at most 20, 0 messages waiting\n",
     };
     for (size_t i = 0; i < COUNT_OF(lines); i++)
         says(w, c, false, lines[i]);
     says(w, c, true, "\"route\":\"any\"");
     says(w, c, true, "{\"route\":\"news\",\"why\":\"another sender\"}");
-    says(w, c, true, "{\"name\":\"10.0.0.1\",\"port\":2525}");
+    says(w, c, true, "{\"name\":\"10.0.0.1\",\"port\":2525,\"priority\":1,\"weight\":1,");
     says(w, c, true, "\"login\":\"relay\"");
 
     c.recipient = SLICE("u@a.example");
     says(w, c, false, "route       none fits\n");
-    says(w, c, false, "hosts       the MX hosts of a.example\n");
+    says(w, c, false, "hosts       the MX hosts of a.example; not looked up yet\n");
     says(w, c, true, "\"route\":null");
     says(w, c, true, "\"is_mx\":true");
     c.user = SLICE("bound");
@@ -172,6 +175,71 @@ static void trouble_is_told(void **state)
     world_down(w);
 }
 
+/* Ranks, what is known of each host, and the other way. */
+static void hosts_and_fallback_are_told(void **state)
+{
+    static struct engine_host two[] = {{.name = SLICE_INIT("10.0.0.1"), .port = 2525},
+                                       {.name = SLICE_INIT("10.0.0.2"), .port = 2525, .weight = 3}};
+    static struct engine_route smart[] = {
+        {.name = SLICE_INIT("smart"),
+         .recipients = to_news,
+         .recipient_count = 1,
+         .hosts = two,
+         .host_count = 2},
+        {.name = SLICE_INIT("backup"), .hosts = &one, .host_count = 1, .is_fallback = true}};
+    static struct world_rule dead[] = {{"10.0.0.1", "", "421 4.3.2 no!", 0},
+                                       {"9.1.0.1", "CONNECT", "refuse", 0},
+                                       {"9.1.0.2", "CONNECT", "refuse", 0},
+                                       {0}};
+    struct world *w = world_new();
+    w->opt.routes = smart;
+    w->opt.route_count = 2;
+    w->opt.has_fallback = true;
+    w->opt.fallback = 1;
+    w->rules = dead;
+    world_start(w);
+    struct engine_case c = {.sender = SLICE("b@sender.example"),
+                            .recipient = SLICE("u@news.example")};
+    says(w, c, false,
+         "  hosts       10.0.0.1:2525, priority 1, weight 1\n"
+         "              10.0.0.2:2525, priority 1, weight 3\n");
+    for (int i = 0; i < 20; i++)
+        world_submit(w, "", "u@news.example");
+    world_settle(w);
+    says(w, c, false, "10.0.0.1:2525, priority 1, weight 1; failed 1 times, tried last for ");
+    world_pass(w, 40000);
+    says(w, c, false, "weight 1; failed, the next connection tries it again\n");
+    says(w, c, true, "\"failures\":1,\"skipped_s\":0}");
+
+    c.recipient = SLICE("u@a.example");
+    says(w, c, false, "  route       none fits\n");
+    says(w, c, false, "not backup: it is a fallback only\n");
+    says(w, c, false, "  fallback    backup, after 10m of trouble\n");
+    says(w, c, true, "\"fallback\":\"backup\",\"is_fallback_in_use\":false");
+    world_submit(w, "", "u@a.example");
+    world_pass(w, 250 * 1000);
+    says(w, c, true, "\"mx\":[\"mx1.a.example\",\"mx2.a.example\"]");
+    world_pass(w, 470 * 1000);
+    says(w, c, false,
+         "  fallback    backup, in use: direct delivery has been in trouble for 12m\n");
+    says(w, c, true, "\"is_fallback_in_use\":true");
+    world_down(w);
+}
+
+static void where_it_comes_from(void **state)
+{
+    struct world *w = routed();
+    struct engine_case c = {.sender = SLICE("b@x.example"), .recipient = SLICE("u@a.example")};
+    assert_true(ip_parse(SLICE("192.0.2.1"), &c.from));
+    says(w, c, true, "\"refused\":\"no login, and the address is in none of");
+    c.user = SLICE("bulk"); /* who has logged in may come from anywhere */
+    says(w, c, true, "\"is_redirected\":false,\"retry_s\"");
+    c.user = SLICE_NONE;
+    assert_true(ip_parse(SLICE("127.0.0.1"), &c.from));
+    says(w, c, true, "\"is_redirected\":false,\"retry_s\"");
+    world_down(w);
+}
+
 /* Recipients are those that the rules make of it; staging lets none out. */
 static void rewriting_comes_first(void **state)
 {
@@ -207,7 +275,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_that_fits), cmocka_unit_test(messages_take_them),
         cmocka_unit_test(it_is_explained),     cmocka_unit_test(what_speaks_against_it),
-        cmocka_unit_test(trouble_is_told),     cmocka_unit_test(rewriting_comes_first),
+        cmocka_unit_test(trouble_is_told),     cmocka_unit_test(hosts_and_fallback_are_told),
+        cmocka_unit_test(where_it_comes_from), cmocka_unit_test(rewriting_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,7 +109,7 @@ static void a_reload_routes_step_by_step(void **state)
     struct scale s;
     up(&s);
     (void)tick(&s);
-    struct engine_host host = {SLICE("smart.example"), 587};
+    struct engine_host host = {.name = SLICE("smart.example"), .port = 587};
     struct engine_route route = {.hosts = &host, .host_count = 1, .name = SLICE("smart.example")};
     struct engine_options next = s.opt;
     next.routes = &route;
@@ -131,7 +131,7 @@ static void a_second_reload_begins_again(void **state)
 {
     struct scale s;
     up(&s);
-    struct engine_host host = {SLICE("smart.example"), 587};
+    struct engine_host host = {.name = SLICE("smart.example"), .port = 587};
     struct engine_route route = {.hosts = &host, .host_count = 1, .name = SLICE("smart.example")};
     struct engine_options next = s.opt, last = s.opt;
     next.routes = &route;

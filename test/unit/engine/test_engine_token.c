@@ -3,7 +3,7 @@
 
 enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS, HOUR_MS = 60 * MINUTE_MS };
 
-static struct engine_host smart_hosts[] = {{SLICE_INIT("smart.example"), 587}};
+static struct engine_host smart_hosts[] = {{.name = SLICE_INIT("smart.example"), .port = 587}};
 static struct engine_route token_routes[] = {{.hosts = smart_hosts,
                                               .host_count = 1,
                                               .tls = DELIVERY_TLS_NONE,

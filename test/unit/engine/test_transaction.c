@@ -156,6 +156,7 @@ static void a_chunk_without_an_answer(void **state)
 {
     struct world_rule rules[] = {{NULL, "CHUNK", NULL, 1}, {0}};
     struct world *w = world_up();
+    w->opt.unsure_wait_ms = 0;
     w->ehlo = CHUNKS;
     w->rules = rules;
     submit_to(w, 1);
@@ -178,6 +179,7 @@ static void a_line_dies_under_a_group(void **state)
         struct world_rule rules[] = {{NULL, "MAIL", "250 ok", 1}, {NULL, "MAIL", NULL, 1}, {0}};
         struct world *w = world_new();
         w->opt.limits.connections = 1;
+        w->opt.unsure_wait_ms = 0;
         world_start(w);
         w->ehlo = CHUNKS;
         w->rules = rules;
@@ -541,7 +543,7 @@ static void no_connection_is_kept(void **state)
 static void domains_of_a_session(void **state)
 {
     static struct slice all = SLICE_INIT("*");
-    static struct engine_host hosts[] = {{SLICE_INIT("smart.example"), 587}};
+    static struct engine_host hosts[] = {{.name = SLICE_INIT("smart.example"), .port = 587}};
     static struct engine_route route = {.name = SLICE_INIT("smart.example"),
                                         .recipients = &all,
                                         .recipient_count = 1,
