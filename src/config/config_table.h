@@ -37,6 +37,7 @@ enum config_type {
     CONFIG_PATTERN,  /* struct slice: mail_address_match */
     CONFIG_BOOL,     /* bool */
     CONFIG_COUNT,    /* unsigned */
+    CONFIG_LEVEL,    /* int, of few: below 0, too */
     CONFIG_PORT,     /* uint16_t */
     CONFIG_SIZE,     /* uint64_t, bytes */
     CONFIG_DURATION, /* int64_t, ms */

@@ -99,9 +99,9 @@ bool home_move(struct engine *e, struct destination *domain)
     struct destination *home = home_of(e, domain);
     if (home == domain)
         return false;
-    for (int i = 0; i < MOVED_A_STEP && !list_is_empty(&domain->ready); i++)
-        schedule_move(e, CONTAINER_OF(domain->ready.next, struct job, in_ready));
-    return !list_is_empty(&domain->ready);
+    for (int i = 0; i < MOVED_A_STEP && !turns_is_empty(&domain->ready); i++)
+        schedule_move(e, CONTAINER_OF(turns_first(&domain->ready), struct job, in_ready));
+    return !turns_is_empty(&domain->ready);
 }
 
 bool home_place(struct engine *e, struct job *j)
