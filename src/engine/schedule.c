@@ -48,6 +48,12 @@ static void want(struct engine *e, struct destination *d)
         list_add_last(d->failures ? &e->wanting_probe : &e->wanting, &d->in_wanting);
 }
 
+static void want_last(struct engine *e, struct destination *d)
+{
+    list_remove(&d->in_wanting);
+    want(e, d);
+}
+
 /* A thousand dead destinations must not keep the living from the few connections there are. */
 static struct destination *next_wanting(struct engine *e)
 {
@@ -340,8 +346,10 @@ void schedule_on_line_gone(struct engine *e, struct destination *d)
 {
     if (!d->job_count)
         destination_drop_if_unused(e, d);
-    else
+    else if (list_is_empty(&e->wanting))
         schedule_pump(e, d); /* which may end its jobs, and d with them */
+    else
+        want_last(e, d); /* behind those that waited for its connection */
     schedule_pump_wanting(e);
 }
 
