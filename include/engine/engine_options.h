@@ -50,6 +50,7 @@ struct engine_user {
     uint64_t message_bytes_max; /* 0: as all others */
     bool has_route;             /* all its mail goes there, whatever the recipient */
     unsigned route;             /* index of engine_options.routes */
+    int priority;               /* of its mail: -9 to 9 (see turns.h) */
 };
 
 enum delivery_tls {

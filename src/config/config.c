@@ -97,7 +97,7 @@ static bool text_of(struct loader *l, const struct config_option *o, const struc
 {
     bool is_text = config_type_facts[o->type].is_text;
     bool is_number = o->type == CONFIG_COUNT || o->type == CONFIG_PORT || o->type == CONFIG_SIZE ||
-                     o->type == CONFIG_FACTOR;
+                     o->type == CONFIG_FACTOR || o->type == CONFIG_LEVEL;
     if (node->kind == TOML_STRING && is_text) {
         *said = config_expand(node->string, l->world, l->arena, text);
         return true;

@@ -15,6 +15,7 @@ static bool has_range(const struct config_option *o)
 {
     switch (o->type) {
     case CONFIG_COUNT:
+    case CONFIG_LEVEL:
     case CONFIG_PORT:
     case CONFIG_SIZE:
     case CONFIG_DURATION:

@@ -229,6 +229,10 @@ static const struct config_option rows[] = {
     ROW("user.route", NAME, USER(route), NULL, NULL, "255",
         "The name of the route that all mail of this user takes, whatever the recipient.",
         .sample = "bulk", .normal_said = "the first that matches the recipient"),
+    ROW("user.priority", LEVEL, USER(engine.priority), "0", "-9", "9",
+        "Whose mail goes first where several wait for one destination: three steps more are four "
+        "times as many turns. Nobody waits for good.",
+        .sample = "3"),
 
     ROW("rewrite.domain", HOSTNAME, ENGINE(rewrite.domain), NULL, NULL, NULL,
         "Completes addresses without a domain, such as root, in envelope and header.",

@@ -13,6 +13,7 @@ const struct config_type_facts config_type_facts[CONFIG_TYPE_COUNT] = {
     [CONFIG_GLOB] = {"a name pattern", sizeof(struct slice), true, false},
     [CONFIG_BOOL] = {"true or false", sizeof(bool), false, false},
     [CONFIG_COUNT] = {"a whole number", sizeof(unsigned), false, false},
+    [CONFIG_LEVEL] = {"a whole number", sizeof(int), false, false},
     [CONFIG_PORT] = {"a port number", sizeof(uint16_t), false, false},
     [CONFIG_SIZE] = {"a size", sizeof(uint64_t), true, false},
     [CONFIG_DURATION] = {"a duration", sizeof(int64_t), true, false},

@@ -43,6 +43,7 @@ enum config_type {
     CONFIG_GLOB,     /* struct slice: of names of domains, hosts and routes */
     CONFIG_BOOL,     /* bool */
     CONFIG_COUNT,    /* unsigned */
+    CONFIG_LEVEL,    /* int, of few: below 0, too */
     CONFIG_PORT,     /* uint16_t */
     CONFIG_SIZE,     /* uint64_t, bytes */
     CONFIG_DURATION, /* int64_t, ms */

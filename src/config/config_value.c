@@ -8,6 +8,7 @@
 #include "config_net.h"
 #include "smtp/smtp_scram.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -197,6 +198,28 @@ static struct slice set_count(const struct config_option *o, struct slice text, 
     if (!slice_to_u64(text, &v) || v < least || v > most)
         return out_of_range(o, a);
     *out = (unsigned)v;
+    return SLICE_NONE;
+}
+
+static bool parse_level(struct slice text, int *out)
+{
+    uint64_t v;
+    bool is_below = text.n && text.p[0] == '-';
+    if (!slice_to_u64(slice_from(text, is_below), &v) || v > INT_MAX)
+        return false;
+    *out = is_below ? -(int)v : (int)v;
+    return true;
+}
+
+static struct slice set_level(const struct config_option *o, struct slice text, struct arena *a,
+                              int *out)
+{
+    int v, least, most;
+    CHECK(parse_level(slice_cstr(o->least), &least));
+    CHECK(parse_level(slice_cstr(o->most), &most));
+    if (!parse_level(text, &v) || v < least || v > most)
+        return out_of_range(o, a);
+    *out = v;
     return SLICE_NONE;
 }
 
@@ -430,6 +453,8 @@ struct slice config_value_set(const struct config_option *o, struct slice text, 
         return SLICE_NONE;
     case CONFIG_COUNT:
         return set_count(o, text, a, out);
+    case CONFIG_LEVEL:
+        return set_level(o, text, a, out);
     case CONFIG_PORT: {
         unsigned port = 0;
         said = set_count(o, text, a, &port);

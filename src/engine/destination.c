@@ -66,6 +66,7 @@ void destination_free(struct engine *e, struct destination *d)
     mem_free(d->helo);
     source_drop_pool(d);
     health_free(d);
+    turns_close(&d->ready);
     mem_free((char *)(uintptr_t)d->key.p);
     mem_free(d);
 }
@@ -142,7 +143,7 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     if (requires_tls)
         d->tls = DELIVERY_TLS_VERIFY;
     shape_limits(e, d);
-    list_init(&d->ready);
+    turns_init(&e->turns, &d->ready);
     list_init(&d->lines);
     policy_window_init(&d->window);
     timer_init(&d->timer, TIMER_DESTINATION);
@@ -361,6 +362,6 @@ void destination_success(struct engine *e, struct destination *d)
     shape_proved(e, d);
     unsigned before = d->window.most;
     policy_window_success(&d->window, d->line_count, d->limits.connections);
-    if (d->window.most > before && !list_is_empty(&d->ready))
+    if (d->window.most > before && !turns_is_empty(&d->ready))
         schedule_want(e, d);
 }

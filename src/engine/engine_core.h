@@ -18,6 +18,7 @@
 #include "smtp/smtp_client.h"
 #include "source.h"
 #include "target_order.h"
+#include "turns.h"
 
 enum {
     HOT_BYTES_MAX = 8 * 1024 * 1024, /* bodies kept in memory for an immediate delivery */
@@ -130,7 +131,7 @@ struct destination {
     enum destination_state state;
     struct target_list *targets;
     int64_t targets_until_ms;
-    struct list ready;               /* jobs */
+    struct turns ready;              /* jobs */
     uint64_t ready_count, job_count; /* the second: of a domain those that are its, of a set those
                                         that stand there */
     struct destination *home;        /* a domain's: the set of its MX hosts; NULL: not known yet */
@@ -274,6 +275,7 @@ struct engine {
     uint64_t segment_bytes; /* of the journal; 0: not known, nothing is compacted */
 
     struct map destinations;   /* by key */
+    struct turns_book turns;   /* at them all */
     struct list wanting;       /* destinations to pump: for want of a connection, or in bulk */
     struct list wanting_probe; /* the same, those in trouble: they come after the others, mostly */
     unsigned picks;

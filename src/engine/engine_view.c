@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/msgid.h"
 #include "fallback.h"
+#include "job.h"
 #include "mail/date.h"
 #include "select.h"
 #include "view_wishes.h"
@@ -246,6 +247,7 @@ bool engine_message_json(const struct engine *e, uint64_t id, int64_t now_ms, st
     json_message_head(&j, m, now_ms);
     json_string(&j, "client", queue_client(m));
     json_string(&j, "user", queue_user(m));
+    json_int(&j, "priority", job_priority(e, m));
     json_int(&j, "expires_s", in_seconds(left_ms(e, m, now_ms)));
     view_wishes_json(&j, m);
     json_order(&j, e, m);
@@ -391,6 +393,8 @@ bool engine_message_text(const struct engine *e, uint64_t id, int64_t now_ms, st
     buf_addf(out, "client    %.*s", SLICE_FMT(queue_client(m)));
     if (m->user_bytes)
         buf_addf(out, ", logged in as %.*s", SLICE_FMT(queue_user(m)));
+    if (job_priority(e, m))
+        buf_addf(out, ", priority %d", job_priority(e, m));
     buf_addf(out, "\naccepted  %s, %s ago\n", mail_date_iso(m->accepted_ms, date),
              age_of(now_ms - m->accepted_ms).s);
     buf_addf(out, "size      %llu bytes\n", (unsigned long long)m->wire_bytes);

@@ -84,7 +84,7 @@ static bool move(struct engine *e, struct job *j)
     if (at->line)
         return false;
     job_join(e, at, j);
-    job_make_ready(e, at, false);
+    job_make_ready(e, at, TURNS_LAST);
     schedule_arm(e, at);
     schedule_want(e, at->destination);
     return true;
@@ -99,7 +99,7 @@ bool fallback_move(struct engine *e, struct destination *d)
     uint64_t left = is_tried ? 1 : 0; /* finds out whether it works again */
     d->line_count++;                  /* stays while its jobs leave */
     for (int i = 0; i < JOBS_A_STEP && d->ready_count > left; i++)
-        if (!move(e, CONTAINER_OF(d->ready.next, struct job, in_ready)))
+        if (!move(e, CONTAINER_OF(turns_first(&d->ready), struct job, in_ready)))
             break;
     d->line_count--;
     if (d->ready_count > left) {

@@ -103,19 +103,21 @@ bool home_move(struct engine *e, struct destination *domain)
     struct destination *home = home_of(e, domain);
     if (home == domain)
         return false;
-    for (int i = 0; i < MOVED_A_STEP && !list_is_empty(&domain->ready); i++)
-        schedule_move(e, CONTAINER_OF(domain->ready.next, struct job, in_ready));
-    return !list_is_empty(&domain->ready);
+    for (int i = 0; i < MOVED_A_STEP && !turns_is_empty(&domain->ready); i++)
+        schedule_move(e, CONTAINER_OF(turns_first(&domain->ready), struct job, in_ready));
+    return !turns_is_empty(&domain->ready);
 }
 
 bool home_sift(struct engine *e, struct destination *set)
 {
-    for (int i = 0; i < MOVED_A_STEP && set->sift_left && !list_is_empty(&set->ready); i++) {
+    for (int i = 0; i < MOVED_A_STEP && set->sift_left && !turns_is_empty(&set->ready); i++) {
         set->sift_left--;
-        /* Who stays goes to the end: after a whole round all stand as they stood. */
-        schedule_move(e, CONTAINER_OF(set->ready.next, struct job, in_ready));
+        /* Who stays goes to the end and has had a turn, so that each comes to be looked at. */
+        struct job *j = CONTAINER_OF(turns_first(&set->ready), struct job, in_ready);
+        turns_charge(&set->ready, j->message->wire_bytes);
+        schedule_move(e, j);
     }
-    if (list_is_empty(&set->ready))
+    if (turns_is_empty(&set->ready))
         set->sift_left = 0;
     return set->sift_left > 0;
 }

@@ -2,6 +2,7 @@
 #include "job.h"
 
 #include "home.h"
+#include "mail/address.h"
 
 struct job *job_get(struct engine *e, struct queue_message *m, struct destination *d)
 {
@@ -43,20 +44,31 @@ void job_unready(struct engine *e, struct job *j)
 {
     if (!list_has(&j->in_ready))
         return;
-    list_remove(&j->in_ready);
+    turns_remove(&e->turns, &j->destination->ready, &j->in_ready);
     j->destination->ready_count--;
     e->ready_count--;
 }
 
-void job_make_ready(struct engine *e, struct job *j, bool is_first)
+int job_priority(const struct engine *e, const struct queue_message *m)
+{
+    const struct engine_user *u = m->user_bytes ? engine_options_user(e->opt, queue_user(m)) : NULL;
+    return u ? u->priority : 0;
+}
+
+void job_make_ready(struct engine *e, struct job *j, enum turns_place place)
 {
     if (list_has(&j->in_ready) || j->line || job_is_kept_back(j->message) ||
         job_is_staged_out(e, j))
         return;
     j->next_ms = 0;
     home_place(e, j);
-    struct list *ready = &j->destination->ready;
-    is_first ? list_add_first(ready, &j->in_ready) : list_add_last(ready, &j->in_ready);
+    const struct queue_message *m = j->message;
+    struct turns_who who = {
+        .name = m->user_bytes ? queue_user(m) : mail_address_domain_of(queue_sender(m)),
+        .is_login = m->user_bytes,
+        .priority = job_priority(e, m),
+    };
+    turns_add(&e->turns, &j->destination->ready, &j->in_ready, &who, place);
     j->destination->ready_count++;
     e->ready_count++;
 }

@@ -12,8 +12,10 @@ void job_free(struct engine *e, struct job *j);
 bool job_is_kept_back(const struct queue_message *m); /* by the operator: no attempt begins */
 /* A queue from before staging, or from another host: it may not go where staging forbids. */
 bool job_is_staged_out(const struct engine *e, const struct job *j);
+/* Its priority: of whoever handed the message in; -TURNS_PRIORITY_MAX to TURNS_PRIORITY_MAX. */
+int job_priority(const struct engine *e, const struct queue_message *m);
 /* Into the line where it belongs, unless it is in one, in flight or kept back; and out of it. */
-void job_make_ready(struct engine *e, struct job *j, bool is_first);
+void job_make_ready(struct engine *e, struct job *j, enum turns_place place);
 void job_unready(struct engine *e, struct job *j);
 /* The recipients of `other`, which is freed, become those of j: of the same message, neither is in
  * flight. */

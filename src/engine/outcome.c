@@ -203,13 +203,13 @@ void outcome_unresolved(struct engine *e, struct destination *d, bool is_permane
     if (!is_permanent)
         destination_trouble(e, d, reason);
     int most = is_permanent ? JOBS_A_STEP : 1; /* the others wait for the back-off's end */
-    for (int i = 0; i < most && !list_is_empty(&d->ready) && e->action_count < ACTIONS_ENOUGH &&
+    for (int i = 0; i < most && !turns_is_empty(&d->ready) && e->action_count < ACTIONS_ENOUGH &&
                     e->report_count < REPORTS_OUT_MAX;
          i++)
-        outcome_whole_job(e, CONTAINER_OF(d->ready.next, struct job, in_ready),
+        outcome_whole_job(e, CONTAINER_OF(turns_first(&d->ready), struct job, in_ready),
                           is_permanent ? ATTEMPT_BOUNCE : ATTEMPT_LATER, status, reason);
     d->line_count--;
-    if (is_permanent && !list_is_empty(&d->ready))
+    if (is_permanent && !turns_is_empty(&d->ready))
         timer_set(e, &d->timer, /* the next step, from the cache */
                   e->now_ms + (e->report_count < REPORTS_OUT_MAX ? 0 : UNRESOLVED_TURN_MS));
     destination_drop_if_unused(e, d);

@@ -50,6 +50,12 @@ static void want(struct engine *e, struct destination *d)
         list_add_last(d->failures ? &e->wanting_probe : &e->wanting, &d->in_wanting);
 }
 
+static void want_last(struct engine *e, struct destination *d)
+{
+    list_remove(&d->in_wanting);
+    want(e, d);
+}
+
 /* A thousand dead destinations must not keep the living from the few connections there are. */
 static struct destination *next_wanting(struct engine *e)
 {
@@ -126,7 +132,7 @@ void schedule_message(struct engine *e, struct queue_message *m)
             continue;
         shorten_wait(e, j);
         if (j->next_ms <= e->now_ms)
-            job_make_ready(e, j, false);
+            job_make_ready(e, j, TURNS_LAST);
         schedule_arm(e, j);
         want(e, j->destination);
     }
@@ -145,15 +151,15 @@ bool schedule_is_parked(const struct engine *e, const struct queue_message *m)
 void schedule_move(struct engine *e, struct job *j)
 {
     job_unready(e, j);
-    job_make_ready(e, j, false);
+    job_make_ready(e, j, TURNS_LAST);
     schedule_want(e, j->destination);
 }
 
 /* The first of the line that may go; others are put where they belong, a bounded number of them. */
 static struct job *first_to_go(struct engine *e, struct destination *d)
 {
-    for (int i = 0; i < LOOKS_A_TAKE && !list_is_empty(&d->ready); i++) {
-        struct job *j = CONTAINER_OF(d->ready.next, struct job, in_ready);
+    for (int i = 0; i < LOOKS_A_TAKE && !turns_is_empty(&d->ready); i++) {
+        struct job *j = CONTAINER_OF(turns_first(&d->ready), struct job, in_ready);
         if (job_is_staged_out(e, j)) { /* made ready before the reload that began staging */
             job_unready(e, j);
             schedule_arm(e, j);
@@ -163,9 +169,20 @@ static struct job *first_to_go(struct engine *e, struct destination *d)
             return j;
         }
     }
-    if (!list_is_empty(&d->ready))
+    if (!turns_is_empty(&d->ready))
         schedule_want(e, d);
     return NULL;
+}
+
+/* Is anybody in it who was due when the part was done? Else it is a job for itself. */
+static bool had_no_turn(const struct job *j, int64_t part_ms)
+{
+    const struct queue_message *m = j->message;
+    for (uint32_t i = j->first_recipient; i != QUEUE_NO_RECIPIENT; i = m->recipient[i].next_in_job)
+        if (m->recipient[i].fate == QUEUE_WAITING && !m->recipient[i].is_reporting &&
+            m->recipient[i].next_ms <= part_ms)
+            return true;
+    return false;
 }
 
 /* Those that went together are jobs of their domains again; is_first: untouched, to the front. */
@@ -179,22 +196,23 @@ static void part(struct engine *e, struct job *j, bool is_first)
     schedule_message(e, m);
     e->is_bulk = was_bulk;
     for (j = m->jobs; j; j = j->next_of_message) {
-        if (!is_first || !list_has(&j->in_ready))
+        if (!is_first || !list_has(&j->in_ready) || (part_ms && !had_no_turn(j, part_ms)))
             continue;
         j->part_ms = part_ms;
         job_unready(e, j);
-        job_make_ready(e, j, true);
+        job_make_ready(e, j, TURNS_FIRST);
     }
 }
 
 struct job *schedule_take(struct engine *e, struct destination *d)
 {
-    if (e->is_stopping || list_is_empty(&d->ready) || destination_is_paused(e, d) ||
+    if (e->is_stopping || turns_is_empty(&d->ready) || destination_is_paused(e, d) ||
         shape_holds(e, d))
         return NULL;
     struct job *j = first_to_go(e, d);
     if (!j)
         return NULL;
+    turns_charge(&d->ready, j->message->wire_bytes);
     job_unready(e, j);
     if (home_is_stale(e, j->domain))
         schedule_want(e, j->domain); /* its pump asks */
@@ -225,7 +243,7 @@ void schedule_return(struct engine *e, struct job *j)
         part(e, j, true);
         return;
     }
-    job_make_ready(e, j, true);
+    job_make_ready(e, j, TURNS_FIRST);
     schedule_arm(e, j);
 }
 
@@ -287,7 +305,7 @@ void schedule_pump(struct engine *e, struct destination *d)
     }
     if (d->sift_left && home_sift(e, d))
         schedule_want(e, d);
-    if (!e->is_started || e->is_stopping || list_is_empty(&d->ready) ||
+    if (!e->is_started || e->is_stopping || turns_is_empty(&d->ready) ||
         destination_is_paused(e, d) || d->state == DESTINATION_RESOLVING)
         return;
     if (e->is_bulk) {
@@ -298,7 +316,7 @@ void schedule_pump(struct engine *e, struct destination *d)
     if (shape_holds(e, d))
         return;
     while (deliver_on_idle(e, d))
-        if (list_is_empty(&d->ready))
+        if (turns_is_empty(&d->ready))
             return;
     if (!fallback_move(e, d))
         return;
@@ -314,7 +332,7 @@ void schedule_pump(struct engine *e, struct destination *d)
         return;
     }
     uint32_t most = destination_lines_most(e, d);
-    while (d->line_count + d->rival_count < most && !list_is_empty(&d->ready) &&
+    while (d->line_count + d->rival_count < most && !turns_is_empty(&d->ready) &&
            !shape_holds(e, d)) {
         if (!deliver_has_slot(e) && !deliver_make_slot(e)) {
             want(e, d);
@@ -362,8 +380,10 @@ void schedule_on_line_gone(struct engine *e, struct destination *d)
 {
     if (!d->job_count)
         destination_drop_if_unused(e, d);
-    else
+    else if (list_is_empty(&e->wanting))
         schedule_pump(e, d); /* which may end its jobs, and d with them */
+    else
+        want_last(e, d); /* behind those that waited for its connection */
     schedule_pump_wanting(e);
 }
 
@@ -392,7 +412,7 @@ static void on_job_timer(struct engine *e, struct job *j)
         return;
     }
     if (!list_has(&j->in_ready) && j->next_ms <= e->now_ms)
-        job_make_ready(e, j, false);
+        job_make_ready(e, j, TURNS_LAST);
     struct destination *d = j->destination;
     bool is_late = wants_warning(e, j) && e->now_ms >= born_ms + e->opt->warn_after_ms;
     if (is_late && !is_crowded)
@@ -436,7 +456,7 @@ void schedule_retry(struct engine *e, struct queue_message *m)
             j->part_ms = 0; /* all its recipients are meant */
         if (is_first)
             job_unready(e, j); /* the one that was asked for goes before all others */
-        job_make_ready(e, j, is_first);
+        job_make_ready(e, j, is_first ? TURNS_URGENT : TURNS_LAST);
         schedule_arm(e, j);
         want(e, j->destination);
     }
@@ -524,6 +544,7 @@ void schedule_init(struct engine *e)
 {
     list_init(&e->lingering);
     map_init(&e->destinations, rng_u64(&e->rng));
+    turns_book_init(&e->turns, rng_u64(&e->rng));
     list_init(&e->wanting);
     list_init(&e->wanting_probe);
     timer_init(&e->pump_timer, TIMER_PUMP);
@@ -542,4 +563,5 @@ void schedule_close(struct engine *e)
     for (struct map_entry *d; (d = map_next(&e->destinations, &at)); at = 0)
         destination_free(e, d->value);
     map_close(&e->destinations);
+    turns_book_close(&e->turns);
 }

@@ -11,7 +11,10 @@
 
 #include "mail/address.h"
 
-enum { LEARNED_MS = 60 * 60 * 1000 };
+enum {
+    LEARNED_MS = 60 * 60 * 1000,
+    TURN_MESSAGES = 20, /* of a connection, while others want one and there is none */
+};
 
 static unsigned least(unsigned a, unsigned b)
 {
@@ -22,8 +25,10 @@ static unsigned messages_most(const struct engine *e, const struct line *l)
 {
     const struct destination *d = l->destination;
     unsigned learned = e->now_ms < d->reuse.messages_until_ms ? d->reuse.messages_most : 0;
-    return least(least(d->limits.connection_messages, learned),
-                 smtp_client_limits(l->smtp).transactions);
+    bool is_short = !list_is_empty(&e->wanting) && !deliver_has_slot(e);
+    unsigned most = least(least(d->limits.connection_messages, learned),
+                          smtp_client_limits(l->smtp).transactions);
+    return is_short ? least(most, TURN_MESSAGES) : most;
 }
 
 bool transaction_may_begin(const struct engine *e, const struct line *l)

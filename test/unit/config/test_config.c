@@ -790,6 +790,10 @@ static const struct mistake_row bad[] = {
      "from a second"},
     {"a rate of a number", USER "recipient_rate = 5", 4, 18, "user.recipient_rate",
      "must be a rate such as"},
+    {"a priority too high", USER "priority = 10", 4, 12, "user.priority", "must be from -9 to 9"},
+    {"a priority too low", USER "priority = -10", 4, 12, "user.priority", "must be from -9 to 9"},
+    {"a priority in words", USER "priority = 'high'", 4, 12, "user.priority",
+     "must be a whole number"},
     {"no quota at all", USER "daily_quota = 0", 4, 15, "user.daily_quota", "must be from 1"},
     {"larger than anybody's", USER "max_message_size = '51MiB'", 4, 20, "user.max_message_size",
      "must not be larger than submission.max_message_size"},
@@ -1203,8 +1207,8 @@ static void test_users(void **state)
         "[[route]]\nname = 'bulk'\nhosts = ['i.example']\n"
         "[[user]]\nname = 'a'\npassword = '$6$x$1'\npasswords = ['$6$x$2', '" SCRAM "']\n"
         "recipients = ['*@b.example']\nmax_message_size = '1MiB'\nmessage_rate = '10/15m'\n"
-        "recipient_rate = '100/h'\ndaily_quota = 5000\nroute = 'bulk'\n"
-        "[[user]]\nname = 'b'\npasswords = ['$6$x$4']\n";
+        "recipient_rate = '100/h'\ndaily_quota = 5000\nroute = 'bulk'\npriority = -9\n"
+        "[[user]]\nname = 'b'\npasswords = ['$6$x$4']\npriority = 9\n";
     const struct config_world world = fake_world();
     struct config_mistake *mistakes;
     unsigned count;
@@ -1224,6 +1228,8 @@ static void test_users(void **state)
     assert_int_equal(u->quota.daily, 5000);
     assert_true(u->has_route);
     assert_int_equal(u->route, 1);
+    assert_int_equal(u->priority, -9);
+    assert_int_equal(c->engine.users[1].priority, 9);
     assert_slice(c->engine.routes[0].name, "h.example");
     assert_slice(c->engine.routes[1].name, "bulk");
     assert_int_equal(c->users[1].password_count, 1);
