@@ -544,7 +544,7 @@ void driver_close(struct driver *d, void (*closed)(void *ctx), void *ctx)
     d->is_closed = true;
     d->closed = closed;
     d->closed_ctx = ctx;
-    d->parts_open = 9 + d->is_trust_loading + (d->drop != NULL) + d->is_usage_writing;
+    d->parts_open = 10 + d->is_trust_loading + (d->drop != NULL) + d->is_usage_writing;
     uv_prepare_stop(&d->prepare);
     uv_close((uv_handle_t *)&d->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&d->timer, on_handle_closed);

@@ -290,8 +290,11 @@ void schedule_end(struct engine *e, struct job *j)
 /* A domain that knows where its mail goes: its line moves there. */
 static void pump_domain(struct engine *e, struct destination *d)
 {
-    if (home_is_stale(e, d) && d->job_count)
-        resolve_destination(e, d); /* from the cache perhaps: then it is over already */
+    if (home_is_stale(e, d) && d->job_count) {
+        schedule_on_room(e, d); /* while it is looked up, the old home serves */
+        resolve_destination(e, d);
+        return; /* the cache may have answered: then its mail is on its way, and d perhaps gone */
+    }
     if (home_move(e, d))
         schedule_want(e, d);
     schedule_pump(e, d->home);

@@ -10,6 +10,7 @@
 #include "sim_scene_shape.h"
 #include "sim_scene_staging.h"
 #include "sim_scene_token.h"
+#include "sim_scene_turns.h"
 
 #include "sim_stage.h"
 
@@ -534,6 +535,7 @@ static const struct {
     {"ends-early", sim_scene_ends_early, "a host that ends each connection after three messages"},
     {"chunks", sim_scene_chunks, "BDAT where it is offered, by several over one connection"},
     {"no-chunks", sim_scene_no_chunks, "BDAT is offered and not known: by DATA, at once"},
+    {"turns", sim_scene_turns, "one message behind 300 of another sender's: it goes in its turn"},
     {"deleted", sim_scene_deleted, "the operator removes a message: no report"},
     {"held", sim_scene_held, "held over crashes and beyond its lifetime, then delivered"},
     {"held-moved", sim_scene_held_and_moved, "compaction takes the hold along"},
