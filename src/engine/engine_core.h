@@ -553,8 +553,9 @@ struct attempt_result {
     bool passes_dsn;    /* DELIVERED: to a server that sends reports itself (RFC 3461) */
     struct slice reply; /* the remote's words, one line; empty: reason is ours */
     struct slice reason;
-    struct slice rule; /* whose verdict it is; empty: the table's */
-    int64_t wait_ms;   /* LATER: as the remote asked; 0: by the schedule */
+    struct slice rule;  /* whose verdict it is; empty: the table's */
+    int64_t wait_ms;    /* LATER: as the remote asked; 0: by the schedule */
+    bool is_greylisted; /* wait_ms is for a recipient's first attempt only */
 };
 struct attempt {
     struct job *job;

@@ -178,6 +178,7 @@ void line_rule(struct line *l, uint32_t from, const struct shape_ruling *g)
     for (uint32_t i = from; i < l->result_count; i++) {
         struct attempt_result *r = &l->result[i];
         r->wait_ms = g->wait_ms;
+        r->is_greylisted = g->is_greylisted;
         if (g->rule) /* a copy: new options may come before the attempt is over */
             r->rule = slice_of(mem_dup(g->rule->name.p, g->rule->name.n), g->rule->name.n);
     }

@@ -63,8 +63,9 @@ const char *shape_trouble(const struct destination *d, int64_t now_ms, int64_t *
 struct shape_ruling {
     const struct policy_reply_rule *rule; /* NULL: none fits; lives as long as the options */
     struct smtp_status status;
-    int64_t wait_ms; /* until the message goes again; 0: by its schedule */
-    bool is_resting; /* the destination is left in peace by this */
+    int64_t wait_ms;    /* until the message goes again; 0: by its schedule */
+    bool is_greylisted; /* wait_ms is for a recipient's first attempt only */
+    bool is_resting;    /* the destination is left in peace by this */
 };
 /* What becomes of a reply for which policy_outcome says v. Treats the destination as the rule has
  * it, and notes it. */

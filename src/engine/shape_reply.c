@@ -130,21 +130,24 @@ static void apply(struct engine *e, struct line *l, const struct policy_answer *
     }
 }
 
-/* What the message is told to wait; the first of its attempts only when it is greylisted. */
-static int64_t wait_of(struct engine *e, struct line *l, const struct policy_answer *a,
-                       struct slice text, struct slice said, int64_t hint_ms)
+/* What the message is told to wait. */
+static void set_wait(struct engine *e, struct line *l, const struct policy_answer *a,
+                     struct slice text, struct slice said, int64_t hint_ms,
+                     struct shape_ruling *out)
 {
     bool is_of_mail = a->scope == SMTP_SCOPE_MESSAGE || a->scope == SMTP_SCOPE_RECIPIENT;
     if (!is_of_mail || !l->job)
-        return 0;
+        return;
     bool is_grey = policy_hint_is_greylisting(a->reply->code, text);
     if (is_grey)
         note_rule(e, l, NOTE_GREYLISTED, NULL, said, hint_ms);
     else if (hint_ms)
         note_rule(e, l, NOTE_ASKED_TO_WAIT, NULL, said, hint_ms);
+    out->is_greylisted = is_grey && !hint_ms;
     if (hint_ms)
-        return within_reason(e, hint_ms);
-    return is_grey && l->job->attempts == 0 ? e->opt->greylisted_ms : 0;
+        out->wait_ms = within_reason(e, hint_ms);
+    else if (is_grey)
+        out->wait_ms = e->opt->greylisted_ms;
 }
 
 enum policy_verdict shape_judge(struct engine *e, struct line *l, const struct policy_answer *a,
@@ -174,7 +177,7 @@ enum policy_verdict shape_judge(struct engine *e, struct line *l, const struct p
         out->status = policy_reply_status(a->reply, v);
     }
     if (v == POLICY_LATER && a->reply->code < 500)
-        out->wait_ms = wait_of(e, l, a, buf_slice(&text), buf_slice(&said), hint_ms);
+        set_wait(e, l, a, buf_slice(&text), buf_slice(&said), hint_ms, out);
     buf_close(&text);
     buf_close(&said);
     return v;
@@ -183,7 +186,8 @@ enum policy_verdict shape_judge(struct engine *e, struct line *l, const struct p
 int64_t shape_wait_ms(struct engine *e, const struct job *j, const struct attempt_result *r,
                       int64_t schedule_ms)
 {
-    if (r->verdict != ATTEMPT_LATER || !r->wait_ms)
+    bool is_over = r->is_greylisted && j->message->recipient[r->recipient].attempts > 1;
+    if (r->verdict != ATTEMPT_LATER || !r->wait_ms || is_over)
         return schedule_ms;
     uint64_t jitter = (uint64_t)(r->wait_ms / JITTER_PART + JITTER_MS);
     int64_t wait_ms = r->wait_ms + (int64_t)rng_below(&e->rng, jitter);
