@@ -198,6 +198,15 @@ static void begin_next(struct engine *e, struct line *l)
     plan(e, l);
 }
 
+/* While others are on their way: it is passed over for a while. */
+static void has_failed(struct engine *e, struct line *l, uint32_t target, const char *why)
+{
+    l->target = target;
+    line_note_trouble(e, l, why);
+    health_failed(e, l->destination, &line_target(l)->address);
+    route_host_fails(e, l, why);
+}
+
 /* Of the line, when it was the last one; else the others go on and one more joins them. */
 static void attempt_fails(struct engine *e, struct line *l, unsigned i, bool is_open,
                           const char *why)
@@ -208,10 +217,8 @@ static void attempt_fails(struct engine *e, struct line *l, unsigned i, bool is_
         line_fail(e, l, (struct policy_answer){.scope = SMTP_SCOPE_HOST}, why);
         return;
     }
-    line_note_trouble(e, l, why);
-    health_failed(e, l->destination, &line_target(l)->address);
-    route_host_fails(e, l, why);
     uint32_t failed = l->target;
+    has_failed(e, l, failed, why);
     l->target = latest(l)->target;
     const struct engine_source *source;
     int next = r->is_again || e->is_stopping ? RACE_NO_TARGET : next_target(e, l, &source, NULL);
@@ -267,11 +274,17 @@ void race_on_timer(struct engine *e, struct line *l)
 void race_on_connected(struct engine *e, struct line *l, uint64_t conn)
 {
     struct race *r = &l->race;
+    uint32_t won = 0;
+    for (unsigned i = 0; i < r->count; i++)
+        if (r->attempt[i].conn == conn)
+            won = r->attempt[i].target;
     for (unsigned i = r->count; i-- > 0;) {
         if (r->attempt[i].conn == conn)
             continue;
         struct race_attempt loser = take(e, l, i, true);
         r->tried &= ~((uint64_t)1 << loser.target);
+        if (!is_same_host(l, loser.target, won) && e->now_ms - loser.began_ms >= RACE_OVERTAKE_MS)
+            has_failed(e, l, loser.target, "no answer in time: another host took over");
     }
     CHECK(r->count == 1 && r->attempt[0].conn == conn);
     const struct race_attempt *winner = &r->attempt[0];

@@ -65,9 +65,42 @@ static void join(struct sim_world *w, unsigned a, unsigned b)
             w->host[i].group = b;
 }
 
+/* Both name the same hosts, as good as one another in the same way: one destination. Whether the
+ * relay cuts the list at its own name is not looked into. */
+static bool is_same_set(const struct sim_domain *a, const struct sim_domain *b)
+{
+    bool is_mx = a->kind == SIM_DOMAIN_MX && b->kind == SIM_DOMAIN_MX;
+    if (!is_mx || a->is_own_mx || b->is_own_mx || a->mx_count != b->mx_count)
+        return false;
+    for (unsigned i = 0; i < a->mx_count; i++) {
+        unsigned k = 0, better_a = 0, better_b = 0;
+        while (k < b->mx_count && b->mx[k].host != a->mx[i].host)
+            k++;
+        if (k == b->mx_count)
+            return false;
+        for (unsigned n = 0; n < a->mx_count; n++) {
+            better_a += a->mx[n].preference < a->mx[i].preference;
+            better_b += b->mx[n].preference < b->mx[k].preference;
+        }
+        if (better_a != better_b)
+            return false;
+    }
+    return true;
+}
+
+static bool has_twin_before(const struct sim_world *w, unsigned domain)
+{
+    for (unsigned i = 0; i < domain; i++)
+        if (w->domain[i].group == w->domain[domain].group &&
+            is_same_set(&w->domain[i], &w->domain[domain]) &&
+            is_same_set(&w->domain[domain], &w->domain[i])) /* a host may stand there twice */
+            return true;
+    return false;
+}
+
 void sim_host_group(struct sim_world *w)
 {
-    memset(w->group_domains, 0, sizeof w->group_domains);
+    memset(w->group_sets, 0, sizeof w->group_sets);
     for (unsigned i = 0; i < w->domain_count; i++) {
         for (unsigned k = 0; k < w->domain[i].mx_count; k++) {
             struct sim_host *h = &w->host[w->domain[i].mx[k].host];
@@ -78,7 +111,7 @@ void sim_host_group(struct sim_world *w)
         }
     }
     for (unsigned i = 0; i < w->domain_count; i++)
-        w->group_domains[w->domain[i].group]++;
+        w->group_sets[w->domain[i].group] += !has_twin_before(w, i);
 }
 
 static struct sim_host *host_at(struct sim_world *w, const struct ip *ip)
@@ -109,7 +142,7 @@ void sim_host_on_dialled(struct sim_world *w, struct sim_conn *c)
         h->most_open = h->open;
     if (h->group == UINT32_MAX)
         return;
-    unsigned open = ++w->group_open[h->group], most = w->out_each_max * w->group_domains[h->group];
+    unsigned open = ++w->group_open[h->group], most = w->out_each_max * w->group_sets[h->group];
     if (open > most)
         sim_fail(w, "%u connections to the hosts of %s, %u are allowed", open, h->name, most);
 }

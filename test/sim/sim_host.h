@@ -70,7 +70,7 @@ void sim_host_add_v4(struct sim_world *w, unsigned host); /* one more */
 enum sim_reach sim_host_reach(const struct sim_host *h, const struct ip *ip);
 int64_t sim_host_slow_ms(const struct sim_host *h, const struct ip *ip);
 /* Domains that share hosts are one group: together they may have as many connections as the engine
- * may have to each. Call when all domains stand. */
+ * may have to each set of hosts among them. Call when all domains stand. */
 void sim_host_group(struct sim_world *w);
 
 void sim_host_on_mail(struct sim_world *w, struct sim_host *h); /* checks the rate */

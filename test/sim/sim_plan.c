@@ -256,7 +256,7 @@ static void draw_domains(struct plan *p)
     sim_host_group(w);
     for (unsigned i = 0; i < 2; i++) /* routes may lead there, too */
         if (w->host[i].group != UINT32_MAX)
-            w->group_domains[w->host[i].group]++;
+            w->group_sets[w->host[i].group]++;
 }
 
 /* Clients */

@@ -5,6 +5,7 @@
 #include "sim_scene_full.h"
 #include "sim_scene_login.h"
 #include "sim_scene_order.h"
+#include "sim_scene_pool.h"
 #include "sim_scene_reuse.h"
 #include "sim_scene_route.h"
 #include "sim_scene_shape.h"
@@ -558,6 +559,11 @@ static const struct {
      "two that fail half the time: all is delivered, with few calls"},
     {"fallback-route", sim_scene_fallback,
      "port 25 is a black hole: the fallback takes over, and gives back"},
+    {"shared", sim_scene_shared, "forty domains with the same hosts: one destination"},
+    {"silent-host", sim_scene_silent_host,
+     "one of two hosts is silent: left out, probed, used again"},
+    {"flapping", sim_scene_flapping, "every second look-up fails: mail goes on, nothing bounces"},
+    {"moved", sim_scene_moved, "down for three days, and half of the domains move away"},
     {"thousand", thousand, "1000 destinations, 900 dead: limits kept, the living served"},
 };
 

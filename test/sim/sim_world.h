@@ -69,10 +69,10 @@ struct sim_world {
     unsigned domain_count;
     struct sim_host host[SIM_HOSTS_MAX];
     unsigned host_count;
-    unsigned group_domains[SIM_DOMAINS_MAX], group_open[SIM_DOMAINS_MAX];
     struct ip bad_source; /* the system lets nobody call from there */
     /* what the limits check allows; the last two: on a connection, in a transaction */
     unsigned out_max, out_each_max, mails_max, recipients_max;
+    unsigned group_sets[SIM_DOMAINS_MAX], group_open[SIM_DOMAINS_MAX];
     struct map grey;
     struct sim_token_server tokens;
     struct sim_mail **mail; /* by number, from 1 on; owned */
