@@ -145,6 +145,7 @@ static struct destination *destination_new(struct engine *e, int route, struct s
     shape_limits(e, d);
     turns_init(&e->turns, &d->ready);
     list_init(&d->lines);
+    list_init(&d->guests);
     policy_window_init(&d->window);
     timer_init(&d->timer, TIMER_DESTINATION);
     map_put(&e->destinations, d->key, d);
@@ -333,6 +334,7 @@ void destination_trouble(struct engine *e, struct destination *d, struct slice w
     mem_free(d->trouble);
     d->trouble = dup_slice(slice_head(why, QUEUE_REASON_BYTES_MAX));
     timer_set(e, &d->timer, fallback_wake_ms(e, d));
+    home_look_again(e, d);
 }
 
 void destination_well(struct engine *e, struct destination *d)

@@ -136,7 +136,9 @@ struct destination {
                                         that stand there */
     struct destination *home;        /* a domain's: the set of its MX hosts; NULL: not known yet */
     int64_t home_until_ms;
-    uint32_t guest_count;     /* a set's: domains whose home it is */
+    struct list in_home; /* among the guests of its home */
+    struct list guests;  /* a set's: domains whose home it is */
+    uint32_t guest_count;
     uint64_t sift_left;       /* a set's: jobs to be looked at, for a guest has moved away */
     struct list in_lingering; /* a set that is of no use now, for what was learned of its hosts */
     int64_t linger_until_ms;

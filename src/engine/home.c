@@ -4,6 +4,7 @@
 enum {
     MOVED_A_STEP = 512,
     STAYS_MS = 60 * 1000, /* at the old home, before the MX is looked up again */
+    LOOKED_AGAIN = 100,   /* domains, when their home fails; the next ones when it fails again */
 };
 
 static int order(const struct home_host *a, const struct home_host *b)
@@ -47,6 +48,7 @@ void home_leave(struct engine *e, struct destination *domain)
     if (!home)
         return;
     domain->home = NULL;
+    list_remove(&domain->in_home);
     home->guest_count--;
     e->guest_count--;
     destination_drop_if_unused(e, home);
@@ -64,6 +66,7 @@ static void settle(struct engine *e, struct destination *domain, struct destinat
     }
     home_leave(e, domain);
     domain->home = home;
+    list_add_last(&home->guests, &domain->in_home);
 }
 
 void home_found(struct engine *e, struct destination *domain, const struct home_host *host,
@@ -86,7 +89,18 @@ void home_found(struct engine *e, struct destination *domain, const struct home_
         home->targets = targets;
         home->targets_until_ms = until_ms;
     }
-    schedule_pump(e, domain);
+    schedule_want(e, domain); /* not at once: others of the message may be about to come along */
+}
+
+void home_look_again(struct engine *e, struct destination *set)
+{
+    for (uint32_t i = 0; i < LOOKED_AGAIN && i < set->guest_count; i++) {
+        struct list *first = list_take_first(&set->guests);
+        list_add_last(&set->guests, first);
+        struct destination *domain = CONTAINER_OF(first, struct destination, in_home);
+        if (domain->job_count && home_is_stale(e, domain))
+            schedule_want(e, domain);
+    }
 }
 
 bool home_stays(struct engine *e, struct destination *domain)

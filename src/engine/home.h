@@ -34,6 +34,8 @@ bool home_place(struct engine *e, struct job *j);
 bool home_move(struct engine *e, struct destination *domain);
 /* A step of the same for a set that a guest has left: who belongs elsewhere goes there. */
 bool home_sift(struct engine *e, struct destination *set);
+/* A set's hosts are dead: have some of those that wait there moved away? */
+void home_look_again(struct engine *e, struct destination *set);
 /* Its answer has expired: it is to be asked for anew. */
 bool home_is_stale(const struct engine *e, const struct destination *domain);
 void home_leave(struct engine *e, struct destination *domain);

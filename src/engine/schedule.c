@@ -287,6 +287,15 @@ void schedule_end(struct engine *e, struct job *j)
 
 /* Who gets a connection */
 
+/* The first in line is of a message that goes to other domains as well. */
+static bool has_companions(const struct destination *d)
+{
+    if (turns_is_empty(&d->ready))
+        return false;
+    const struct job *j = CONTAINER_OF(turns_first(&d->ready), struct job, in_ready);
+    return j->next_of_message || j->message->jobs != j;
+}
+
 /* A domain that knows where its mail goes: its line moves there. */
 static void pump_domain(struct engine *e, struct destination *d)
 {
@@ -295,9 +304,13 @@ static void pump_domain(struct engine *e, struct destination *d)
         resolve_destination(e, d);
         return; /* the cache may have answered: then its mail is on its way, and d perhaps gone */
     }
+    bool has_others = has_companions(d);
     if (home_move(e, d))
         schedule_want(e, d);
-    schedule_pump(e, d->home);
+    if (has_others)
+        schedule_want(e, d->home); /* behind those of the message that may be about to move, too */
+    else
+        schedule_pump(e, d->home);
 }
 
 void schedule_pump(struct engine *e, struct destination *d)
