@@ -9,6 +9,8 @@
 #include "view_explain_hosts.h"
 #include "view_sources.h"
 
+#include <string.h>
+
 static const char *const miss_words[] = {
     [ROUTE_TAKEN] = "",
     [ROUTE_FALLBACK] = "it is a fallback only",
@@ -125,10 +127,27 @@ static bool is_rewritten(const struct explain *x)
            !slice_eq(rewrite_text_slice(&x->list.address[0]), x->given->recipient);
 }
 
+/* What is known of a destination that has no mail now is known by this name: that of its first host
+ * (home.c), as the cache has it. */
+static struct slice name_of(const struct explain *x, const struct way *w)
+{
+    if (w->d)
+        return slice_cstr(w->d->name);
+    if (w->options && w->options->host_count)
+        return w->pause;
+    unsigned count;
+    const struct dns_record *mx = resolve_known(x->e, w->domain, DNS_MX, x->now_ms, &count);
+    const struct dns_record *first = NULL;
+    for (unsigned i = 0; mx && i < count; i++)
+        if (!first || mx[i].preference < first->preference ||
+            (mx[i].preference == first->preference && strcmp(mx[i].name, first->name) < 0))
+            first = &mx[i];
+    return first ? slice_cstr(first->name) : w->pause;
+}
+
 static struct view_sources sources_of(const struct explain *x, const struct way *w)
 {
-    return (struct view_sources){x->e, w->route, w->d ? slice_cstr(w->d->name) : w->pause, w->d,
-                                 x->now_ms};
+    return (struct view_sources){x->e, w->route, name_of(x, w), w->d, x->now_ms};
 }
 
 static struct view_explain_hosts hosts_of(const struct explain *x, const struct way *w)

@@ -104,7 +104,7 @@ def test_fallback(relay, new_receiver, sink, mx_port):
     wait_for(lambda: relay.events("deferred"))
     wait_for(lambda: backup.recipients() == ["x@sink.example"])
     fell = relay.wait_event("fallback")
-    assert fell["destination"] == "sink.example" and fell["route"] == "backup"
+    assert fell["destination"] == "mx.sink.example" and fell["route"] == "backup"
     assert "fallback    backup, in use: " in relay.command("explain", "y@sink.example")
     relay.wait_empty()
     assert "smart.example" in relay.command("why", "x@sink.example")
@@ -117,7 +117,7 @@ def test_fallback(relay, new_receiver, sink, mx_port):
         return again.count()
 
     wait_for(goes_directly)
-    assert relay.wait_event("direct-again")["destination"] == "sink.example"
+    assert relay.wait_event("direct-again")["destination"] == "mx.sink.example"
 
 
 def test_fallback_takes_no_mail_by_itself(relay, new_receiver, sink, mx_port):
