@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from relay import REPOSITORY, SLOW, passwd, trusting
+from relay import REPOSITORY, SLOW, passwd, trusting, wait_for
 
 FILTER = os.path.join(REPOSITORY, "packaging", "fail2ban", "filter.d", "outpost.conf")
 
@@ -62,6 +62,7 @@ def test_fail2ban_matches(guarded, tmp_path, form):
     for user in ("app", 'x" ip=9.9.9.9 code=535', "app"):
         wrong(guarded, user)
     log = tmp_path / "log"
+    wait_for(lambda: guarded.log().count("login-") == 3)
     lines = [line for line in guarded.log().splitlines() if "login-" in line]
     log.write_text("\n".join(lines) + "\n")
     found = subprocess.run(["fail2ban-regex", str(log), FILTER, "-o", "ip"],
